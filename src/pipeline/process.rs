@@ -1,0 +1,1 @@
+//! One record through its plan: pure computation between consume and deliver.
