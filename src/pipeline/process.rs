@@ -1,1 +1,129 @@
-//! One record through its plan: pure computation between consume and deliver.
+//! One record through its plan: pure computation between consume and deliver. No I/O, no clock, no allocation per
+//! record on the copy path.
+
+/// What a failure is about: decides what happens to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The record itself can never be delivered: dead letter.
+    Poison,
+}
+
+impl Class {
+    /// The name in headers, labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Poison => "poison",
+        }
+    }
+}
+
+/// A record as Kafka handed it to us, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Index in [`Plan::sources`](crate::topology::Plan::sources).
+    pub source: u16,
+    /// Partition of the source topic.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// The record's timestamp in milliseconds since the epoch, if it has one.
+    pub timestamp_ms: Option<i64>,
+    /// The key; `None` is the null key, `Some(&[])` the empty one.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Headers in the order of the record; a value may be null.
+    pub headers: &'a [(&'a [u8], Option<&'a [u8]>)],
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// One or more outputs were appended.
+    Deliver,
+    /// Filtered by the step of this index in [`Plan::steps`](crate::topology::Plan::steps).
+    Filtered(u16),
+    /// Can never be delivered.
+    Poison(Poison),
+}
+
+/// Why a record can never be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poison {
+    /// Error class.
+    pub class: Class,
+    /// Reason code of `docs/ERRORS.md`.
+    pub reason: &'static str,
+    /// Index in [`Plan::steps`](crate::topology::Plan::steps) of the step that failed.
+    pub step: Option<u16>,
+    /// Index in [`Plan::routes`](crate::topology::Plan::routes) of the route that failed.
+    pub route: Option<u16>,
+    /// What is wrong, for a person: no control characters, at most 512 bytes.
+    pub message: String,
+    /// Judged by a rule of the topology itself, which does not count for the poison share.
+    pub declared: bool,
+}
+
+/// The outputs of one or more records. Reused; the caller clears it.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// The bytes that [`Part::Range`] points into.
+    pub bytes: Vec<u8>,
+    /// The outputs, in the order in which they must be enqueued.
+    pub list: Vec<Output>,
+    /// The headers that [`Output::headers`] points into.
+    pub headers: Vec<OutputHeader>,
+}
+
+impl Outputs {
+    /// Forgets all outputs and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.list.clear();
+        self.headers.clear();
+    }
+
+    /// The bytes of a part of an output of the record with this key and value; `None` is null.
+    pub fn part<'a>(&'a self, part: Part, source: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        match part {
+            Part::Null => None,
+            Part::Source => source,
+            Part::Range(start, end) => Some(&self.bytes[start as usize..end as usize]),
+        }
+    }
+}
+
+/// One event on its way to one topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output {
+    /// Index in [`Plan::routes`](crate::topology::Plan::routes).
+    pub route: u16,
+    /// Index in [`Plan::topics`](crate::topology::Plan::topics).
+    pub topic: u16,
+    /// The key; `Source` is the input's key.
+    pub key: Part,
+    /// The value; `Source` is the input's value, `Null` a tombstone.
+    pub value: Part,
+    /// The headers that the route sets: a range of [`Outputs::headers`].
+    pub headers: (u32, u32),
+}
+
+/// A header that a route sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputHeader {
+    /// Index in [`RoutePlan::headers`](crate::topology::plan::RoutePlan::headers).
+    pub name: u16,
+    /// The value.
+    pub value: Part,
+}
+
+/// Where the bytes of a key or value are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Null.
+    Null,
+    /// The record's own bytes, unchanged.
+    Source,
+    /// From and up to this index of [`Outputs::bytes`].
+    Range(u32, u32),
+}

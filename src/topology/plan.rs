@@ -1,1 +1,207 @@
 //! A compiled topology. What the pipeline may rely on; how it is compiled lies beside it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::schema::Schema;
+
+/// A compiled, valid topology. Immutable; shared by all threads.
+#[derive(Debug)]
+pub struct Plan {
+    /// Names the consumer group. Stable: renaming the file moves no position.
+    pub id: String,
+    /// Short hash of the topology's text, its schemas and its variables: changes when the meaning may have changed.
+    pub version: String,
+    /// The file that it was read from.
+    pub path: PathBuf,
+    /// Name of the connection that the sources are read from.
+    pub connection: String,
+    /// The topics that feed the steps. [`Input::source`](crate::pipeline::process::Input::source) is an index here.
+    pub sources: Vec<SourcePlan>,
+    /// What must stay in order.
+    pub ordering: Ordering,
+    /// What is promised about repetition.
+    pub delivery: Delivery,
+    /// The routes, in the order of the file.
+    pub routes: Vec<RoutePlan>,
+    /// Every topic that this topology may write to, the dead letter topic included. Their index is the `TopicIx`
+    /// of [`Output::topic`](crate::pipeline::process::Output::topic).
+    pub topics: Vec<OutputTopic>,
+    /// Index of the dead letter topic in `topics`.
+    pub dead_letter: u16,
+    /// The schemas that outputs are written with. Their registry ids, in this order, are given to the `Processor`.
+    pub schemas: Vec<OutputSchema>,
+    /// Where a record can be filtered or fail: the declared steps in the order of the file, then the built-in ones
+    /// (`decode`, `tombstone`, ...). `Verdict::Filtered` and `Poison::step` are indexes here.
+    pub steps: Vec<Step>,
+}
+
+/// A topic that feeds a topology.
+#[derive(Debug, Clone)]
+pub struct SourcePlan {
+    /// Topic name.
+    pub topic: String,
+    /// How the change is wrapped.
+    pub envelope: Envelope,
+    /// How the record's key is encoded.
+    pub key: KeyFormat,
+    /// Subject of the value's schema, and the schema that the topology was checked against.
+    pub value: SourceSchema,
+    /// Which columns of `event.before` are real.
+    pub replica_identity: ReplicaIdentity,
+    /// What becomes of records without a value.
+    pub tombstones: Tombstones,
+    /// What becomes of a column that arrives as Debezium's placeholder for an unchanged large value.
+    pub unavailable: Unavailable,
+    /// Where an empty group begins.
+    pub start_from: StartFrom,
+}
+
+/// A checked schema of a source.
+#[derive(Debug, Clone)]
+pub struct SourceSchema {
+    /// Name in the topology: a file stem in `avro/`.
+    pub name: String,
+    /// Registry subject.
+    pub subject: String,
+    /// The checked (reader) schema.
+    pub schema: Arc<Schema>,
+}
+
+/// How a record's value wraps the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// Debezium's `before`/`after`/`op`/`source`.
+    Debezium,
+    /// The value is the event.
+    None,
+}
+
+/// How a record's key is encoded.
+#[derive(Debug, Clone)]
+pub enum KeyFormat {
+    /// Confluent frame and Avro.
+    Avro(SourceSchema),
+    /// UTF-8 text.
+    Text,
+    /// Opaque.
+    Bytes,
+}
+
+/// PostgreSQL's replica identity of the table behind a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplicaIdentity {
+    /// Only the key columns of `event.before` are real.
+    Default,
+    /// All of `event.before` is real.
+    Full,
+    /// Nothing of `event.before` is real.
+    Nothing,
+}
+
+/// What becomes of tombstones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tombstones {
+    /// To the routes whose condition and key need only `meta.*`.
+    Forward,
+    /// Filtered by the built-in step `tombstone`.
+    Drop,
+}
+
+/// What becomes of a column that holds `__debezium_unavailable_value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// The record is dead-lettered.
+    DeadLetter,
+    /// The column counts as null.
+    Null,
+    /// The text is an ordinary value.
+    Keep,
+}
+
+/// Where an empty group begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartFrom {
+    /// At the oldest record.
+    Earliest,
+    /// At the end.
+    Latest,
+}
+
+/// What must stay in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordering {
+    /// Records of one key.
+    Key,
+    /// Records of one partition.
+    Partition,
+    /// Nothing.
+    None,
+}
+
+/// What is promised about repetition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Every record arrives; after a failure some arrive twice.
+    AtLeastOnce,
+}
+
+/// A rule from event to sink.
+#[derive(Debug, Clone)]
+pub struct RoutePlan {
+    /// Name: metric label, log field, dead letter header.
+    pub name: String,
+    /// Connection that it writes to.
+    pub connection: String,
+    /// Topics that it may write to, as indexes in [`Plan::topics`].
+    pub topics: Vec<u16>,
+    /// Names of the headers that it sets. [`OutputHeader::name`](crate::pipeline::process::OutputHeader::name) is an index here.
+    pub headers: Vec<String>,
+}
+
+/// A topic that a topology may write to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputTopic {
+    /// Connection name.
+    pub connection: String,
+    /// Topic name.
+    pub topic: String,
+}
+
+/// A schema that outputs are written with.
+#[derive(Debug, Clone)]
+pub struct OutputSchema {
+    /// Name in the topology: a file stem in `avro/`.
+    pub name: String,
+    /// Registry subject.
+    pub subject: String,
+    /// The schema.
+    pub schema: Arc<Schema>,
+}
+
+/// A place where a record can be filtered or fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Name: metric label, log field, dead letter header.
+    pub name: String,
+    /// Whether the topology's author declared it; the others are built in.
+    pub declared: bool,
+}
+
+/// Why a schema id cannot be compiled against a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A record of a foreign name: one dead letter, `wrong_schema`. Holds the message.
+    Wrong(String),
+    /// The checked name, but a datum cannot be read as the checked schema: stop the partition, `incompatible_schema`.
+    Incompatible(String),
+}
+
+/// Schema ids found in a record's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ids {
+    /// Of the key, if the key is Avro.
+    pub key: Option<u32>,
+    /// Of the value, unless it is a tombstone.
+    pub value: Option<u32>,
+}
