@@ -44,8 +44,13 @@ pub enum Kind {
     Double,
     Bytes,
     String,
-    Fixed { size: u32 },
-    Enum { symbols: Vec<Arc<str>>, default: Option<u32> },
+    Fixed {
+        size: u32,
+    },
+    Enum {
+        symbols: Vec<Arc<str>>,
+        default: Option<u32>,
+    },
     Array(NodeId),
     Map(NodeId),
     Union(Vec<NodeId>),
