@@ -1,1 +1,1 @@
-//! Written next.
+//! Schemas by id over HTTP, under our own cache.

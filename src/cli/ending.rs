@@ -1,0 +1,167 @@
+//! How a command ends: exit codes, errors as they are shown, output streams that survive a closed pipe.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::config::ConfigFaults;
+
+/// The exit codes of every command (CONTRACTS: scripts rely on them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done, also drained after Ctrl-C or SIGTERM.
+    Done,
+    /// 1: failed at run time.
+    Failed,
+    /// 64: wrong words, a configuration fault, faults found by `check`.
+    Usage,
+    /// 130: a second signal.
+    Killed,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 64,
+            Exit::Killed => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The words given to a command do not make sense together. Ends with exit 64; anywhere in a chain of errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// What clap shows instead of a parsed command line: help, the version, or what is wrong.
+pub struct Shown(clap::Error);
+
+impl From<clap::Error> for Shown {
+    fn from(mut error: clap::Error) -> Shown {
+        // A value that was refused may be a secret in the wrong place: `--set` is the only argument that takes one.
+        let of_set = matches!(
+            error.get(ContextKind::InvalidArg),
+            Some(ContextValue::String(arg)) if arg.starts_with("--set")
+        );
+        if of_set && error.get(ContextKind::InvalidValue).is_some() {
+            let hidden = ContextValue::String("<hidden>".into());
+            error.insert(ContextKind::InvalidValue, hidden);
+        }
+        Shown(error)
+    }
+}
+
+impl Shown {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match self.0.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+            _ => Exit::Usage,
+        }
+    }
+
+    /// The text without colours.
+    pub fn text(&self) -> String {
+        self.0.render().to_string()
+    }
+
+    /// Prints it to standard output (asked for) or standard error (not asked for).
+    pub fn print(&self) -> Exit {
+        // Nobody is left to tell if the stream is closed.
+        let _ = self.0.print();
+        self.exit()
+    }
+}
+
+/// Turns the end of a command into an exit code, and prints the error, if it is one, as one chain.
+pub fn conclude(ended: anyhow::Result<Exit>) -> Exit {
+    let error = match ended {
+        Ok(exit) => return exit,
+        Err(error) => error,
+    };
+    let exit = exit_of(&error);
+    if exit != Exit::Done {
+        // Nobody is left to tell if the stream is closed.
+        let _ = show(&error, &mut stderr());
+    }
+    exit
+}
+
+fn exit_of(error: &anyhow::Error) -> Exit {
+    for cause in error.chain() {
+        if cause.is::<UsageError>() || cause.is::<ConfigFaults>() {
+            return Exit::Usage;
+        }
+        if let Some(io) = cause.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::BrokenPipe
+        {
+            // The reader of our output had enough (`lockgate tail … | head`).
+            return Exit::Done;
+        }
+    }
+    Exit::Failed
+}
+
+fn show(error: &anyhow::Error, to: &mut impl Write) -> io::Result<()> {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    write!(to, "{red}error{red:#}: {error}")?;
+    for cause in error.chain().skip(1) {
+        write!(to, ": {cause}")?;
+    }
+    writeln!(to)
+}
+
+/// Standard output, with colours only on a terminal and never under `NO_COLOR`. Write with `writeln!(…)?`: a closed pipe
+/// is then an error that ends the command with exit 0, where `println!` would panic.
+pub fn stdout() -> anstream::AutoStream<io::StdoutLock<'static>> {
+    anstream::AutoStream::auto(io::stdout().lock())
+}
+
+/// Standard error, with colours only on a terminal and never under `NO_COLOR`.
+pub fn stderr() -> anstream::AutoStream<io::StderrLock<'static>> {
+    anstream::AutoStream::auto(io::stderr().lock())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    fn failed(error: impl Into<anyhow::Error>) -> anyhow::Error {
+        Err::<(), _>(error.into())
+            .context("while doing it")
+            .unwrap_err()
+    }
+
+    #[test]
+    fn errors_map_to_the_exit_codes_of_the_contract() {
+        assert_eq!(exit_of(&failed(UsageError("no".into()))).code(), 64);
+        assert_eq!(exit_of(&failed(ConfigFaults(Vec::new()))).code(), 64);
+        assert_eq!(exit_of(&failed(io::Error::other("disk full"))).code(), 1);
+        assert_eq!(Exit::Killed.code(), 130);
+    }
+
+    #[test]
+    fn a_broken_pipe_is_not_an_error() {
+        let pipe = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(exit_of(&failed(pipe)), Exit::Done);
+    }
+
+    #[test]
+    fn an_error_is_shown_as_one_chain() {
+        let mut shown = Vec::new();
+        let to = &mut anstream::StripStream::new(&mut shown);
+        show(&failed(io::Error::other("disk full")), to).unwrap();
+        assert_eq!(shown, b"error: while doing it: disk full\n");
+    }
+}
