@@ -29,3 +29,10 @@ pub struct Decimal {
     /// Digits after the point.
     pub scale: u32,
 }
+
+/// A value that a scan captures into a slot: field indexes of the reader schema from the root record down, passing through nullable unions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Want {
+    /// The indexes; empty for the whole datum.
+    pub path: Vec<u32>,
+}

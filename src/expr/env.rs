@@ -1,0 +1,102 @@
+//! What an expression can see: the scopes at check time, and the record at run time.
+
+use std::sync::Arc;
+
+use super::{Const, Node, Type};
+use crate::schema::Schema;
+
+/// The scopes of an expression: `event`, `out`, `meta` and `vars`.
+#[derive(Clone, Debug, Default)]
+pub struct Env {
+    /// The event, where there is one; without it only `meta` and `vars` can be read (tombstones).
+    pub event: Option<EventEnv>,
+    /// Fields of the mapped event; `None` before there is one.
+    pub out: Option<Vec<OutField>>,
+    /// What `meta.key` is.
+    pub key: KeyEnv,
+    /// `vars.NAME`: values of the topology, constants to the expression.
+    pub vars: Vec<(String, Const)>,
+}
+
+/// The event's schema and what its envelope promises.
+#[derive(Clone, Debug)]
+pub struct EventEnv {
+    /// Reader schema of the value; `event` is its root.
+    pub schema: Arc<Schema>,
+    /// The envelope around the row.
+    pub envelope: Envelope,
+    /// Columns of `event.before` that are real.
+    pub before: BeforeColumns,
+}
+
+/// The envelope of a source's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// The value is the row.
+    None,
+    /// Debezium's: `before`, `after`, `op`, `source`, `ts_ms`.
+    Debezium,
+}
+
+/// Which columns of `event.before` carry the row's values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BeforeColumns {
+    /// All (replica identity full).
+    All,
+    /// Only these, the key columns (replica identity default): Debezium fills the others with zeros and blanks.
+    Only(Vec<String>),
+}
+
+/// What `meta.key` is.
+#[derive(Clone, Debug, Default)]
+pub enum KeyEnv {
+    /// Bytes, or null.
+    #[default]
+    Bytes,
+    /// Text, or null; not UTF-8 is a fault of the record.
+    String,
+    /// An Avro datum with this reader schema.
+    Avro {
+        /// Reader schema of the key.
+        schema: Arc<Schema>,
+        /// Whether records without a key get as far as the expression.
+        nullable: bool,
+    },
+}
+
+/// A field of the mapped event.
+#[derive(Clone, Debug)]
+pub struct OutField {
+    /// Name in the output schema.
+    pub name: String,
+    /// Type of what the field was set to, narrowed by what was known there.
+    pub ty: Type,
+    /// Where its value is.
+    pub binding: Binding,
+}
+
+/// Where a field of the mapped event has its value: there is no second decode of the output.
+#[derive(Clone, Debug)]
+pub enum Binding {
+    /// Read again what it was copied from: a slot or a constant (see [`super::Compiled::as_slot`]).
+    Source(Node),
+    /// Computed once, into this register.
+    Reg(u16),
+}
+
+/// What Kafka says about a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Milliseconds since the epoch, if the broker has a time for the record.
+    pub timestamp_ms: Option<i64>,
+    /// The key's bytes; null and empty are different.
+    pub key: Option<&'a [u8]>,
+    /// Names and values in order.
+    pub headers: &'a [(&'a [u8], Option<&'a [u8]>)],
+}
