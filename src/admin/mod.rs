@@ -1,1 +1,1 @@
-//! Written next.
+//! `/live /ready /metrics /status` and a page for people: reads, never steers.

@@ -1,0 +1,507 @@
+//! Registration, the handles of the hot path, and the text that Prometheus scrapes.
+//!
+//! Not used on purpose: `prometheus::*Vec`. They hash label values without a separator, so that (`t1`, `12`) and (`t11`, `2`)
+//! are one child and two partitions share one counter. Here every child is a metric of its own with constant labels.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use prometheus::core::{Collector, Desc};
+use prometheus::local::{LocalHistogram, LocalIntCounter};
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry, TextEncoder};
+
+use super::ledger::{Account, Ledger, PartitionMetrics, lock};
+use super::status::{Status, StatusBoard, TopologyState};
+use super::table::{self, Kind, MetricSpec};
+use super::{logging, process};
+
+/// Label sets per metric; further ones are counted under the value `overflow`. Labels come from bounded lists, so this
+/// is reached only by a fault of ours: it must cost a wrong label then, not the memory of the process.
+const CHILDREN_MAX: usize = 5_000;
+const OVERFLOW: &str = "overflow";
+
+/// All metrics of the process. Shared by `Arc`; every method may be called from any thread.
+pub struct Metrics {
+    registry: Registry,
+    children: Mutex<HashMap<&'static str, BTreeMap<Vec<String>, Child>>>,
+    ledger: Arc<Ledger>,
+    board: Arc<StatusBoard>,
+}
+
+#[derive(Clone)]
+enum Child {
+    Counter(IntCounter),
+    Gauge(Gauge),
+    Histogram(Histogram),
+}
+
+impl Metrics {
+    /// An empty set of metrics with its status board. One per process; tests make as many as they like.
+    pub fn new() -> Arc<Self> {
+        process::started_seconds();
+        let ledger = Arc::new(Ledger::default());
+        let board = Arc::new(StatusBoard::new());
+        let registry = Registry::new();
+        let view = View {
+            ledger: ledger.clone(),
+            board: board.clone(),
+        };
+        registry
+            .register(Box::new(view))
+            .expect("the view describes nothing that could collide");
+        Arc::new(Self {
+            registry,
+            children: Mutex::default(),
+            ledger,
+            board,
+        })
+    }
+
+    /// The board on which topologies say what they are doing.
+    pub fn board(&self) -> &Arc<StatusBoard> {
+        &self.board
+    }
+
+    /// The numbers of a new assignment of one partition. Its gauges go with the last clone of the handle.
+    pub fn partition(&self, topology: &str, topic: &str, partition: i32) -> PartitionMetrics {
+        self.ledger.open(topology, topic, partition)
+    }
+
+    /// The numbers of one lane thread: routes are addressed by their index in `routes`.
+    pub fn lane(self: &Arc<Self>, topology: &str, routes: &[&str]) -> LaneMetrics {
+        let route = |name: &&str| {
+            let outcome = |outcome| {
+                self.counter(table::DELIVERIES, &[topology, name, outcome])
+                    .local()
+            };
+            RouteMetrics {
+                name: (*name).to_owned(),
+                delivered: outcome("delivered"),
+                dead_lettered: outcome("dead_lettered"),
+                released: outcome("released"),
+                bytes: self
+                    .counter(table::DELIVERED_BYTES, &[topology, name])
+                    .local(),
+                delivery_seconds: self
+                    .histogram(table::DELIVERY_SECONDS, &[topology, name])
+                    .local(),
+            }
+        };
+        LaneMetrics {
+            topology: topology.to_owned(),
+            routes: routes.iter().map(route).collect(),
+            event_age_seconds: self
+                .histogram(table::EVENT_AGE_SECONDS, &[topology])
+                .local(),
+            dead_letters: Vec::new(),
+            retries: Vec::new(),
+            metrics: self.clone(),
+        }
+    }
+
+    /// Counts a change of the assignment; `kind` is `assigned`, `revoked` or `lost`.
+    pub fn rebalanced(&self, topology: &str, kind: &'static str) {
+        self.counter(table::REBALANCES, &[topology, kind]).inc();
+    }
+
+    /// Counts the first sight of a schema id; `change` is what it is to the checked schema: `equal`, `resolvable`,
+    /// `incompatible` or `wrong`.
+    pub fn schema_seen(&self, topology: &str, topic: &str, change: &'static str) {
+        self.counter(table::NEW_SCHEMAS, &[topology, topic, change])
+            .inc();
+    }
+
+    /// Counts an error that librdkafka reported; `client` is `consumer` or `producer`, `code` librdkafka's name for it.
+    pub fn kafka_error(&self, connection: &str, client: &'static str, code: &str) {
+        self.counter(table::KAFKA_ERRORS, &[connection, client, code])
+            .inc();
+    }
+
+    /// The poison gauge of one source or route; `scope` is `source` or `route`.
+    pub fn poison(&self, topology: &str, scope: &'static str, name: &str) -> PoisonMetrics {
+        PoisonMetrics {
+            share: self.gauge(table::POISON_SHARE, &[topology, scope, name]),
+            stopped: self.gauge(table::POISON_STOPPED, &[topology, scope, name]),
+        }
+    }
+
+    /// The handles of the schema cache.
+    pub fn registry(&self) -> RegistryMetrics {
+        let lookups = |result| self.counter(table::SCHEMA_LOOKUPS, &[result]);
+        let requests = |result| self.counter(table::REGISTRY_REQUESTS, &[result]);
+        RegistryMetrics {
+            hits: lookups("hit"),
+            misses: lookups("miss"),
+            found: requests("found"),
+            not_found: requests("not_found"),
+            failed: requests("failed"),
+            outage: self.gauge(table::REGISTRY_OUTAGE, &[]),
+            cached: self.gauge(table::SCHEMAS_CACHED, &[]),
+        }
+    }
+
+    /// Says what runs: the version of the client library is known only at run time.
+    pub fn set_build_info(&self, librdkafka: &str) {
+        let revision = option_env!("LOCKGATE_REVISION").unwrap_or("unknown");
+        self.gauge(
+            table::BUILD_INFO,
+            &[env!("CARGO_PKG_VERSION"), revision, librdkafka],
+        )
+        .set(1.0);
+    }
+
+    /// The account of a topology, over all its partitions and this process's whole life.
+    pub fn account(&self, topology: &str) -> Account {
+        self.ledger.account(topology)
+    }
+
+    /// Everything that is known, as `/status` answers it.
+    pub fn status(&self) -> Status {
+        let (live, ready) = (self.board.live(), self.board.ready());
+        let report = |(id, topology): (String, Arc<super::TopologyStatus>)| {
+            topology.status(&id, self.ledger.partitions(&id), self.ledger.account(&id))
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.board.uptime().as_secs(),
+            live: live.is_ok(),
+            ready: ready.is_ok(),
+            complaints: [live.err(), ready.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect(),
+            registry_outage: self.gauge(table::REGISTRY_OUTAGE, &[]).get() != 0.0,
+            topologies: self.board.all().into_iter().map(report).collect(),
+        }
+    }
+
+    /// The text that Prometheus scrapes (format 0.0.4).
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("every family has a name and at least one sample")
+    }
+
+    // === children ===
+
+    fn counter(&self, spec: &'static MetricSpec, labels: &[&str]) -> IntCounter {
+        match self.child(spec, labels) {
+            Child::Counter(counter) => counter,
+            _ => unreachable!("{} is a counter in the table", spec.name),
+        }
+    }
+
+    fn gauge(&self, spec: &'static MetricSpec, labels: &[&str]) -> Gauge {
+        match self.child(spec, labels) {
+            Child::Gauge(gauge) => gauge,
+            _ => unreachable!("{} is a gauge in the table", spec.name),
+        }
+    }
+
+    fn histogram(&self, spec: &'static MetricSpec, labels: &[&str]) -> Histogram {
+        match self.child(spec, labels) {
+            Child::Histogram(histogram) => histogram,
+            _ => unreachable!("{} is a histogram in the table", spec.name),
+        }
+    }
+
+    fn child(&self, spec: &'static MetricSpec, labels: &[&str]) -> Child {
+        assert_eq!(labels.len(), spec.labels.len(), "labels of {}", spec.name);
+        let mut children = lock(&self.children);
+        let children = children.entry(spec.name).or_default();
+        let mut labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
+        if children.len() >= CHILDREN_MAX && !children.contains_key(&labels) {
+            labels.fill(OVERFLOW.to_owned());
+        }
+        if let Some(child) = children.get(&labels) {
+            return child.clone();
+        }
+        let constant: HashMap<String, String> = spec
+            .labels
+            .iter()
+            .map(|&name| name.to_owned())
+            .zip(labels.iter().cloned())
+            .collect();
+        let opts = Opts::new(spec.name, spec.help).const_labels(constant);
+        let valid = "the table holds valid names";
+        let (child, collector): (_, Box<dyn Collector>) = match spec.kind {
+            Kind::Counter => {
+                let counter = IntCounter::with_opts(opts).expect(valid);
+                (Child::Counter(counter.clone()), Box::new(counter))
+            }
+            Kind::Gauge => {
+                let gauge = Gauge::with_opts(opts).expect(valid);
+                (Child::Gauge(gauge.clone()), Box::new(gauge))
+            }
+            Kind::Histogram(buckets) => {
+                let opts = HistogramOpts {
+                    common_opts: opts,
+                    buckets: buckets.to_vec(),
+                };
+                let histogram = Histogram::with_opts(opts).expect(valid);
+                (Child::Histogram(histogram.clone()), Box::new(histogram))
+            }
+        };
+        self.registry
+            .register(collector)
+            .expect("each set of labels is registered once");
+        children.insert(labels, child.clone());
+        child
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// The numbers of one lane thread. Counting touches memory of this thread only; [`flush`](Self::flush) makes it visible, and
+/// so does dropping it.
+pub struct LaneMetrics {
+    topology: String,
+    routes: Vec<RouteMetrics>,
+    event_age_seconds: LocalHistogram,
+    /// Step, class, reason: few, so a search beats a hash.
+    dead_letters: Vec<(String, &'static str, &'static str, LocalIntCounter)>,
+    retries: Vec<(u16, &'static str, LocalIntCounter)>,
+    metrics: Arc<Metrics>,
+}
+
+struct RouteMetrics {
+    name: String,
+    delivered: LocalIntCounter,
+    dead_lettered: LocalIntCounter,
+    released: LocalIntCounter,
+    bytes: LocalIntCounter,
+    delivery_seconds: LocalHistogram,
+}
+
+impl LaneMetrics {
+    /// A delivery arrived: its bytes (key and value), the time since the fetch, and the event's age if it has a timestamp.
+    pub fn delivered(
+        &self,
+        route: u16,
+        bytes: usize,
+        delivery_seconds: f64,
+        event_age_seconds: Option<f64>,
+    ) {
+        let route = &self.routes[usize::from(route)];
+        route.delivered.inc();
+        route.bytes.inc_by(bytes as u64);
+        route.delivery_seconds.observe(delivery_seconds);
+        if let Some(age) = event_age_seconds {
+            // A producer's clock may run ahead of ours.
+            self.event_age_seconds.observe(age.max(0.0));
+        }
+    }
+
+    /// A delivery was given up and went to the dead letters.
+    pub fn delivery_dead_lettered(&self, route: u16) {
+        self.routes[usize::from(route)].dead_lettered.inc();
+    }
+
+    /// A delivery was left to the partition's next owner.
+    pub fn delivery_released(&self, route: u16) {
+        self.routes[usize::from(route)].released.inc();
+    }
+
+    /// A delivery is attempted again because of an error of this class.
+    pub fn retried(&mut self, route: u16, class: &'static str) {
+        if let Some((_, _, counter)) = self
+            .retries
+            .iter()
+            .find(|(r, c, _)| (*r, *c) == (route, class))
+        {
+            return counter.inc();
+        }
+        let labels = [
+            &self.topology,
+            self.routes[usize::from(route)].name.as_str(),
+            class,
+        ];
+        let counter = self.metrics.counter(table::RETRIES, &labels).local();
+        counter.inc();
+        self.retries.push((route, class, counter));
+    }
+
+    /// A dead letter arrived in its topic; `step` names the step or the route that gave up.
+    pub fn dead_lettered(&mut self, step: &str, class: &'static str, reason: &'static str) {
+        let known = self
+            .dead_letters
+            .iter()
+            .find(|(s, c, r, _)| (s.as_str(), *c, *r) == (step, class, reason));
+        if let Some((_, _, _, counter)) = known {
+            return counter.inc();
+        }
+        let counter = self
+            .metrics
+            .counter(table::DEAD_LETTERS, &[&self.topology, step, class, reason])
+            .local();
+        counter.inc();
+        self.dead_letters
+            .push((step.to_owned(), class, reason, counter));
+    }
+
+    /// Adds what this thread has counted to what `/metrics` shows; meant for a few times a second.
+    pub fn flush(&self) {
+        for route in &self.routes {
+            for counter in [
+                &route.delivered,
+                &route.dead_lettered,
+                &route.released,
+                &route.bytes,
+            ] {
+                counter.flush();
+            }
+            route.delivery_seconds.flush();
+        }
+        self.event_age_seconds.flush();
+        self.dead_letters
+            .iter()
+            .for_each(|(_, _, _, counter)| counter.flush());
+        self.retries
+            .iter()
+            .for_each(|(_, _, counter)| counter.flush());
+    }
+}
+
+impl Drop for LaneMetrics {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// The share of poison of one source or route.
+#[derive(Clone, Debug)]
+pub struct PoisonMetrics {
+    share: Gauge,
+    stopped: Gauge,
+}
+
+impl PoisonMetrics {
+    /// Share of the last records, 0 to 1, and whether it made the source or route stop.
+    pub fn set(&self, share: f64, is_stopped: bool) {
+        self.share.set(share);
+        self.stopped.set(f64::from(u8::from(is_stopped)));
+    }
+}
+
+/// The schema cache's numbers. Cheap to clone, shared between threads.
+#[derive(Clone, Debug)]
+pub struct RegistryMetrics {
+    /// Ids that the cache knew.
+    pub hits: IntCounter,
+    /// Ids that had to be fetched.
+    pub misses: IntCounter,
+    /// Requests answered with a schema.
+    pub found: IntCounter,
+    /// Requests answered with 404.
+    pub not_found: IntCounter,
+    /// Requests that failed in any other way.
+    pub failed: IntCounter,
+    outage: Gauge,
+    cached: Gauge,
+}
+
+impl RegistryMetrics {
+    /// Says whether the registry is out of order.
+    pub fn set_outage(&self, is_out: bool) {
+        self.outage.set(f64::from(u8::from(is_out)));
+    }
+
+    /// Says how many schemas the cache holds.
+    pub fn set_cached(&self, count: usize) {
+        self.cached.set(count as f64);
+    }
+}
+
+/// What is computed at the scrape: ledger, board, process, log.
+struct View {
+    ledger: Arc<Ledger>,
+    board: Arc<StatusBoard>,
+}
+
+impl Collector for View {
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = self.ledger.families();
+        let (mut state, mut poll_age, mut usable) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, topology) in self.board.all() {
+            let now = topology.state();
+            for name in TopologyState::NAMES {
+                state.push(gauge(
+                    &[("state", name), ("topology", &id)],
+                    f64::from(u8::from(name == now.name())),
+                ));
+            }
+            poll_age.extend(
+                topology
+                    .poll_age()
+                    .map(|age| gauge(&[("topology", &id)], age.as_secs_f64())),
+            );
+            for sink in topology.sinks() {
+                usable.push(gauge(
+                    &[("sink", &sink.name), ("topology", &id)],
+                    f64::from(u8::from(sink.usable)),
+                ));
+            }
+        }
+        families.push(family(table::STATE, state));
+        families.push(family(table::POLL_AGE, poll_age));
+        families.push(family(table::SINK_USABLE, usable));
+        families.push(family(
+            table::LOG_SUPPRESSED,
+            vec![counter(&[], logging::suppressed_lines() as f64)],
+        ));
+        families.extend(process::families());
+        families
+    }
+}
+
+/// A family of samples that were computed, not registered.
+pub(super) fn family(spec: &'static MetricSpec, samples: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(spec.name.to_owned());
+    family.set_help(spec.help.to_owned());
+    family.set_field_type(match spec.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+        Kind::Histogram(_) => MetricType::HISTOGRAM,
+    });
+    family.set_metric(samples);
+    family
+}
+
+pub(super) fn counter(labels: &[(&str, &str)], value: f64) -> Metric {
+    let mut counter = prometheus::proto::Counter::default();
+    counter.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_counter(counter);
+    metric
+}
+
+pub(super) fn gauge(labels: &[(&str, &str)], value: f64) -> Metric {
+    let mut gauge = prometheus::proto::Gauge::default();
+    gauge.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn labelled(labels: &[(&str, &str)]) -> Metric {
+    let mut labels = labels.to_vec();
+    labels.sort_unstable();
+    let pair = |&(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name(name.to_owned());
+        pair.set_value(value.to_owned());
+        pair
+    };
+    Metric::from_label(labels.iter().map(pair).collect())
+}
