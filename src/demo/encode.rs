@@ -76,8 +76,12 @@ impl Datum<'_> {
         self.string(row.currency);
         self.unscaled(row.price_cents);
         self.long(i64::from(row.quantity));
-        self.nullable(row.weight_kg, |datum, value| datum.0.extend_from_slice(&value.to_le_bytes()));
-        self.nullable(row.discount, |datum, value| datum.0.extend_from_slice(&value.to_le_bytes()));
+        self.nullable(row.weight_kg, |datum, value| {
+            datum.0.extend_from_slice(&value.to_le_bytes())
+        });
+        self.nullable(row.discount, |datum, value| {
+            datum.0.extend_from_slice(&value.to_le_bytes())
+        });
         self.nullable(row.note.as_deref(), Self::string);
         self.long(i64::from(row.placed_on_days));
         self.nullable(row.ship_after_us, Self::long);

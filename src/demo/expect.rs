@@ -1,8 +1,8 @@
 //! What must become of each record under the shipped topologies, said a second time and by hand: the demo's verdict rests on this,
 //! not on what the worker says of itself.
 
-use rand::rngs::StdRng;
 use rand::Rng;
+use rand::rngs::StdRng;
 
 use super::shop::{Change, Row, Table};
 
@@ -32,7 +32,12 @@ pub enum Spoiled {
 
 impl Spoiled {
     /// All of them.
-    pub const ALL: [Spoiled; 4] = [Spoiled::BadFrame, Spoiled::UnknownSchema, Spoiled::Truncated, Spoiled::BrokenRule];
+    pub const ALL: [Spoiled; 4] = [
+        Spoiled::BadFrame,
+        Spoiled::UnknownSchema,
+        Spoiled::Truncated,
+        Spoiled::BrokenRule,
+    ];
 
     /// One of those that can befall a record of `table`, at random.
     pub fn draw(table: Table, rng: &mut StdRng) -> Self {

@@ -56,7 +56,9 @@ pub struct Generator {
 impl Generator {
     /// A generator of `records` records (or without end), of which the share `poison_share` is spoiled; `ids` by table.
     pub fn new(seed: u64, records: Option<u64>, poison_share: f64, ids: [SchemaIds; 2]) -> Self {
-        let snapshot_rows = usize::try_from(records.unwrap_or(u64::MAX) / 20).unwrap_or(usize::MAX).min(2_000);
+        let snapshot_rows = usize::try_from(records.unwrap_or(u64::MAX) / 20)
+            .unwrap_or(usize::MAX)
+            .min(2_000);
         let mut rng = StdRng::seed_from_u64(seed);
         let mut poison_debt = [[0.0; SOURCE_PARTITIONS]; 2];
         for debt in poison_debt.as_flattened_mut() {
@@ -111,7 +113,13 @@ impl Generator {
     }
 
     fn generated(&self, table: Table, value: Option<()>, expect: Expect) -> Generated<'_> {
-        Generated { table, partition: partition_of(&self.key), key: &self.key, value: value.map(|()| self.value.as_slice()), expect }
+        Generated {
+            table,
+            partition: partition_of(&self.key),
+            key: &self.key,
+            value: value.map(|()| self.value.as_slice()),
+            expect,
+        }
     }
 
     fn write_key(&mut self, table: Table, row: &Row) {
@@ -128,9 +136,13 @@ impl Generator {
         match spoiled {
             Spoiled::BadFrame => {
                 self.value.clear();
-                self.value.extend_from_slice(b"{\"op\":\"u\",\"after\":{\"note\":\"somebody wrote JSON\"}}");
+                self.value.extend_from_slice(
+                    b"{\"op\":\"u\",\"after\":{\"note\":\"somebody wrote JSON\"}}",
+                );
             }
-            Spoiled::UnknownSchema => self.value[1..5].copy_from_slice(&UNKNOWN_SCHEMA_ID.to_be_bytes()),
+            Spoiled::UnknownSchema => {
+                self.value[1..5].copy_from_slice(&UNKNOWN_SCHEMA_ID.to_be_bytes())
+            }
             Spoiled::Truncated => {
                 let length = self.shop.rng().random_range(6..self.value.len());
                 self.value.truncate(length);
@@ -153,7 +165,9 @@ fn frame(buffer: &mut Vec<u8>, schema_id: u32) {
 
 /// Where a key lives: FNV-1a. Any stable hash does, because the generator is the topic's only writer.
 fn partition_of(key: &[u8]) -> usize {
-    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     (hash >> 32) as usize % SOURCE_PARTITIONS
 }
 
@@ -161,7 +175,10 @@ fn partition_of(key: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    const IDS: [SchemaIds; 2] = [SchemaIds { key: 1, value: 4 }, SchemaIds { key: 5, value: 6 }];
+    const IDS: [SchemaIds; 2] = [
+        SchemaIds { key: 1, value: 4 },
+        SchemaIds { key: 5, value: 6 },
+    ];
     const NOW_US: i64 = 1_795_370_894_536_000;
 
     fn count(generator: &mut Generator, mut of: impl FnMut(&Generated<'_>)) -> u64 {
@@ -192,10 +209,13 @@ mod tests {
     fn the_same_seed_gives_the_same_records() {
         let record_bytes = |seed| {
             let mut all = Vec::new();
-            count(&mut Generator::new(seed, Some(5_000), 0.05, IDS), |record| {
-                all.extend_from_slice(record.key);
-                all.extend_from_slice(record.value.unwrap_or(b"none"));
-            });
+            count(
+                &mut Generator::new(seed, Some(5_000), 0.05, IDS),
+                |record| {
+                    all.extend_from_slice(record.key);
+                    all.extend_from_slice(record.value.unwrap_or(b"none"));
+                },
+            );
             all
         };
         assert_eq!(record_bytes(7), record_bytes(7));
@@ -207,7 +227,8 @@ mod tests {
         let mut windows = vec![Vec::new(); 2 * SOURCE_PARTITIONS];
         let records = count(&mut Generator::new(3, Some(100_000), 0.2, IDS), |record| {
             let is_spoiled = matches!(record.expect, Expect::DeadLettered(_));
-            windows[record.table as usize * SOURCE_PARTITIONS + record.partition].push(u32::from(is_spoiled));
+            windows[record.table as usize * SOURCE_PARTITIONS + record.partition]
+                .push(u32::from(is_spoiled));
         });
         // Tombstones and deletes stay whole, so the share is a little below what was asked for.
         let spoiled: u32 = windows.iter().flatten().sum();
@@ -228,27 +249,44 @@ mod tests {
     }
 
     /// Whether the envelope has a state before and one after, decoded by `apache-avro`; none if the value was spoiled.
+    #[allow(deprecated)]
     fn decoded_sides(value: &[u8]) -> Option<(bool, bool)> {
         let schemas = schemas();
-        let schema = &schemas.iter().find(|(id, _)| value.len() > 5 && value[1..5] == id.to_be_bytes())?.1;
+        let schema = &schemas
+            .iter()
+            .find(|(id, _)| value.len() > 5 && value[1..5] == id.to_be_bytes())?
+            .1;
         let mut datum = &value[5..];
         let decoded = apache_avro::from_avro_datum(schema, &mut datum, None).ok()?;
         assert!(datum.is_empty(), "bytes are left after the datum");
-        let apache_avro::types::Value::Record(fields) = decoded else { panic!("an envelope is a record") };
+        let apache_avro::types::Value::Record(fields) = decoded else {
+            panic!("an envelope is a record")
+        };
         let is_some = |name: &str| {
-            let (_, value) = fields.iter().find(|(field, _)| field == name).expect("the envelope has the field");
+            let (_, value) = fields
+                .iter()
+                .find(|(field, _)| field == name)
+                .expect("the envelope has the field");
             matches!(value, apache_avro::types::Value::Union(1, _))
         };
         Some((is_some("before"), is_some("after")))
     }
 
     fn schemas() -> &'static [(u32, apache_avro::Schema); 2] {
-        static SCHEMAS: std::sync::OnceLock<[(u32, apache_avro::Schema); 2]> = std::sync::OnceLock::new();
+        static SCHEMAS: std::sync::OnceLock<[(u32, apache_avro::Schema); 2]> =
+            std::sync::OnceLock::new();
         SCHEMAS.get_or_init(|| {
-            let parse = |text| apache_avro::Schema::parse_str(text).expect("the shipped schema parses");
+            let parse =
+                |text| apache_avro::Schema::parse_str(text).expect("the shipped schema parses");
             [
-                (4, parse(include_str!("../../avro/shop.public.customers-value.avsc"))),
-                (6, parse(include_str!("../../avro/shop.public.orders-value.avsc"))),
+                (
+                    4,
+                    parse(include_str!("../../avro/shop.public.customers-value.avsc")),
+                ),
+                (
+                    6,
+                    parse(include_str!("../../avro/shop.public.orders-value.avsc")),
+                ),
             ]
         })
     }

@@ -11,13 +11,36 @@ use rand::{Rng, RngCore};
 const CUSTOMERS_MAX: usize = 2_000;
 const ORDERS_MAX: usize = 10_000;
 
-const STREETS: [&str; 6] = ["Hauptstraße", "Ringweg", "Lindenallee", "Am Hafen", "Mühlgasse", "Praterstern"];
+const STREETS: [&str; 6] = [
+    "Hauptstraße",
+    "Ringweg",
+    "Lindenallee",
+    "Am Hafen",
+    "Mühlgasse",
+    "Praterstern",
+];
 const CITIES: [&str; 6] = ["Wien", "Zürich", "Köln", "Brno", "Łódź", "Málaga"];
-const FIRST_NAMES: [&str; 8] = ["Käthe", "Jón", "Zoë", "Mehmet", "Aoife", "Łukasz", "Ines", "Bo"];
-const LAST_NAMES: [&str; 8] = ["Bauer", "Nováková", "O'Brien", "Yılmaz", "Sørensen", "Kim", "García", "Lee"];
+const FIRST_NAMES: [&str; 8] = [
+    "Käthe", "Jón", "Zoë", "Mehmet", "Aoife", "Łukasz", "Ines", "Bo",
+];
+const LAST_NAMES: [&str; 8] = [
+    "Bauer",
+    "Nováková",
+    "O'Brien",
+    "Yılmaz",
+    "Sørensen",
+    "Kim",
+    "García",
+    "Lee",
+];
 const TAGS: [&str; 5] = ["newsletter", "wholesale", "beta", "returning", "b2b"];
-const NOTES: [&str; 5] =
-    ["please ring twice", "gift: no invoice in the parcel", "for \"reception\"\nfloor 3", "Größe prüfen", "fragile, ship with straw"];
+const NOTES: [&str; 5] = [
+    "please ring twice",
+    "gift: no invoice in the parcel",
+    "for \"reception\"\nfloor 3",
+    "Größe prüfen",
+    "fragile, ship with straw",
+];
 const CURRENCIES: [&str; 8] = ["EUR", "EUR", "EUR", "EUR", "EUR", "USD", "CHF", "GBP"];
 
 /// A captured table.
@@ -114,7 +137,10 @@ pub struct Change {
 impl Change {
     /// The row that changed, in the state that carries its key.
     pub fn row(&self) -> &Row {
-        self.after.as_ref().or(self.before.as_ref()).expect("a change has a state before or after it")
+        self.after
+            .as_ref()
+            .or(self.before.as_ref())
+            .expect("a change has a state before or after it")
     }
 }
 
@@ -160,11 +186,19 @@ impl Shop {
         for (index, table) in Table::ALL.into_iter().enumerate() {
             if self.snapshot_left[index] > 0 {
                 self.snapshot_left[index] -= 1;
-                let snapshot = if self.snapshot_left[index] == 0 { "last_in_data_collection" } else { "true" };
+                let snapshot = if self.snapshot_left[index] == 0 {
+                    "last_in_data_collection"
+                } else {
+                    "true"
+                };
                 return self.insert(table, now_us, "r", snapshot);
             }
         }
-        let table = if self.customers.is_empty() || self.rng.random_bool(0.2) { Table::Customers } else { Table::Orders };
+        let table = if self.customers.is_empty() || self.rng.random_bool(0.2) {
+            Table::Customers
+        } else {
+            Table::Orders
+        };
         let (live, live_max) = match table {
             Table::Customers => (self.customers.len(), CUSTOMERS_MAX),
             Table::Orders => (self.orders.len(), ORDERS_MAX),
@@ -178,11 +212,33 @@ impl Shop {
         }
     }
 
-    fn change(&self, table: Table, op: &'static str, now_us: i64, before: Option<Row>, after: Option<Row>) -> Change {
-        Change { table, op, snapshot: "false", before, after, commit_us: now_us, lsn: self.lsn, transaction: self.transaction }
+    fn change(
+        &self,
+        table: Table,
+        op: &'static str,
+        now_us: i64,
+        before: Option<Row>,
+        after: Option<Row>,
+    ) -> Change {
+        Change {
+            table,
+            op,
+            snapshot: "false",
+            before,
+            after,
+            commit_us: now_us,
+            lsn: self.lsn,
+            transaction: self.transaction,
+        }
     }
 
-    fn insert(&mut self, table: Table, now_us: i64, op: &'static str, snapshot: &'static str) -> Change {
+    fn insert(
+        &mut self,
+        table: Table,
+        now_us: i64,
+        op: &'static str,
+        snapshot: &'static str,
+    ) -> Change {
         let row = match table {
             Table::Customers => {
                 let customer = self.new_customer(now_us);
@@ -195,14 +251,19 @@ impl Shop {
                 Row::Order(order)
             }
         };
-        Change { snapshot, ..self.change(table, op, now_us, None, Some(row)) }
+        Change {
+            snapshot,
+            ..self.change(table, op, now_us, None, Some(row))
+        }
     }
 
     fn new_customer(&mut self, now_us: i64) -> Customer {
         let id = self.customer_id_next;
         self.customer_id_next += 1;
         let rng = &mut self.rng;
-        let full_name = rng.random_bool(0.9).then(|| format!("{} {}", pick(rng, &FIRST_NAMES), pick(rng, &LAST_NAMES)));
+        let full_name = rng
+            .random_bool(0.9)
+            .then(|| format!("{} {}", pick(rng, &FIRST_NAMES), pick(rng, &LAST_NAMES)));
         let tag_count = rng.random_range(0..=2);
         Customer {
             id,
@@ -218,27 +279,49 @@ impl Shop {
     fn new_order(&mut self, now_us: i64) -> Order {
         let number = self.order_number_next;
         self.order_number_next += 1;
-        let customer_id = self.customers.choose(&mut self.rng).map_or(1, |customer| customer.id);
+        let customer_id = self
+            .customers
+            .choose(&mut self.rng)
+            .map_or(1, |customer| customer.id);
         let rng = &mut self.rng;
         let mut id = String::with_capacity(36);
         let random = rng.next_u64();
-        write!(id, "{:08x}-{:04x}-4{:03x}-8{:03x}-{number:012x}", random >> 32, random & 0xffff, (random >> 16) & 0xfff, (random >> 20) & 0xfff)
-            .expect("a String takes what is written to it");
+        write!(
+            id,
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{number:012x}",
+            random >> 32,
+            random & 0xffff,
+            (random >> 16) & 0xfff,
+            (random >> 20) & 0xfff
+        )
+        .expect("a String takes what is written to it");
         Order {
             id,
             customer_id,
             status: "placed",
             currency: pick(rng, &CURRENCIES),
             // Many small orders, a few large ones.
-            price_cents: if rng.random_bool(0.05) { rng.random_range(20_000..500_000) } else { rng.random_range(99..20_000) },
+            price_cents: if rng.random_bool(0.05) {
+                rng.random_range(20_000..500_000)
+            } else {
+                rng.random_range(99..20_000)
+            },
             quantity: rng.random_range(1..=9),
-            weight_kg: rng.random_bool(0.7).then(|| rng.random_range(1..400) as f32 / 10.0),
-            discount: rng.random_bool(0.3).then(|| f64::from(rng.random_range(1..30)) / 100.0),
+            weight_kg: rng
+                .random_bool(0.7)
+                .then(|| rng.random_range(1..400) as f32 / 10.0),
+            discount: rng
+                .random_bool(0.3)
+                .then(|| f64::from(rng.random_range(1..30)) / 100.0),
             note: rng.random_bool(0.3).then(|| pick(rng, &NOTES).to_owned()),
             placed_on_days: i32::try_from(now_us.div_euclid(86_400_000_000)).unwrap_or(0),
-            ship_after_us: rng.random_bool(0.4).then(|| rng.random_range(14..36) * 1_800_000_000),
+            ship_after_us: rng
+                .random_bool(0.4)
+                .then(|| rng.random_range(14..36) * 1_800_000_000),
             updated_at_us: now_us,
-            payload: rng.random_bool(0.1).then(|| rng.next_u64().to_be_bytes().to_vec()),
+            payload: rng
+                .random_bool(0.1)
+                .then(|| rng.next_u64().to_be_bytes().to_vec()),
         }
     }
 
@@ -255,7 +338,13 @@ impl Shop {
                     _ => row.tags = TAGS.choose_multiple(rng, 2).copied().collect(),
                 }
                 let after = row.clone();
-                self.change(table, "u", now_us, Some(Row::Customer(before)), Some(Row::Customer(after)))
+                self.change(
+                    table,
+                    "u",
+                    now_us,
+                    Some(Row::Customer(before)),
+                    Some(Row::Customer(after)),
+                )
             }
             Table::Orders => {
                 let index = self.rng.random_range(0..self.orders.len());
@@ -309,15 +398,23 @@ fn key_only(id: String) -> Order {
 }
 
 fn pick(rng: &mut StdRng, from: &[&'static str]) -> &'static str {
-    from.choose(rng).expect("the lists of this file are not empty")
+    from.choose(rng)
+        .expect("the lists of this file are not empty")
 }
 
 fn address(rng: &mut StdRng) -> String {
     let (street, city) = (pick(rng, &STREETS), pick(rng, &CITIES));
-    format!("{{\"zip\": {}, \"city\": \"{city}\", \"street\": \"{street} {}\"}}", rng.random_range(1000..9999), rng.random_range(1..99))
+    format!(
+        "{{\"zip\": {}, \"city\": \"{city}\", \"street\": \"{street} {}\"}}",
+        rng.random_range(1000..9999),
+        rng.random_range(1..99)
+    )
 }
 
 /// An instant as `io.debezium.time.ZonedTimestamp` writes it.
 fn zoned(now_us: i64) -> String {
-    jiff::Timestamp::from_microsecond(now_us).map_or_else(|_| "1970-01-01T00:00:00.000000Z".to_owned(), |instant| format!("{instant:.6}"))
+    jiff::Timestamp::from_microsecond(now_us).map_or_else(
+        |_| "1970-01-01T00:00:00.000000Z".to_owned(),
+        |instant| format!("{instant:.6}"),
+    )
 }
