@@ -1,8 +1,21 @@
 //! Avro schemas as Lockgate models them: a flat arena of nodes that keeps what `apache-avro`'s parser drops
 //! (`connect.name`, `connect.parameters` on primitive types, tags), parsed from the same JSON that `apache-avro` has accepted.
 //! Pure: no I/O.
+//!
+//! ```text
+//! JSON ─► parse (limits, names, logical) ─► Schema ─┬─► resolve: may this reader read that writer?
+//!                                                  ├─► compare: what changed, in words
+//!                                                  └─► codec: scan, emit, JSON
+//! ```
+
+pub mod compare;
+mod logical;
+mod parse;
+pub mod resolve;
 
 use std::sync::Arc;
+
+pub use parse::{DEPTH_MAX, EXPANDED_NODES_MAX, NODES_MAX, SOURCE_BYTES_MAX, SchemaFault};
 
 /// Index of a node in [`Schema::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,4 +119,69 @@ pub enum Logical {
     TextEnum { allowed: Vec<String> },
     /// A type name that we know no meaning for; treated as its physical type.
     Other(String),
+}
+
+impl Schema {
+    /// Parses a schema from JSON. `apache-avro` must accept it too (without its field defaults, which are judged when
+    /// they are needed). Refuses schemas beyond the limits of this module, so that whatever is compiled from a schema
+    /// is bounded as well.
+    pub fn parse(json: &str) -> Result<Schema, SchemaFault> {
+        parse::parse(json, &[])
+    }
+
+    /// Like [`Schema::parse`], for a schema that uses named types of other subjects: `references` holds each
+    /// one's name and JSON, those that others need first (the registry's order).
+    pub fn parse_with(json: &str, references: &[(String, String)]) -> Result<Schema, SchemaFault> {
+        parse::parse(json, references)
+    }
+
+    /// The node with this index. Ids come from the same schema.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// Full name of the root type, if it is a named one.
+    pub fn root_name(&self) -> Option<&str> {
+        self.node(self.root).name.as_deref()
+    }
+
+    /// Looks through a nullable union: `["null", T]` and `[T, "null"]` give `(T, true)`, everything else itself and `false`.
+    pub fn strip_null(&self, id: NodeId) -> (NodeId, bool) {
+        match self.nullable(id) {
+            Some((_, inner)) => (inner, true),
+            None => (id, false),
+        }
+    }
+
+    /// For a union of null and one other type: the index of the null branch (0 or 1) and the other type.
+    pub fn nullable(&self, id: NodeId) -> Option<(u32, NodeId)> {
+        let Kind::Union(branches) = &self.node(id).kind else {
+            return None;
+        };
+        match branches.as_slice() {
+            [a, b] if self.node(*a).kind == Kind::Null => Some((0, *b)),
+            [a, b] if self.node(*b).kind == Kind::Null => Some((1, *a)),
+            _ => None,
+        }
+    }
+
+    /// The field `name` of a record, with its index. `None` if there is no such field or the node is no record.
+    pub fn field(&self, record: NodeId, name: &str) -> Option<(u32, &Field)> {
+        let fields = self.fields(record);
+        let index = fields.iter().position(|field| &*field.name == name)?;
+        Some((index as u32, &fields[index]))
+    }
+
+    /// The fields of a record; empty for any other node.
+    pub fn fields(&self, record: NodeId) -> &[Field] {
+        match &self.node(record).kind {
+            Kind::Record(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// A short description of a node for messages: `long (timestamp, microseconds)`, `record shop.Value`, `null or string`.
+    pub fn describe(&self, id: NodeId) -> String {
+        compare::describe(self, id)
+    }
 }
