@@ -1,0 +1,804 @@
+//! One member of a consumer group. The thread that owns it polls, always; everything that happens to the member arrives as an event.
+//!
+//! **Rebalance.** The library's callback only records what it was told, and the application answers when it is ready:
+//! `Assigned` → [`Consumer::incremental_assign`], `Revoked` or `Lost` → [`Consumer::incremental_unassign`]. That the answer may come later
+//! and from outside the callback is how the library works: after it has posted the callback its group state waits for the call
+//! (`WAIT_ASSIGN_CALL`, `WAIT_UNASSIGN_CALL`), while heartbeats, commits and their answers go on, for up to `max.poll.interval.ms`.
+//! Two consequences, both from its source:
+//! - Between callback and answer the library pauses the fetch of *all* partitions of this member. A long drain of one partition holds up the others.
+//! - The first `unassign` call completes the revocation, whatever it names. So answers for part of the revoked partitions are
+//!   collected here, and the call is made when the last of them is answered for. A partial assign is fine: the rest is added later.
+//!
+//! **Both protocols.** Under the eager protocol the library wants `assign` with everything and `assign` with nothing; the same two methods
+//! do that. Partitions that were assigned before keep their place.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{CStr, CString, c_void};
+use std::ptr::{NonNull, null, null_mut};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka_sys as sys;
+use sys::rd_kafka_resp_err_t as code;
+
+use super::conf::Properties;
+use super::error::{ClientError, KafkaError};
+use super::handle::ConsumerHandle;
+use super::native::{List, Native, check, elements, ffi, timeout_ms};
+use super::record::RawRecord;
+use super::{TopicPartition, native};
+
+/// What happened to the member, besides records. In a poll's result, records come before the events of the same poll.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The group gave these partitions to this member (none, in a rebalance that changes nothing). To be answered with
+    /// [`Consumer::incremental_assign`]; until then nothing is fetched.
+    Assigned(Vec<TopicPartition>),
+    /// The group takes these partitions back, and waits: drain, commit, then answer with [`Consumer::incremental_unassign`].
+    Revoked(Vec<TopicPartition>),
+    /// These partitions belong to somebody else already (session timed out, fenced): no commit can succeed. Answer at once with
+    /// [`Consumer::incremental_unassign`].
+    Lost(Vec<TopicPartition>),
+    /// The answer to [`Consumer::commit_queue`].
+    Committed(CommitResult),
+    /// The end of a partition was reached (with `enable.partition.eof`); the next record will have this offset.
+    End(TopicPartition, i64),
+    /// The position of this partition is not in the log any more, or there is none (`auto.offset.reset=error`). Its fetch has stopped.
+    PositionLost(TopicPartition, String),
+    /// An error of this partition, of a topic (`partition` -1), or of the whole client (`None`); the library goes on by itself unless it is fatal.
+    Error {
+        /// What it is about, where that is one topic or partition.
+        about: Option<TopicPartition>,
+        /// The code.
+        error: KafkaError,
+        /// The library's words.
+        detail: String,
+    },
+    /// The client is of no further use: build a new one.
+    Fatal(ClientError),
+}
+
+/// The broker's answer to a commit.
+#[derive(Clone, Debug)]
+pub struct CommitResult {
+    /// The number given to [`Consumer::commit_queue`].
+    pub batch: u64,
+    /// What failed as a whole, if anything; then no partition was committed unless it says so itself.
+    pub error: Option<KafkaError>,
+    /// Each partition with its offset, and its own error if it has one.
+    pub partitions: Vec<(TopicPartition, i64, Option<KafkaError>)>,
+}
+
+/// Where to start or what to commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset of the next record to read.
+    pub offset: i64,
+}
+
+/// A topic of the consumer. The handle is kept so that its address means this topic for the life of the client.
+pub(super) struct Topic {
+    pub name: CString,
+    pub handle: NonNull<sys::rd_kafka_topic_t>,
+}
+
+/// The consumer's native side, shared with its handles and with the records that it returned.
+pub(super) struct Client {
+    pub native: Native<Inbox>,
+    pub queue: NonNull<sys::rd_kafka_queue_t>,
+    pub topics: Vec<Topic>,
+}
+
+// SAFETY: queues and topic handles may be used from any thread, as the library documents; they are destroyed once, by the last owner.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+impl Client {
+    pub(super) fn list(
+        &self,
+        partitions: impl ExactSizeIterator<Item = (TopicPartition, i64)>,
+    ) -> List {
+        let mut list = List::with_capacity(partitions.len());
+        for (at, offset) in partitions {
+            list.add(
+                &self.topics[usize::from(at.topic)].name,
+                at.partition,
+                offset,
+                &[],
+            );
+        }
+        list
+    }
+
+    pub(super) fn locate(&self, topic: &CStr, partition: i32) -> Option<TopicPartition> {
+        self.native.state().locate(topic, partition)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: each handle is ours and destroyed once, before the client (a field) goes.
+        unsafe {
+            for topic in &self.topics {
+                sys::rd_kafka_topic_destroy(topic.handle.as_ptr());
+            }
+            sys::rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
+    }
+}
+
+/// Keeps the client alive for the records of one batch.
+pub(super) struct Lease(#[expect(dead_code, reason = "held, not read")] Arc<Client>);
+
+/// Where callbacks leave what they were told. They run inside [`Consumer::poll`] and [`Consumer::close`], on the caller's thread.
+pub(super) struct Inbox {
+    topics: HashMap<CString, u16>,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Inbox {
+    fn locate(&self, topic: &CStr, partition: i32) -> Option<TopicPartition> {
+        let topic = *self.topics.get(topic)?;
+        Some(TopicPartition { topic, partition })
+    }
+
+    fn push(&self, event: Event) {
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event);
+    }
+
+    fn take(&self, out: &mut Vec<Event>) {
+        out.append(&mut self.events.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What the library waits for us to answer.
+enum Question {
+    Nothing,
+    Assign,
+    /// With the partitions that are not answered for yet.
+    Revoke(BTreeSet<TopicPartition>),
+}
+
+/// One member of a consumer group. Not `Sync`: one thread owns it.
+pub struct Consumer {
+    client: Arc<Client>,
+    /// Given to us by the group and not taken back.
+    owned: BTreeSet<TopicPartition>,
+    /// Being fetched, with the offset that each was started from.
+    assigned: BTreeMap<TopicPartition, i64>,
+    /// Paused by us; the library remembers a pause beyond the assignment.
+    paused: BTreeSet<TopicPartition>,
+    question: Question,
+    batch: Vec<*mut sys::rd_kafka_message_t>,
+    /// The topic of the last record: most often also that of the next.
+    last_topic: usize,
+    is_closed: bool,
+}
+
+// SAFETY: the pointers in `batch` are only scratch space of `poll`; the rest is Send.
+unsafe impl Send for Consumer {}
+
+impl Consumer {
+    /// Creates a member that reads these topics. It joins its group with [`Consumer::subscribe`]. The index of a topic in `topics` names it from here on.
+    ///
+    /// Fails on properties that the library refuses, on a missing `group.id`, and on topic names that cannot exist or are patterns.
+    pub fn new<T: AsRef<str>>(
+        properties: &Properties,
+        topics: &[T],
+    ) -> Result<Consumer, ClientError> {
+        let conf = properties.conf()?;
+        let invalid = |detail: String| ClientError {
+            detail,
+            ..ClientError::new(
+                "create a Kafka consumer",
+                code::RD_KAFKA_RESP_ERR__INVALID_ARG,
+            )
+        };
+        let mut names = Vec::with_capacity(topics.len());
+        let mut index = HashMap::new();
+        for (i, topic) in topics.iter().enumerate() {
+            let topic = topic.as_ref();
+            if topic.is_empty() || topic.starts_with('^') {
+                return Err(invalid(format!("{topic:?} is not the name of a topic")));
+            }
+            let name = native::c_name("create a Kafka consumer", topic)?;
+            let number = u16::try_from(i)
+                .map_err(|_| invalid(format!("{} topics are too many", topics.len())))?;
+            if index.insert(name.clone(), number).is_some() {
+                return Err(invalid(format!("the topic {topic:?} is named twice")));
+            }
+            names.push(name);
+        }
+        let inbox = Box::new(Inbox {
+            topics: index,
+            events: Mutex::default(),
+        });
+        // SAFETY: the configuration is valid, and the callbacks match the declared types.
+        unsafe {
+            ffi::rd_kafka_conf_set_rebalance_cb(conf.as_ptr(), Some(on_rebalance));
+            sys::rd_kafka_conf_set_error_cb(conf.as_ptr(), Some(on_error));
+        }
+        let native = conf.create(sys::rd_kafka_type_t::RD_KAFKA_CONSUMER, inbox)?;
+        // SAFETY: the client is live. Errors and logs of the main queue are served with the consumer's queue from here on.
+        let queue = unsafe {
+            sys::rd_kafka_poll_set_consumer(native.as_ptr());
+            sys::rd_kafka_queue_get_consumer(native.as_ptr())
+        };
+        let queue = NonNull::new(queue).ok_or_else(|| invalid("group.id is not set".into()))?;
+        let mut client = Client {
+            native,
+            queue,
+            topics: Vec::with_capacity(names.len()),
+        };
+        for name in names {
+            // SAFETY: the client is live and the name a C string; null configuration means the client's default.
+            let handle = unsafe {
+                sys::rd_kafka_topic_new(client.native.as_ptr(), name.as_ptr(), null_mut())
+            };
+            let handle = NonNull::new(handle)
+                .ok_or_else(|| invalid(format!("{name:?} is not the name of a topic")))?;
+            client.topics.push(Topic { name, handle });
+        }
+        Ok(Consumer {
+            client: Arc::new(client),
+            owned: BTreeSet::new(),
+            assigned: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            question: Question::Nothing,
+            batch: Vec::new(),
+            last_topic: 0,
+            is_closed: false,
+        })
+    }
+
+    /// Joins the group.
+    pub fn subscribe(&mut self) -> Result<(), ClientError> {
+        let any = native::ANY_PARTITION;
+        let mut list = List::with_capacity(self.client.topics.len());
+        for topic in &self.client.topics {
+            list.add(&topic.name, any, 0, &[]);
+        }
+        // SAFETY: client and list are live; the library copies the list.
+        let code = unsafe { sys::rd_kafka_subscribe(self.client.native.as_ptr(), list.as_ptr()) };
+        self.checked("subscribe to the topics", code)
+    }
+
+    /// The part of this member that may be used from other threads.
+    pub fn handle(&self) -> ConsumerHandle {
+        ConsumerHandle::new(self.client.clone())
+    }
+
+    /// Waits up to `timeout` for something to happen, then takes what is there: up to `max` records, and all events. Both vectors are appended to.
+    /// Call it always, also with every partition paused: it is what keeps the member in its group. Returns early on [`ConsumerHandle::wake`].
+    pub fn poll(
+        &mut self,
+        max: usize,
+        timeout: Duration,
+        out: &mut Vec<RawRecord>,
+        events: &mut Vec<Event>,
+    ) {
+        let before = events.len();
+        // One, because the library would wait until the array is full; the rest is taken without waiting.
+        let count = self.take(1.min(max), timeout);
+        self.hand_out(count, out);
+        if count > 0 && max > 1 {
+            let count = self.take(max - 1, Duration::ZERO);
+            self.hand_out(count, out);
+        }
+        self.client.native.state().take(events);
+        for event in &events[before..] {
+            self.note(event);
+        }
+    }
+
+    fn take(&mut self, max: usize, timeout: Duration) -> usize {
+        self.batch.resize(max.max(self.batch.len()), null_mut());
+        // SAFETY: the array holds at least `max` pointers; the library writes the first `count` of them. Callbacks of the client run
+        // inside; they only touch the inbox. They never call rd_kafka_yield, which would lose the next record here.
+        let count = unsafe {
+            sys::rd_kafka_consume_batch_queue(
+                self.client.queue.as_ptr(),
+                timeout_ms(timeout),
+                self.batch.as_mut_ptr(),
+                max,
+            )
+        };
+        usize::try_from(count).unwrap_or(0)
+    }
+
+    /// Turns the first `count` messages of the scratch space into records and events.
+    fn hand_out(&mut self, count: usize, out: &mut Vec<RawRecord>) {
+        if count == 0 {
+            return;
+        }
+        let lease = Arc::new(Lease(self.client.clone()));
+        out.reserve(count);
+        for i in 0..count {
+            let message = NonNull::new(self.batch[i]).expect("the library returned this message");
+            // SAFETY: the message is ours. Its code is read as a number, see `native::ffi`.
+            let (code, topic) = unsafe {
+                (
+                    (&raw const (*message.as_ptr()).err).cast::<i32>().read(),
+                    (*message.as_ptr()).rkt,
+                )
+            };
+            match (KafkaError::from_code(code), self.index_of(topic)) {
+                // SAFETY: a record of this client, owned by nobody else.
+                (None, Some(topic)) => {
+                    out.push(unsafe { RawRecord::adopt(message, topic, lease.clone()) })
+                }
+                (error, topic) => {
+                    let error =
+                        error.unwrap_or(KafkaError::from(code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC));
+                    // SAFETY: ours until it is destroyed here.
+                    unsafe {
+                        self.tell_error(message.as_ref(), error, topic);
+                        sys::rd_kafka_message_destroy(message.as_ptr());
+                    }
+                }
+            }
+        }
+    }
+
+    fn index_of(&mut self, handle: *mut sys::rd_kafka_topic_t) -> Option<u16> {
+        let is_it = |topic: &Topic| topic.handle.as_ptr() == handle;
+        if !self.client.topics.get(self.last_topic).is_some_and(is_it) {
+            self.last_topic = self.client.topics.iter().position(is_it)?;
+        }
+        u16::try_from(self.last_topic).ok()
+    }
+
+    fn tell_error(&self, message: &sys::rd_kafka_message_t, error: KafkaError, topic: Option<u16>) {
+        // SAFETY: the message is live; the text, if there is one, belongs to it.
+        let detail = unsafe {
+            let text = sys::rd_kafka_message_errstr(message);
+            if text.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(text).to_string_lossy().into_owned()
+            }
+        };
+        let about = topic.map(|topic| TopicPartition {
+            topic,
+            partition: message.partition,
+        });
+        let inbox = self.client.native.state();
+        inbox.push(match about {
+            Some(at) if error.is(code::RD_KAFKA_RESP_ERR__PARTITION_EOF) => {
+                Event::End(at, message.offset)
+            }
+            Some(at) if error.is(code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) => {
+                Event::PositionLost(at, detail)
+            }
+            about => Event::Error {
+                about,
+                error,
+                detail,
+            },
+        });
+        if error.is_fatal() {
+            inbox.push(Event::Fatal(
+                self.client
+                    .native
+                    .fatal()
+                    .unwrap_or_else(|| ClientError::new("use the client", error)),
+            ));
+        }
+    }
+
+    /// Follows what the group told.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Assigned(partitions) => {
+                self.owned.extend(partitions);
+                self.question = Question::Assign;
+            }
+            Event::Revoked(partitions) | Event::Lost(partitions) => {
+                self.owned.retain(|at| !partitions.contains(at));
+                self.question = Question::Revoke(partitions.iter().copied().collect());
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts to fetch these partitions, each at its offset (the next record to read), and so answers [`Event::Assigned`]. Partitions that
+    /// were taken back in the meantime are left out. May be called again for the rest of what the group gave.
+    pub fn incremental_assign(&mut self, positions: &[Position]) -> Result<(), ClientError> {
+        let new: BTreeMap<TopicPartition, i64> = positions
+            .iter()
+            .filter(|position| self.owned.contains(&position.partition))
+            .map(|position| (position.partition, position.offset))
+            .collect();
+        let is_answer = matches!(self.question, Question::Assign);
+        if new.is_empty() && !is_answer {
+            return Ok(());
+        }
+        let attempted = "take over partitions from the group";
+        if self.is_eager() {
+            let mut all = self.positions()?;
+            all.extend(&new);
+            let list = self
+                .client
+                .list(all.iter().map(|(&at, &offset)| (at, offset)));
+            // SAFETY: client and list are live; the library copies the list.
+            let code = unsafe { sys::rd_kafka_assign(self.client.native.as_ptr(), list.as_ptr()) };
+            self.checked(attempted, code)?;
+        } else {
+            let list = self
+                .client
+                .list(new.iter().map(|(&at, &offset)| (at, offset)));
+            // SAFETY: as above; the error object is ours.
+            unsafe {
+                check(
+                    attempted,
+                    sys::rd_kafka_incremental_assign(self.client.native.as_ptr(), list.as_ptr()),
+                )?
+            };
+        }
+        // A pause of an earlier assignment is still in force in the library.
+        let forgotten: Vec<TopicPartition> = new
+            .keys()
+            .filter(|at| self.paused.contains(at))
+            .copied()
+            .collect();
+        self.assigned.extend(new);
+        if is_answer {
+            self.question = Question::Nothing;
+        }
+        self.resume(&forgotten)
+    }
+
+    /// Gives these partitions back, and so answers [`Event::Revoked`] and [`Event::Lost`]; the group goes on when all revoked partitions are
+    /// answered for. From then on nothing of them arrives.
+    pub fn incremental_unassign(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<(), ClientError> {
+        let Question::Revoke(remaining) = &mut self.question else {
+            return Ok(());
+        };
+        remaining.retain(|at| !partitions.contains(at));
+        if !remaining.is_empty() {
+            return Ok(());
+        }
+        let attempted = "give partitions back to the group";
+        if self.is_eager() {
+            // SAFETY: null means nothing at all.
+            let code = unsafe { sys::rd_kafka_assign(self.client.native.as_ptr(), null()) };
+            self.checked(attempted, code)?;
+        } else {
+            // The library refuses a list with a partition that was never started, and takes an empty one.
+            let gone: Vec<TopicPartition> = self
+                .assigned
+                .keys()
+                .filter(|at| !self.owned.contains(at))
+                .copied()
+                .collect();
+            let list = self.client.list(gone.iter().map(|&at| (at, 0)));
+            // SAFETY: client and list are live; the error object is ours.
+            unsafe {
+                check(
+                    attempted,
+                    sys::rd_kafka_incremental_unassign(self.client.native.as_ptr(), list.as_ptr()),
+                )?
+            };
+        }
+        let owned = &self.owned;
+        self.assigned.retain(|at, _| owned.contains(at));
+        self.question = Question::Nothing;
+        Ok(())
+    }
+
+    /// Reads these partitions without a group: no member, no rebalance. For tools.
+    pub fn assign(&mut self, positions: &[Position]) -> Result<(), ClientError> {
+        let list = self.client.list(
+            positions
+                .iter()
+                .map(|position| (position.partition, position.offset)),
+        );
+        // SAFETY: client and list are live; the library copies the list.
+        let code = unsafe { sys::rd_kafka_assign(self.client.native.as_ptr(), list.as_ptr()) };
+        self.checked("assign partitions", code)?;
+        self.assigned = positions
+            .iter()
+            .map(|position| (position.partition, position.offset))
+            .collect();
+        self.owned = self.assigned.keys().copied().collect();
+        Ok(())
+    }
+
+    /// The next offset to be handed out of every partition that is being fetched.
+    fn positions(&self) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
+        let list = self
+            .client
+            .list(self.assigned.iter().map(|(&at, &offset)| (at, offset)));
+        // SAFETY: client and list are live; the answer is written into the list.
+        let code = unsafe { sys::rd_kafka_position(self.client.native.as_ptr(), list.as_ptr()) };
+        self.checked("ask for the positions", code)?;
+        let mut positions = self.assigned.clone();
+        for element in list.iter().filter(|element| element.offset >= 0) {
+            if let Some(at) = self.client.locate(element.topic, element.partition) {
+                positions.insert(at, element.offset);
+            }
+        }
+        Ok(positions)
+    }
+
+    /// Stops the fetch of these partitions; what was fetched and not handed out is dropped and fetched again later. Partitions that are
+    /// not assigned or paused already are left alone.
+    pub fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        let new: Vec<TopicPartition> = partitions
+            .iter()
+            .filter(|at| self.assigned.contains_key(at) && !self.paused.contains(at))
+            .copied()
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let list = self.client.list(new.iter().map(|&at| (at, 0)));
+        // SAFETY: client and list are live.
+        let code =
+            unsafe { sys::rd_kafka_pause_partitions(self.client.native.as_ptr(), list.as_ptr()) };
+        self.checked("pause partitions", code)?;
+        self.paused.extend(new);
+        Ok(())
+    }
+
+    /// Goes on with the fetch of these partitions. Partitions that are not paused are left alone.
+    pub fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        let old: Vec<TopicPartition> = partitions
+            .iter()
+            .filter(|at| self.assigned.contains_key(at) && self.paused.contains(at))
+            .copied()
+            .collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let list = self.client.list(old.iter().map(|&at| (at, 0)));
+        // SAFETY: client and list are live.
+        let code =
+            unsafe { sys::rd_kafka_resume_partitions(self.client.native.as_ptr(), list.as_ptr()) };
+        self.checked("resume partitions", code)?;
+        self.paused.retain(|at| !old.contains(at));
+        Ok(())
+    }
+
+    /// Sends a commit. The broker's answer arrives as [`Event::Committed`] with this number, always: also when the group has moved on,
+    /// the coordinator is away for long, or the member is closing. `metadata` goes with each offset.
+    pub fn commit_queue(
+        &mut self,
+        batch: u64,
+        offsets: &[(Position, &[u8])],
+    ) -> Result<(), ClientError> {
+        let mut list = List::with_capacity(offsets.len());
+        for (position, metadata) in offsets {
+            let topic = &self.client.topics[usize::from(position.partition.topic)];
+            list.add(
+                &topic.name,
+                position.partition.partition,
+                position.offset,
+                metadata,
+            );
+        }
+        // SAFETY: client, list and queue are live; the library copies the list and keeps the queue. The number travels as the opaque
+        // pointer and is never dereferenced.
+        let code = unsafe {
+            ffi::rd_kafka_commit_queue(
+                self.client.native.as_ptr(),
+                list.as_ptr(),
+                self.client.queue.as_ptr(),
+                Some(on_commit),
+                batch as usize as *mut c_void,
+            )
+        };
+        match KafkaError::from_code(code) {
+            None => Ok(()),
+            Some(error) => Err(ClientError::new("commit offsets", error)),
+        }
+    }
+
+    /// Whether the group has given our partitions to somebody else while we still hold them.
+    pub fn assignment_lost(&self) -> bool {
+        // SAFETY: the client is live.
+        unsafe { sys::rd_kafka_assignment_lost(self.client.native.as_ptr()) != 0 }
+    }
+
+    /// Leaves the group, waiting no longer than `timeout`; true if the group was left in good order. Drain and commit before: what the group still
+    /// asks is answered with "gone" here. Commit answers that arrive are appended to `events`.
+    pub fn close(mut self, timeout: Duration, events: &mut Vec<Event>) -> bool {
+        let deadline = Instant::now() + timeout;
+        self.is_closed = true;
+        self.owned.clear();
+        let rk = self.client.native.as_ptr();
+        // SAFETY: client and queue are live; the error object is ours.
+        let started = unsafe {
+            check(
+                "leave the group",
+                sys::rd_kafka_consumer_close_queue(rk, self.client.queue.as_ptr()),
+            )
+        };
+        if let Err(error) = started {
+            tracing::warn!(%error, "the group was not left in good order");
+            return false;
+        }
+        loop {
+            let answered = match self.question {
+                Question::Nothing => Ok(()),
+                Question::Assign => self.incremental_assign(&[]),
+                Question::Revoke(ref mut remaining) => {
+                    remaining.clear();
+                    self.incremental_unassign(&[])
+                }
+            };
+            if let Err(error) = answered {
+                tracing::warn!(%error, "the group was not left in good order");
+                return false;
+            }
+            // SAFETY: the client is live.
+            if unsafe { sys::rd_kafka_consumer_closed(rk) } != 0 {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                tracing::warn!(
+                    ?timeout,
+                    "the group was not left in time; it will notice by the end of the session"
+                );
+                return false;
+            }
+            self.poll(
+                100,
+                (deadline - now).min(Duration::from_millis(100)),
+                &mut Vec::new(),
+                events,
+            );
+            self.owned.clear();
+        }
+    }
+
+    fn is_eager(&self) -> bool {
+        // SAFETY: the client is live; the answer is null or a static C string.
+        let protocol = unsafe {
+            let name = sys::rd_kafka_rebalance_protocol(self.client.native.as_ptr());
+            if name.is_null() {
+                c"NONE"
+            } else {
+                CStr::from_ptr(name)
+            }
+        };
+        protocol != c"COOPERATIVE"
+    }
+
+    fn checked(&self, attempted: &str, code: code) -> Result<(), ClientError> {
+        match KafkaError::from_code(code as i32) {
+            None => Ok(()),
+            Some(error) if error.is_fatal() => Err(self
+                .client
+                .native
+                .fatal()
+                .unwrap_or_else(|| ClientError::new(attempted, error))),
+            Some(error) => Err(ClientError::new(attempted, error)),
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if !self.is_closed && !self.owned.is_empty() {
+            tracing::warn!("a consumer is dropped without leaving its group, as after a crash");
+        }
+    }
+}
+
+/// # Safety
+/// `opaque` is the inbox that the client was created with.
+unsafe fn inbox<'a>(opaque: *mut c_void) -> &'a Inbox {
+    // SAFETY: the caller vouches for it; the inbox lives longer than the client.
+    unsafe { &*opaque.cast::<Inbox>().cast_const() }
+}
+
+unsafe extern "C" fn on_rebalance(
+    rk: *mut sys::rd_kafka_t,
+    answer: i32,
+    partitions: *mut sys::rd_kafka_topic_partition_list_t,
+    opaque: *mut c_void,
+) {
+    // SAFETY: the library passes the client's opaque value and a list that lives during the call.
+    let (inbox, list) = unsafe { (inbox(opaque), elements(partitions)) };
+    let partitions: Vec<TopicPartition> = list
+        .filter_map(|at| inbox.locate(at.topic, at.partition))
+        .collect();
+    let what = KafkaError(answer);
+    if what.is(code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        inbox.push(Event::Assigned(partitions));
+    } else {
+        if !what.is(code::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+            inbox.push(Event::Error {
+                about: None,
+                error: what,
+                detail: "a rebalance failed".into(),
+            });
+        }
+        // SAFETY: the client is live while its callback runs.
+        let is_lost = unsafe { sys::rd_kafka_assignment_lost(rk) } != 0;
+        inbox.push(if is_lost {
+            Event::Lost(partitions)
+        } else {
+            Event::Revoked(partitions)
+        });
+    }
+    // The batch call goes on waiting after a callback; this lets it return.
+    // SAFETY: the client is live. The queue handle is ours and destroyed here; the queue itself lives with the client.
+    unsafe {
+        let queue = sys::rd_kafka_queue_get_consumer(rk);
+        if !queue.is_null() {
+            sys::rd_kafka_queue_yield(queue);
+            sys::rd_kafka_queue_destroy(queue);
+        }
+    }
+}
+
+unsafe extern "C" fn on_commit(
+    rk: *mut sys::rd_kafka_t,
+    answer: i32,
+    offsets: *mut sys::rd_kafka_topic_partition_list_t,
+    batch: *mut c_void,
+) {
+    // SAFETY: the client's opaque value is its inbox; the list lives during the call and may be null.
+    let (inbox, list) = unsafe { (inbox(sys::rd_kafka_opaque(rk)), elements(offsets)) };
+    let partitions = list
+        .filter_map(|at| Some((inbox.locate(at.topic, at.partition)?, at.offset, at.error)))
+        .collect();
+    inbox.push(Event::Committed(CommitResult {
+        batch: batch as usize as u64,
+        error: KafkaError::from_code(answer),
+        partitions,
+    }));
+    // SAFETY: as in `on_rebalance`.
+    unsafe {
+        let queue = sys::rd_kafka_queue_get_consumer(rk);
+        if !queue.is_null() {
+            sys::rd_kafka_queue_yield(queue);
+            sys::rd_kafka_queue_destroy(queue);
+        }
+    }
+}
+
+unsafe extern "C" fn on_error(
+    rk: *mut sys::rd_kafka_t,
+    error: i32,
+    reason: *const std::ffi::c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: the client's opaque value is its inbox; the reason is a C string that lives during the call.
+    let (inbox, detail) = unsafe {
+        (
+            inbox(opaque),
+            CStr::from_ptr(reason).to_string_lossy().into_owned(),
+        )
+    };
+    let error = KafkaError(error);
+    if !error.is_fatal() {
+        inbox.push(Event::Error {
+            about: None,
+            error,
+            detail,
+        });
+        return;
+    }
+    let mut text = [0; 512];
+    // SAFETY: the client is live; buffer and size agree.
+    let cause = unsafe { ffi::rd_kafka_fatal_error(rk, text.as_mut_ptr(), text.len()) };
+    let error = KafkaError::from_code(cause).unwrap_or(error);
+    inbox.push(Event::Fatal(ClientError {
+        attempted: "use the client".into(),
+        error,
+        detail,
+    }));
+}

@@ -1,0 +1,172 @@
+//! What Kafka handed us, by reference into the fetched batch: nothing is copied.
+
+use std::ffi::{CStr, c_void};
+use std::marker::PhantomData;
+use std::ptr::{NonNull, null, null_mut};
+use std::sync::Arc;
+
+use rdkafka_sys as sys;
+
+use super::TopicPartition;
+use super::consumer::Lease;
+
+/// One consumed record. It pins the fetched batch that it lies in until it is dropped, on any thread.
+///
+/// `Send` but not `Sync`: the library parses headers on first sight, inside the message.
+pub struct RawRecord {
+    message: NonNull<sys::rd_kafka_message_t>,
+    topic: u16,
+    /// Keeps the client alive: a message must not outlive it. One per batch, so that records of different batches share no counter.
+    _lease: Arc<Lease>,
+}
+
+// SAFETY: a message is owned by one value, and the library lets any thread read and destroy it.
+unsafe impl Send for RawRecord {}
+
+impl RawRecord {
+    /// # Safety
+    /// `message` is a record (no error) that a consumer of `lease` returned, owned by nobody else.
+    pub(super) unsafe fn adopt(
+        message: NonNull<sys::rd_kafka_message_t>,
+        topic: u16,
+        lease: Arc<Lease>,
+    ) -> RawRecord {
+        RawRecord {
+            message,
+            topic,
+            _lease: lease,
+        }
+    }
+
+    fn raw(&self) -> &sys::rd_kafka_message_t {
+        // SAFETY: ours and valid until drop.
+        unsafe { self.message.as_ref() }
+    }
+
+    /// Index of the topic among those that the consumer was made with: the index of the source.
+    pub fn topic(&self) -> u16 {
+        self.topic
+    }
+
+    /// Partition number.
+    pub fn partition(&self) -> i32 {
+        self.raw().partition
+    }
+
+    /// The topic and partition.
+    pub fn topic_partition(&self) -> TopicPartition {
+        TopicPartition {
+            topic: self.topic,
+            partition: self.partition(),
+        }
+    }
+
+    /// Offset within the partition.
+    pub fn offset(&self) -> i64 {
+        self.raw().offset
+    }
+
+    /// Milliseconds since 1970-01-01 UTC, as the producer or the broker wrote them; `None` where the format has none.
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is ours; the kind is written before the return.
+        let timestamp =
+            unsafe { sys::rd_kafka_message_timestamp(self.message.as_ptr(), &mut kind) };
+        (kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp >= 0)
+            .then_some(timestamp)
+    }
+
+    /// The key: `None` for null, empty for an empty one.
+    pub fn key(&self) -> Option<&[u8]> {
+        let raw = self.raw();
+        // SAFETY: the pointer and the length belong together and stay valid until the message is destroyed.
+        unsafe { bytes(raw.key, raw.key_len) }
+    }
+
+    /// The value: `None` for null (a tombstone), empty for an empty one.
+    pub fn value(&self) -> Option<&[u8]> {
+        let raw = self.raw();
+        // SAFETY: as for the key.
+        unsafe { bytes(raw.payload, raw.len) }
+    }
+
+    /// The headers in their order, as bytes.
+    pub fn headers(&self) -> Headers<'_> {
+        let mut headers = null_mut();
+        // SAFETY: the message is ours; what is returned belongs to it and is only read while it is borrowed.
+        let code = unsafe { sys::rd_kafka_message_headers(self.message.as_ptr(), &mut headers) };
+        // A record without headers is an error to the library, as is a header section that does not parse.
+        let found = code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        Headers {
+            headers: if found { headers } else { null_mut() },
+            next: 0,
+            record: PhantomData,
+        }
+    }
+
+    /// Bytes of key and value.
+    pub fn size(&self) -> usize {
+        self.raw().key_len + self.raw().len
+    }
+}
+
+impl Drop for RawRecord {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once; the client lives until the lease goes, after this.
+        unsafe { sys::rd_kafka_message_destroy(self.message.as_ptr()) }
+    }
+}
+
+impl std::fmt::Debug for RawRecord {
+    /// The position only: payloads do not belong into logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "record {}/{}/{}",
+            self.topic,
+            self.partition(),
+            self.offset()
+        )
+    }
+}
+
+/// The headers of a record, in order: name and value as bytes. A name ends at its first zero byte, as the library keeps names as C strings.
+pub struct Headers<'a> {
+    headers: *mut sys::rd_kafka_headers_t,
+    next: usize,
+    record: PhantomData<&'a RawRecord>,
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.headers.is_null() {
+            return None;
+        }
+        let (mut name, mut value, mut size) = (null(), null(), 0usize);
+        // SAFETY: the headers belong to the borrowed record; the call answers an error beyond the last one.
+        let code = unsafe {
+            sys::rd_kafka_header_get_all(self.headers, self.next, &mut name, &mut value, &mut size)
+        };
+        if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        self.next += 1;
+        // SAFETY: a C string and a sized value, both part of the borrowed record.
+        Some(unsafe {
+            (
+                CStr::from_ptr(name).to_bytes(),
+                bytes(value.cast_mut(), size),
+            )
+        })
+    }
+}
+
+/// # Safety
+/// `data` is null or points to `length` bytes that stay valid for `'a`.
+unsafe fn bytes<'a>(data: *mut c_void, length: usize) -> Option<&'a [u8]> {
+    // SAFETY: the caller vouches for pointer and length.
+    NonNull::new(data)
+        .map(|data| unsafe { std::slice::from_raw_parts(data.as_ptr().cast::<u8>(), length) })
+}
