@@ -22,3 +22,6 @@ pub use ledger::{Account, DISPOSITIONS, PartitionMetrics, Position, Snapshot};
 pub use metrics::{LaneMetrics, Metrics, PoisonMetrics, RegistryMetrics};
 pub use status::{PartitionStatus, SinkStatus, Status, StatusBoard, TopologyState, TopologyStatus};
 pub use table::{Kind, MetricSpec, reference, table};
+
+#[cfg(test)]
+mod tests;
