@@ -1,6 +1,11 @@
 //! A Kafka cluster, and the explicit librdkafka properties of each kind of client that talks to it.
+//!
+//! Every property we rely on is set, even where it equals the library's default. What would break a promise is fixed
+//! (see [`super::promise`]); the rest may be overridden by configuration.
 
+use super::librdkafka::{self, Scope};
 use super::secret::Secret;
+use super::types::Limits;
 
 /// A named Kafka cluster. `Debug` leaves secret values out.
 #[derive(Clone, Debug, Default)]
@@ -9,8 +14,10 @@ pub struct Connection {
     pub name: String,
     /// Bootstrap servers, `host:port,host:port`.
     pub brokers: String,
-    /// Further librdkafka properties, as configured; references are resolved.
+    /// Further librdkafka properties, as configured: known names, aliases replaced, references resolved.
     pub properties: Vec<Property>,
+    /// Whether the consumer group protocol of KIP-848 was asked for against our advice.
+    pub consumer_protocol: bool,
 }
 
 /// One librdkafka property.
@@ -18,7 +25,7 @@ pub struct Connection {
 pub struct Property {
     /// librdkafka's name, such as `linger.ms`.
     pub name: String,
-    /// The value; treated as secret, because some are.
+    /// The value; behind [`Secret`] because some are.
     pub value: Secret,
     /// Whether the value is a secret, and must not be shown.
     pub secret: bool,
@@ -37,7 +44,7 @@ impl Property {
     /// The value for people: `<hidden>` if it is a secret.
     pub fn shown(&self) -> &str {
         if self.secret {
-            "<hidden>"
+            super::load::HIDDEN
         } else {
             self.value.expose()
         }
@@ -62,15 +69,225 @@ pub enum Role<'a> {
     Producer,
     /// Topic settings, offsets, ACLs.
     Admin,
-    /// The reader of an operator's command: no group, no commits.
+    /// The reader of an operator's command: no commits, not a member of any group.
     Tool,
 }
 
 impl Connection {
-    /// The complete, explicit properties of a client.
-    pub fn client(&self, _role: Role) -> Vec<Property> {
-        let mut properties = vec![Property::plain("bootstrap.servers", &*self.brokers)];
-        properties.extend(self.properties.iter().cloned());
-        properties
+    /// The complete, explicit properties of a client; each name once. Sizes and times come from `limits`.
+    ///
+    /// A producer gets no `batch.size`: its owner sets that and `message.max.bytes` from the limits of its topics.
+    pub fn client(&self, role: Role, limits: &Limits) -> Vec<Property> {
+        let mut list = Properties(Vec::new());
+        list.set("bootstrap.servers", &self.brokers);
+        for (name, value) in COMMON {
+            list.set(name, value);
+        }
+        let scope = match role {
+            Role::Consumer { group } => {
+                list.set("group.id", group);
+                consumer(&mut list, limits);
+                list.set("session.timeout.ms", "45000");
+                list.set("max.poll.interval.ms", "300000");
+                list.set("partition.assignment.strategy", "cooperative-sticky");
+                list.set("group.protocol", "classic");
+                Scope::Consumer
+            }
+            Role::Producer => {
+                producer(&mut list, limits);
+                Scope::Producer
+            }
+            Role::Admin => Scope::Any,
+            Role::Tool => {
+                // librdkafka wants a group.id of every consumer that assigns partitions; nothing is committed to it.
+                list.set("group.id", "lockgate-tool");
+                consumer(&mut list, limits);
+                Scope::Consumer
+            }
+        };
+        for property in &self.properties {
+            let of_property = librdkafka::scope(&property.name);
+            if of_property == Some(Scope::Any) || of_property == Some(scope) {
+                list.put(property.clone());
+            }
+        }
+        if self.consumer_protocol && matches!(role, Role::Consumer { .. }) {
+            // The broker decides these three under KIP-848, and librdkafka refuses them.
+            list.0.retain(|property| {
+                !matches!(
+                    &*property.name,
+                    "partition.assignment.strategy"
+                        | "session.timeout.ms"
+                        | "heartbeat.interval.ms"
+                )
+            });
+        }
+        list.0
+    }
+}
+
+/// Of every client.
+const COMMON: &[(&str, &str)] = &[
+    ("client.id", "lockgate"),
+    ("socket.keepalive.enable", "true"),
+    ("allow.auto.create.topics", "false"),
+    ("enable.ssl.certificate.verification", "true"),
+    ("ssl.endpoint.identification.algorithm", "https"),
+    // A bound on what one answer may make us allocate, zstd's inflated size included.
+    ("receive.message.max.bytes", "67108864"),
+    ("reconnect.backoff.ms", "100"),
+    ("reconnect.backoff.max.ms", "10000"),
+];
+
+fn consumer(list: &mut Properties, limits: &Limits) {
+    for (name, value) in [
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+        ("isolation.level", "read_committed"),
+        ("enable.partition.eof", "false"),
+        ("check.crcs", "true"),
+        ("queued.min.messages", "20000"),
+        ("fetch.message.max.bytes", "1048576"),
+        // One answer of one broker; with `queued.max.messages.kbytes` it bounds what lies fetched and unread.
+        ("fetch.max.bytes", "8388608"),
+        // A waiting fetch is not woken for partitions that were resumed meanwhile.
+        ("fetch.wait.max.ms", "50"),
+        // The library's 1 000 ms would leave a partition idle that long each time the queue was full.
+        ("fetch.queue.backoff.ms", "10"),
+    ] {
+        list.set(name, value);
+    }
+    let kilobytes = (limits.fetch_queue_bytes / 1024).max(1);
+    list.set("queued.max.messages.kbytes", &kilobytes.to_string());
+}
+
+fn producer(list: &mut Properties, limits: &Limits) {
+    for (name, value) in [
+        ("enable.idempotence", "true"),
+        ("acks", "all"),
+        ("max.in.flight.requests.per.connection", "5"),
+        ("retries", "2147483647"),
+        // Never given up by the client: a record that timed out may still arrive, and order would be lost.
+        ("message.timeout.ms", "0"),
+        ("partitioner", "murmur2_random"),
+        ("enable.gapless.guarantee", "false"),
+        ("delivery.report.only.error", "false"),
+        ("compression.type", "lz4"),
+        ("batch.num.messages", "10000"),
+        ("queue.buffering.max.messages", "100000"),
+    ] {
+        list.set(name, value);
+    }
+    list.set("linger.ms", &limits.linger_ms.to_string());
+    let kilobytes = (limits.producer_queue_bytes / 1024).max(1);
+    list.set("queue.buffering.max.kbytes", &kilobytes.to_string());
+}
+
+/// Properties under construction; a later value replaces an earlier one in its place.
+struct Properties(Vec<Property>);
+
+impl Properties {
+    fn set(&mut self, name: &str, value: &str) {
+        self.put(Property::plain(name, value));
+    }
+
+    fn put(&mut self, property: Property) {
+        match self.0.iter_mut().find(|known| known.name == property.name) {
+            Some(known) => *known = property,
+            None => self.0.push(property),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value<'a>(list: &'a [Property], name: &str) -> Option<&'a str> {
+        list.iter()
+            .find(|property| property.name == name)
+            .map(|property| property.value.expose())
+    }
+
+    fn connection(properties: Vec<Property>) -> Connection {
+        Connection {
+            name: "main".into(),
+            brokers: "localhost:9092".into(),
+            properties,
+            consumer_protocol: false,
+        }
+    }
+
+    fn roles() -> [Role<'static>; 4] {
+        let group = "orders";
+        [
+            Role::Consumer { group },
+            Role::Producer,
+            Role::Admin,
+            Role::Tool,
+        ]
+    }
+
+    #[test]
+    fn every_property_exists_is_of_the_right_scope_and_comes_once() {
+        for role in roles() {
+            let list = connection(Vec::new()).client(role, &Limits::default());
+            for property in &list {
+                let scope = librdkafka::scope(&property.name);
+                assert!(scope.is_some(), "{role:?}: {}", property.name);
+                let foreign = match role {
+                    Role::Producer => Scope::Consumer,
+                    _ => Scope::Producer,
+                };
+                assert_ne!(scope, Some(foreign), "{role:?}: {}", property.name);
+                assert_eq!(librdkafka::canonical(&property.name), property.name);
+            }
+            let mut names: Vec<_> = list.iter().map(|property| &property.name).collect();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), list.len(), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn the_client_library_accepts_the_properties_of_every_role() {
+        for role in roles() {
+            let mut config = rdkafka::ClientConfig::new();
+            for property in connection(Vec::new()).client(role, &Limits::default()) {
+                config.set(&property.name, property.value.expose());
+            }
+            config
+                .create_native_config()
+                .unwrap_or_else(|error| panic!("{role:?}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_configured_property_replaces_ours_and_reaches_only_its_scope() {
+        let connection = connection(vec![
+            Property::plain("linger.ms", "50"),
+            Property::plain("fetch.min.bytes", "1000"),
+            Property::plain("socket.timeout.ms", "9000"),
+        ]);
+        let limits = Limits::default();
+        let producer = connection.client(Role::Producer, &limits);
+        assert_eq!(value(&producer, "linger.ms"), Some("50"));
+        assert_eq!(value(&producer, "fetch.min.bytes"), None);
+        assert_eq!(value(&producer, "socket.timeout.ms"), Some("9000"));
+        let consumer = connection.client(Role::Consumer { group: "g" }, &limits);
+        assert_eq!(value(&consumer, "linger.ms"), None);
+        assert_eq!(value(&consumer, "fetch.min.bytes"), Some("1000"));
+    }
+
+    #[test]
+    fn a_secret_property_is_hidden_from_debug() {
+        let secret = Property {
+            name: "sasl.password".into(),
+            value: Secret::new("canary-77"),
+            secret: true,
+        };
+        let shown = format!("{:?}", connection(vec![secret]));
+        assert!(shown.contains("sasl.password=<hidden>") && !shown.contains("canary"));
     }
 }

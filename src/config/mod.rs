@@ -6,17 +6,23 @@
 
 mod connection;
 mod fault;
+mod key;
+mod layer;
+mod librdkafka;
+mod load;
+mod promise;
 mod secret;
+mod slot;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, Property, Role};
 pub use fault::{ConfigFault, ConfigFaults};
+pub use load::{HIDDEN, load};
 pub use secret::Secret;
 pub use types::{
-    AdminConfig, Auth, Config, Limits, LogConfig, LogFormat, Profile, RegistryConfig, Sources,
+    AdminConfig, Auth, Config, Entry, Limits, LogConfig, LogFormat, Profile, RegistryConfig,
+    Sources,
 };
-
-/// Reads the effective configuration, or every fault found.
-pub fn load(_sources: &Sources) -> Result<Config, ConfigFaults> {
-    Ok(Config::default())
-}

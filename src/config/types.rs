@@ -27,6 +27,8 @@ pub struct Config {
     pub vars: BTreeMap<String, serde_json::Value>,
     /// What deserves a word but no stop. To be logged once the logs are up.
     pub warnings: Vec<String>,
+    /// Every value that is in force and where it comes from, for people; no secrets.
+    pub entries: Vec<Entry>,
 }
 
 impl Config {
@@ -51,6 +53,19 @@ impl Config {
             }
         })
     }
+}
+
+/// One value in force, for people.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Entry {
+    /// The key, such as `limits.linger_ms`.
+    pub key: String,
+    /// The value; for a secret the reference it came by, or `<hidden>`; `None`: not set.
+    pub value: Option<String>,
+    /// `default`, or the file, environment variable or flag that set it.
+    pub source: String,
+    /// Whether the value itself is a secret.
+    pub secret: bool,
 }
 
 /// Kind of place the process runs in. Chooses the overlay file; inline secrets are allowed in `dev` only.
@@ -112,8 +127,8 @@ impl Default for Limits {
         Limits {
             in_flight_records_per_partition: 10_000,
             in_flight_bytes_per_partition: 8 << 20,
-            in_flight_records: 100_000,
-            in_flight_bytes: 48 << 20,
+            in_flight_records: 50_000,
+            in_flight_bytes: 32 << 20,
             producer_queue_bytes: 32 << 20,
             fetch_queue_bytes: 16 << 20,
             drain_timeout_ms: 20_000,
@@ -129,7 +144,7 @@ impl Default for Limits {
 }
 
 /// The schema registry. `Debug` leaves the credentials out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RegistryConfig {
     /// Base URLs of equal members of one registry; tried in turn. Empty: none configured.
     pub urls: Vec<String>,
@@ -149,6 +164,21 @@ pub struct RegistryConfig {
     pub register: bool,
 }
 
+impl Default for RegistryConfig {
+    fn default() -> RegistryConfig {
+        RegistryConfig {
+            urls: Vec::new(),
+            auth: Auth::None,
+            ca_file: None,
+            request_timeout_ms: 5_000,
+            unknown_wait_ms: 30_000,
+            unknown_ttl_ms: 60_000,
+            requests_per_second: 50,
+            register: false,
+        }
+    }
+}
+
 /// How requests to the registry are signed.
 #[derive(Clone, Default)]
 pub enum Auth {
@@ -156,7 +186,7 @@ pub enum Auth {
     #[default]
     None,
     /// User name and password.
-    Basic(String, Secret),
+    Basic(Secret, Secret),
     /// A token.
     Bearer(Secret),
 }
