@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod describe;
 pub mod dlq;
+pub mod health;
 pub mod produce;
 pub mod run;
 pub mod schema;
@@ -116,6 +117,8 @@ pub enum Command {
     Tail(tail::Args),
     /// List, show and redrive dead letters.
     Dlq(dlq::Args),
+    /// Ask a worker on this machine whether it is alive; for container health checks.
+    Health(health::Args),
     /// Show the effective configuration and where each value comes from.
     Config(config::Args),
     /// Print a JSON Schema for editors.
@@ -164,6 +167,7 @@ impl Cli {
             Command::Produce(args) => produce::run(args, global),
             Command::Tail(args) => tail::run(args, global),
             Command::Dlq(args) => dlq::run(args, global),
+            Command::Health(args) => health::run(args, global),
             Command::Config(args) => config::run(args, global),
             Command::Schema(args) => schema::run(args, global),
             Command::Completion(args) => completion::run(args, global),
