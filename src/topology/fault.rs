@@ -1,0 +1,304 @@
+//! Faults of topology files: what is wrong, where, and what to write instead.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde_json::json;
+
+/// A file that was read: its path as the user wrote it, and its text.
+#[derive(Debug)]
+pub struct Source {
+    /// Path as given on the command line.
+    pub path: PathBuf,
+    /// The whole text.
+    pub text: String,
+    /// Byte offsets at which lines begin.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    /// Takes a file's text.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Source {
+        let text = text.into();
+        let lines = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        Source {
+            path: path.into(),
+            text,
+            lines,
+        }
+    }
+
+    /// Line and column of a byte offset, both from 1; the column counts characters.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines[line - 1];
+        (line, self.text[start..offset].chars().count() + 1)
+    }
+
+    /// Byte range of a line (from 1), without its end of line.
+    pub fn line(&self, line: usize) -> Range<usize> {
+        let start = self
+            .lines
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.text.len());
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        start..end.max(start)
+    }
+
+    /// The byte range in the file of a part of a scalar's value, given the range of the whole scalar: quotes, escapes
+    /// and folded line ends are stepped over.
+    pub fn within(&self, span: &Range<usize>, value: &str, part: Range<usize>) -> Range<usize> {
+        let raw = &self.text[span.clone()];
+        let mut at = raw.char_indices().peekable();
+        let mut start = None;
+        let mut end = span.end;
+        for (offset, wanted) in value.char_indices() {
+            while let Some((_, found)) = at.peek() {
+                if *found == wanted || (found.is_whitespace() && wanted.is_whitespace()) {
+                    break;
+                }
+                at.next();
+            }
+            let here = at.peek().map_or(span.end, |(here, _)| span.start + here);
+            if offset >= part.start && start.is_none() {
+                start = Some(here);
+            }
+            if offset >= part.end {
+                end = here;
+                break;
+            }
+            let found = at.next().map(|(_, found)| found);
+            if found.is_some_and(char::is_whitespace) {
+                while wanted == '\n' && at.peek().is_some_and(|(_, next)| next.is_whitespace()) {
+                    at.next();
+                }
+            }
+            end = at.peek().map_or(span.end, |(here, _)| span.start + here);
+        }
+        let start = start.unwrap_or(end);
+        start..end.max(start)
+    }
+}
+
+/// Whether a fault forbids the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The topology cannot run.
+    Error,
+    /// It can, but probably not as meant.
+    Warning,
+}
+
+/// One fault of one file.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Stable code, an entry of `docs/ERRORS.md`.
+    pub code: &'static str,
+    /// Whether it forbids the start.
+    pub severity: Severity,
+    /// The file.
+    pub file: Arc<Source>,
+    /// The bytes at fault; empty for the file as a whole.
+    pub span: Range<usize>,
+    /// What is wrong, with the names involved.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    /// Line and column, from 1.
+    pub fn position(&self) -> (usize, usize) {
+        self.file.position(self.span.start)
+    }
+}
+
+/// All faults of all files, in the order of files and lines.
+#[derive(Debug, Default, Clone)]
+pub struct Faults {
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    /// Adds a fault, unless the same one is known: a step is compiled once per source.
+    pub fn push(&mut self, fault: Fault) {
+        let known = self.list.iter().any(|other| {
+            other.code == fault.code
+                && other.span == fault.span
+                && other.message == fault.message
+                && other.file.path == fault.file.path
+        });
+        if !known {
+            self.list.push(fault);
+        }
+    }
+
+    /// Adds an error.
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        file: &Arc<Source>,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
+        self.push(Fault {
+            code,
+            severity: Severity::Error,
+            file: file.clone(),
+            span: span.clone(),
+            message: message.into(),
+            help: help.into(),
+        });
+    }
+
+    /// Whether nothing forbids the start.
+    pub fn is_ok(&self) -> bool {
+        self.list.iter().all(|fault| fault.severity != Severity::Error)
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The faults.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.list.iter()
+    }
+
+    /// Sorts by file, line and column, as a reader meets them.
+    pub fn sort(&mut self) {
+        self.list
+            .sort_by(|a, b| (&a.file.path, a.span.start, a.code).cmp(&(&b.file.path, b.span.start, b.code)));
+    }
+
+    /// The faults as a person reads them: each with its line, a caret, and what to write instead.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut text = String::new();
+        for fault in &self.list {
+            let level = match fault.severity {
+                Severity::Error => Level::ERROR,
+                Severity::Warning => Level::WARNING,
+            };
+            let path = fault.file.path.display().to_string();
+            let mut group = level.primary_title(fault.message.as_str()).id(fault.code).element(
+                Snippet::source(fault.file.text.as_str())
+                    .path(path)
+                    .annotation(AnnotationKind::Primary.span(one_line(fault))),
+            );
+            if let Some(help) = &fault.help {
+                group = group.element(Level::HELP.message(help.as_str()));
+            }
+            text.push_str(&renderer.render(&[group]));
+            text.push_str("\n\n");
+        }
+        text
+    }
+
+    /// The faults as a program reads them, `{"faults":[…]}`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let faults: Vec<_> = self
+            .list
+            .iter()
+            .map(|fault| {
+                let (line, column) = fault.position();
+                json!({
+                    "code": fault.code,
+                    "severity": match fault.severity { Severity::Error => "error", Severity::Warning => "warning" },
+                    "file": fault.file.path.display().to_string(),
+                    "line": line,
+                    "column": column,
+                    "message": fault.message,
+                    "help": fault.help,
+                })
+            })
+            .collect();
+        json!({ "faults": faults })
+    }
+}
+
+/// One fault per line, `file:line:column: code: message`: for logs.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.list.iter().enumerate() {
+            let (line, column) = fault.position();
+            let end = if index + 1 == self.list.len() { "" } else { "\n" };
+            write!(
+                f,
+                "{}:{line}:{column}: {}: {}{end}",
+                fault.file.path.display(),
+                fault.code,
+                fault.message
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The fault's bytes on its first line: a caret under ten lines helps nobody.
+fn one_line(fault: &Fault) -> Range<usize> {
+    let text = &fault.file.text;
+    let start = fault.span.start.min(text.len());
+    let mut end = fault.span.end.clamp(start, text.len());
+    if let Some(newline) = text[start..end].find('\n') {
+        end = start + newline;
+    }
+    end = start + text[start..end].trim_end().len();
+    start..end
+}
+
+/// The candidate nearest to a wrong word, if one is near enough to be meant.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `a, b or c`.
+pub fn list_words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words: Vec<_> = words.into_iter().collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_quoted_value_is_found_in_the_file() {
+        let text = "a: 'it''s x'\nb: >\n  one\n  two\n";
+        let source = Source::new("t.yaml", text);
+        let range = source.within(&(3..12), "it's x", 5..6);
+        assert_eq!(&text[range], "x");
+        let range = source.within(&(16..29), "one two\n", 4..7);
+        assert_eq!(&text[range], "two");
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("t.yaml", "ä: x\nb: y\n");
+        assert_eq!(source.position(4), (1, 4));
+        assert_eq!(source.position(6), (2, 1));
+    }
+}

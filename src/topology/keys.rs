@@ -1,0 +1,604 @@
+//! Every key of a topology file, in one table: the reader, the JSON Schema and `docs/TOPOLOGY.md` are made from it.
+
+/// A mapping with known keys.
+#[derive(Debug)]
+pub struct Object {
+    /// What it is called in messages and documents.
+    pub name: &'static str,
+    /// What it is, one sentence.
+    pub doc: &'static str,
+    /// Its keys, in the order in which one writes them.
+    pub keys: &'static [Key],
+}
+
+/// A key of an [`Object`].
+#[derive(Debug)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// What its value must be.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+    /// The value that counts if it is not there.
+    pub default: Option<&'static str>,
+    /// What it says, one or two sentences.
+    pub doc: &'static str,
+    /// How it is written, for documents and for the help of faults.
+    pub example: &'static str,
+}
+
+/// What a value must be.
+#[derive(Debug)]
+pub enum Kind {
+    /// Literal text; `${vars.x}` is replaced.
+    Text,
+    /// Letters, digits, `_`, `-`, `.`; begins with a letter or digit.
+    Name,
+    /// Literal text with `${expression}` in it.
+    Template,
+    /// A CEL expression.
+    Expr,
+    /// A dotted path to a record: `event.after`, `out`.
+    Path,
+    /// One of these words.
+    Words(&'static [Word]),
+    /// Any single value.
+    Scalar,
+    /// A mapping with known keys.
+    Object(&'static Object),
+    /// A list.
+    List(&'static Kind),
+    /// A mapping with free keys.
+    Map(&'static Kind),
+    /// A single value or a mapping, told apart by their shape.
+    Either(&'static Kind, &'static Object),
+}
+
+/// A word that a key may have as its value.
+#[derive(Debug)]
+pub struct Word {
+    /// The word.
+    pub word: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+const fn word(word: &'static str, doc: &'static str) -> Word {
+    Word { word, doc }
+}
+
+const fn key(name: &'static str, kind: Kind, doc: &'static str, example: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        required: false,
+        default: None,
+        doc,
+        example,
+    }
+}
+
+impl Key {
+    const fn required(mut self) -> Key {
+        self.required = true;
+        self
+    }
+
+    const fn default(mut self, value: &'static str) -> Key {
+        self.default = Some(value);
+        self
+    }
+}
+
+/// Words of keys that name what later versions have: `(object, key, what it is)`.
+pub const LATER: &[(&str, &str)] = &[
+    ("route", "http"),
+    ("route", "graphql"),
+    ("route", "soap"),
+    ("route", "webhook"),
+    ("route", "sql"),
+];
+
+/// The whole file.
+pub static TOPOLOGY: Object = Object {
+    name: "topology",
+    doc: "A topology says which topics are read, what is done to each event, and where it goes.",
+    keys: &[
+        key(
+            "id",
+            Kind::Name,
+            "Names the consumer group, so it is stable: renaming the file moves no position. Two topologies never share one.",
+            "id: orders",
+        )
+        .required(),
+        key(
+            "description",
+            Kind::Text,
+            "What the topology is for, for people.",
+            "description: Orders of the shop, cleaned, for downstream teams.",
+        ),
+        key(
+            "connection",
+            Kind::Name,
+            "The Kafka connection (of the configuration) that the sources are read from.",
+            "connection: main",
+        )
+        .default("main"),
+        key(
+            "vars",
+            Kind::Map(&Kind::Object(&VAR)),
+            "Values that differ between environments, typed. Read as `vars.NAME` in expressions and as `${vars.NAME}` in text; set under `vars` in the configuration.",
+            "vars: { big_from: { type: decimal, default: \"1000\" } }",
+        ),
+        key(
+            "sources",
+            Kind::List(&Kind::Object(&SOURCE)),
+            "The topics that are read. All of them feed the same steps.",
+            "sources:\n  - topic: shop.public.orders\n    envelope: debezium\n    value: { avro: shop.public.orders-value }",
+        )
+        .required(),
+        key(
+            "ordering",
+            Kind::Words(&[
+                word("key", "records of one key stay in order"),
+                word("partition", "all records of a partition stay in order"),
+                word("none", "records may overtake each other"),
+            ]),
+            "What stays in order on the way out.",
+            "ordering: key",
+        )
+        .default("key"),
+        key(
+            "delivery",
+            Kind::Words(&[
+                word(
+                    "at_least_once",
+                    "nothing is lost; after a failure some records may arrive twice",
+                ),
+                word("exactly_once", "not available in this version"),
+            ]),
+            "What is promised about repetition.",
+            "delivery: at_least_once",
+        )
+        .default("at_least_once"),
+        key(
+            "steps",
+            Kind::List(&Kind::Object(&STEP)),
+            "What is done to each event, in this order: rules that filter (`keep`, `drop`), rules that must hold (`require`), and mappings (`schema` with `from`, `except`, `set`).",
+            "steps:\n  - name: live\n    keep: event.op in [\"c\", \"u\", \"r\"]",
+        ),
+        key(
+            "match",
+            Kind::Words(&[
+                word("first", "an event goes to the first route whose condition holds"),
+                word("all", "an event goes to every route whose condition holds"),
+            ]),
+            "How many routes an event can take.",
+            "match: first",
+        )
+        .default("first"),
+        key(
+            "routes",
+            Kind::List(&Kind::Object(&ROUTE)),
+            "Where events go, tried in this order.",
+            "routes:\n  - name: all\n    kafka: { topic: orders.clean }",
+        )
+        .required(),
+        key(
+            "unmatched",
+            Kind::Words(&[
+                word("drop", "it ends as filtered, by the step `unmatched`"),
+                word("dead_letter", "it is dead-lettered with the reason `unmatched`"),
+            ]),
+            "What becomes of an event that no route takes. Must be said if every route has a condition.",
+            "unmatched: drop",
+        ),
+        key(
+            "dead_letter",
+            Kind::Object(&DEAD_LETTER),
+            "Where records go that can never be delivered.",
+            "dead_letter: { topic: orders.dlq }",
+        )
+        .required(),
+    ],
+};
+
+/// A typed variable.
+pub static VAR: Object = Object {
+    name: "variable",
+    doc: "A value that differs between environments.",
+    keys: &[
+        key(
+            "type",
+            Kind::Words(&[
+                word("string", "text"),
+                word("int", "a 64-bit integer"),
+                word("double", "a 64-bit floating point number"),
+                word("bool", "true or false"),
+                word("decimal", "an exact decimal number, written as text"),
+            ]),
+            "The type in expressions.",
+            "type: decimal",
+        )
+        .required(),
+        key(
+            "default",
+            Kind::Scalar,
+            "The value where the configuration has none. Without a default the configuration must have one.",
+            "default: \"1000\"",
+        ),
+        key("description", Kind::Text, "What it is for.", "description: From which total an order is big."),
+    ],
+};
+
+/// A source topic.
+pub static SOURCE: Object = Object {
+    name: "source",
+    doc: "A topic, how its records are encoded, and what becomes of the records that are not ordinary events.",
+    keys: &[
+        key("topic", Kind::Text, "The topic.", "topic: shop.public.orders").required(),
+        key(
+            "envelope",
+            Kind::Words(&[
+                word(
+                    "debezium",
+                    "the value is Debezium's envelope: event.before, event.after, event.op, event.source, event.ts_ms",
+                ),
+                word(
+                    "none",
+                    "the value is the event itself; also for topics flattened by ExtractNewRecordState",
+                ),
+            ]),
+            "How the value wraps the change.",
+            "envelope: debezium",
+        )
+        .required(),
+        key(
+            "key",
+            Kind::Either(
+                &Kind::Words(&[
+                    word("string", "UTF-8 text"),
+                    word("bytes", "opaque bytes"),
+                ]),
+                &AVRO,
+            ),
+            "How the record's key is encoded; `meta.key` has the type that follows.",
+            "key: { avro: shop.public.orders-key }",
+        )
+        .default("bytes"),
+        key(
+            "value",
+            Kind::Object(&AVRO),
+            "How the record's value is encoded.",
+            "value: { avro: shop.public.orders-value }",
+        )
+        .required(),
+        key(
+            "replica_identity",
+            Kind::Words(&[
+                word(
+                    "default",
+                    "only the key columns of event.before are real; Debezium fills the rest with zeros and blanks",
+                ),
+                word("full", "all of event.before is real"),
+                word("nothing", "event.before cannot be read"),
+            ]),
+            "PostgreSQL's replica identity of the table: which columns of `event.before` may be read.",
+            "replica_identity: default",
+        )
+        .default("default"),
+        key(
+            "tombstones",
+            Kind::Words(&[
+                word(
+                    "forward",
+                    "to the routes whose `when`, `key`, `topic` and `headers` need only `meta.*` and `vars.*`; there must be one",
+                ),
+                word("drop", "filtered, by the step `tombstone`"),
+            ]),
+            "What becomes of records without a value.",
+            "tombstones: forward",
+        )
+        .default("drop"),
+        key(
+            "unavailable",
+            Kind::Words(&[
+                word("dead_letter", "the record is dead-lettered with the reason `unavailable_value`"),
+                word("null", "the column counts as null, so it must be nullable"),
+                word("keep", "the placeholder is an ordinary text"),
+            ]),
+            "What becomes of a column that is read or copied and arrives as `__debezium_unavailable_value` (an unchanged TOAST value).",
+            "unavailable: dead_letter",
+        )
+        .default("dead_letter"),
+        key(
+            "truncate",
+            Kind::Words(&[
+                word("dead_letter", "dead-lettered with the reason `truncate`"),
+                word("drop", "filtered, by the step `truncate`"),
+                word("pass", "an event like others, with event.op == \"t\" and neither before nor after"),
+            ]),
+            "What becomes of Debezium's record of a TRUNCATE (`op` is `t`).",
+            "truncate: dead_letter",
+        )
+        .default("dead_letter"),
+        key(
+            "messages",
+            Kind::Words(&[
+                word("dead_letter", "dead-lettered with the reason `message`"),
+                word("drop", "filtered, by the step `message`"),
+                word("pass", "an event like others, with event.op == \"m\" and neither before nor after"),
+            ]),
+            "What becomes of logical decoding messages (`op` is `m`, or the record is a MessageValue).",
+            "messages: drop",
+        )
+        .default("dead_letter"),
+        key(
+            "heartbeats",
+            Kind::Words(&[
+                word("dead_letter", "dead-lettered with the reason `heartbeat`"),
+                word("drop", "filtered, by the step `heartbeat`"),
+            ]),
+            "What becomes of Debezium's heartbeats, if they are routed into this topic.",
+            "heartbeats: drop",
+        )
+        .default("drop"),
+        key(
+            "schema_changes",
+            Kind::Words(&[
+                word("dead_letter", "dead-lettered with the reason `schema_change`"),
+                word("drop", "filtered, by the step `schema_change`"),
+            ]),
+            "What becomes of Debezium's schema change events, if they are routed into this topic.",
+            "schema_changes: drop",
+        )
+        .default("dead_letter"),
+        key(
+            "transactions",
+            Kind::Words(&[
+                word("dead_letter", "dead-lettered with the reason `transaction`"),
+                word("drop", "filtered, by the step `transaction`"),
+            ]),
+            "What becomes of Debezium's transaction boundaries, if they are routed into this topic.",
+            "transactions: drop",
+        )
+        .default("dead_letter"),
+        key(
+            "start_from",
+            Kind::Words(&[
+                word("earliest", "the oldest record"),
+                word("latest", "the end: only what is written from now on"),
+            ]),
+            "Where a consumer group without positions begins.",
+            "start_from: earliest",
+        )
+        .default("earliest"),
+    ],
+};
+
+/// An Avro schema of a source.
+pub static AVRO: Object = Object {
+    name: "schema",
+    doc: "An Avro schema in the Confluent wire format.",
+    keys: &[
+        key(
+            "avro",
+            Kind::Text,
+            "The schema: a file stem in `avro/`.",
+            "avro: shop.public.orders-value",
+        )
+        .required(),
+        key(
+            "subject",
+            Kind::Text,
+            "The registry subject, if it is not the schema's name.",
+            "subject: shop.public.orders-value",
+        ),
+    ],
+};
+
+/// A step.
+pub static STEP: Object = Object {
+    name: "step",
+    doc: "Either a rule that filters (`keep`, `drop`), a rule that must hold (`require`), or a mapping (`schema` with `from`, `except`, `set`).",
+    keys: &[
+        key(
+            "name",
+            Kind::Name,
+            "Metric label, log field, dead letter header and handle in tests.",
+            "name: live",
+        )
+        .required(),
+        key(
+            "keep",
+            Kind::Expr,
+            "A condition: an event for which it is false ends here as filtered, by this step's name.",
+            "keep: event.op in [\"c\", \"u\", \"r\"]",
+        ),
+        key(
+            "drop",
+            Kind::Expr,
+            "A condition: an event for which it is true ends here as filtered, by this step's name.",
+            "drop: event.after.status == \"cancelled\"",
+        ),
+        key(
+            "require",
+            Kind::Expr,
+            "A condition that must hold: an event for which it is false is dead-lettered with the reason `rule` and this step's name.",
+            "require: event.after.quantity > 0",
+        ),
+        key(
+            "schema",
+            Kind::Text,
+            "The type of `out` from here on: an Avro record, a file stem in `avro/`.",
+            "schema: order-placed-value",
+        ),
+        key(
+            "subject",
+            Kind::Text,
+            "The registry subject, if it is not the schema's name.",
+            "subject: orders.placed-value",
+        ),
+        key(
+            "from",
+            Kind::Path,
+            "A record: its fields are copied to the fields of equal name.",
+            "from: event.after",
+        ),
+        key(
+            "except",
+            Kind::List(&Kind::Text),
+            "Fields of `from` that are not copied.",
+            "except: [payload]",
+        ),
+        key(
+            "set",
+            Kind::Map(&Kind::Expr),
+            "Fields and the expressions that they are set to; stronger than `from`.",
+            "set: { total: event.after.price * decimal(event.after.quantity) }",
+        ),
+    ],
+};
+
+/// A route.
+pub static ROUTE: Object = Object {
+    name: "route",
+    doc: "A rule from event to sink.",
+    keys: &[
+        key(
+            "name",
+            Kind::Name,
+            "Metric label, log field, dead letter header and handle in tests.",
+            "name: big",
+        )
+        .required(),
+        key(
+            "when",
+            Kind::Expr,
+            "The condition under which an event takes this route; without it every event does.",
+            "when: out.total >= decimal(\"1000\")",
+        ),
+        key(
+            "map",
+            Kind::Object(&MAP),
+            "A body of its own. Without it the route sends `out`, or, if no step maps, the value as it came.",
+            "map: { schema: order-summary-value, from: out }",
+        ),
+        key(
+            "kafka",
+            Kind::Object(&KAFKA),
+            "The Kafka topic that it writes to.",
+            "kafka: { topic: orders.big, key: out.order_id }",
+        )
+        .required(),
+    ],
+};
+
+/// A mapping of a route.
+pub static MAP: Object = Object {
+    name: "mapping",
+    doc: "What a route sends, if not `out`.",
+    keys: &[
+        key(
+            "schema",
+            Kind::Text,
+            "The schema of what is sent: an Avro record, a file stem in `avro/`.",
+            "schema: order-summary-value",
+        )
+        .required(),
+        key(
+            "subject",
+            Kind::Text,
+            "The registry subject, if it is not the schema's name.",
+            "subject: orders.summary-value",
+        ),
+        key(
+            "from",
+            Kind::Path,
+            "A record: its fields are copied to the fields of equal name.",
+            "from: out",
+        ),
+        key(
+            "except",
+            Kind::List(&Kind::Text),
+            "Fields of `from` that are not copied.",
+            "except: [note]",
+        ),
+        key(
+            "set",
+            Kind::Map(&Kind::Expr),
+            "Fields and the expressions that they are set to; stronger than `from`.",
+            "set: { customer: string(out.customer_id) }",
+        ),
+    ],
+};
+
+/// The Kafka sink of a route.
+pub static KAFKA: Object = Object {
+    name: "Kafka sink",
+    doc: "A Kafka topic, and the key and headers of what is written to it.",
+    keys: &[
+        key(
+            "connection",
+            Kind::Name,
+            "The Kafka connection (of the configuration) that is written to.",
+            "connection: main",
+        )
+        .default("main"),
+        key(
+            "topic",
+            Kind::Template,
+            "The topic; may hold `${expression}`, and then `topics` lists what it can be.",
+            "topic: orders.${out.currency}",
+        )
+        .required(),
+        key(
+            "topics",
+            Kind::List(&Kind::Text),
+            "The allow-list of a `topic` with expressions: any other result is a dead letter, `topic_not_allowed`.",
+            "topics: [orders.EUR, orders.USD]",
+        ),
+        key(
+            "key",
+            Kind::Expr,
+            "The key: text or bytes, or null for none. Without it the record's own key, unchanged.",
+            "key: out.order_id",
+        ),
+        key(
+            "headers",
+            Kind::Map(&Kind::Template),
+            "Headers to set; the value may hold `${expression}`.",
+            "headers: { origin: \"${event.source.table}\" }",
+        ),
+    ],
+};
+
+/// The dead letter topic.
+pub static DEAD_LETTER: Object = Object {
+    name: "dead letter sink",
+    doc: "Where records go that can never be delivered.",
+    keys: &[
+        key(
+            "connection",
+            Kind::Name,
+            "The Kafka connection (of the configuration) that is written to.",
+            "connection: main",
+        )
+        .default("main"),
+        key("topic", Kind::Text, "The topic.", "topic: orders.dlq").required(),
+    ],
+};
+
+/// All objects, in the order in which documents describe them.
+pub static OBJECTS: &[&Object] = &[
+    &TOPOLOGY,
+    &VAR,
+    &SOURCE,
+    &AVRO,
+    &STEP,
+    &ROUTE,
+    &MAP,
+    &KAFKA,
+    &DEAD_LETTER,
+];

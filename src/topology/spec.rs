@@ -1,0 +1,165 @@
+//! A topology as written: every value with its place in the file. What is missing or malformed is `None`; the reader has
+//! reported it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::fault::Source;
+use super::yaml::Node;
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// The text, `${vars.x}` not yet replaced.
+    pub value: String,
+    /// Byte range of the whole scalar in the file.
+    pub span: Range<usize>,
+}
+
+/// A topology file.
+#[derive(Debug)]
+pub struct Spec {
+    /// The file.
+    pub file: Arc<Source>,
+    /// Consumer group.
+    pub id: Option<Text>,
+    /// For people.
+    pub description: Option<Text>,
+    /// Connection of the sources.
+    pub connection: Option<Text>,
+    /// Typed variables.
+    pub vars: Vec<VarSpec>,
+    /// Source topics.
+    pub sources: Vec<SourceSpec>,
+    /// `ordering`.
+    pub ordering: Option<Text>,
+    /// `delivery`.
+    pub delivery: Option<Text>,
+    /// Steps.
+    pub steps: Vec<StepSpec>,
+    /// `match`.
+    pub matching: Option<Text>,
+    /// Routes.
+    pub routes: Vec<RouteSpec>,
+    /// Where `routes` stands, for faults about all of them.
+    pub routes_span: Range<usize>,
+    /// `unmatched`.
+    pub unmatched: Option<Text>,
+    /// Where records go that can never be delivered.
+    pub dead_letter: Option<DeadLetterSpec>,
+}
+
+/// A variable.
+#[derive(Debug)]
+pub struct VarSpec {
+    /// Its name.
+    pub name: Text,
+    /// Its type, one of the words.
+    pub ty: Option<Text>,
+    /// Its default.
+    pub default: Option<Node>,
+}
+
+/// A source.
+#[derive(Debug, Default)]
+pub struct SourceSpec {
+    /// Topic.
+    pub topic: Option<Text>,
+    /// `debezium` or `none`.
+    pub envelope: Option<Text>,
+    /// `string`, `bytes`.
+    pub key_word: Option<Text>,
+    /// Avro key.
+    pub key_avro: Option<AvroSpec>,
+    /// Value.
+    pub value: Option<AvroSpec>,
+    /// The keys that are words: name and word.
+    pub words: Vec<(&'static str, Text)>,
+}
+
+/// An Avro schema by name.
+#[derive(Debug, Clone)]
+pub struct AvroSpec {
+    /// File stem.
+    pub name: Text,
+    /// Registry subject.
+    pub subject: Option<Text>,
+}
+
+/// A step.
+#[derive(Debug)]
+pub struct StepSpec {
+    /// Its name.
+    pub name: Option<Text>,
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// What it does; `None` if that is unclear.
+    pub action: Option<ActionSpec>,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum ActionSpec {
+    /// Keep what satisfies the condition.
+    Keep(Text),
+    /// Drop what satisfies the condition.
+    Drop(Text),
+    /// Dead-letter what does not satisfy the condition.
+    Require(Text),
+    /// Map.
+    Map(MapSpec),
+}
+
+/// A mapping.
+#[derive(Debug)]
+pub struct MapSpec {
+    /// Schema and subject.
+    pub schema: AvroSpec,
+    /// Record that is copied from.
+    pub from: Option<Text>,
+    /// Fields that are not copied.
+    pub except: Vec<Text>,
+    /// Fields and their expressions.
+    pub set: Vec<(Text, Text)>,
+}
+
+/// A route.
+#[derive(Debug)]
+pub struct RouteSpec {
+    /// Its name.
+    pub name: Option<Text>,
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// Condition.
+    pub when: Option<Text>,
+    /// A body of its own.
+    pub map: Option<MapSpec>,
+    /// Whether `map` is written but malformed: `out` is then not what is sent.
+    pub map_broken: bool,
+    /// The sink.
+    pub kafka: Option<KafkaSpec>,
+}
+
+/// A Kafka sink.
+#[derive(Debug)]
+pub struct KafkaSpec {
+    /// Connection.
+    pub connection: Option<Text>,
+    /// Topic template.
+    pub topic: Option<Text>,
+    /// Allow-list.
+    pub topics: Vec<Text>,
+    /// Key expression.
+    pub key: Option<Text>,
+    /// Header templates.
+    pub headers: Vec<(Text, Text)>,
+}
+
+/// The dead letter sink.
+#[derive(Debug)]
+pub struct DeadLetterSpec {
+    /// Connection.
+    pub connection: Option<Text>,
+    /// Topic.
+    pub topic: Option<Text>,
+}
