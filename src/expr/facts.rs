@@ -106,6 +106,23 @@ impl Facts {
         }
     }
 
+    /// What is left when the paths that begin so have got new values.
+    pub fn without(&self, prefix: &str) -> Facts {
+        let kept = |paths: &BTreeSet<String>| {
+            paths
+                .iter()
+                .filter(|path| !path.starts_with(prefix))
+                .cloned()
+                .collect()
+        };
+        Facts {
+            non_null: kept(&self.non_null),
+            null: kept(&self.null),
+            excluded: self.excluded.clone(),
+            impossible: self.impossible,
+        }
+    }
+
     /// Whether the path is known not to be null.
     pub fn is_non_null(&self, path: &str) -> bool {
         self.non_null.contains(path)

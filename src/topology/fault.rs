@@ -51,7 +51,10 @@ impl Source {
             .get(line.saturating_sub(1))
             .copied()
             .unwrap_or(self.text.len());
-        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let end = self
+            .lines
+            .get(line)
+            .map_or(self.text.len(), |next| next - 1);
         start..end.max(start)
     }
 
@@ -164,7 +167,9 @@ impl Faults {
 
     /// Whether nothing forbids the start.
     pub fn is_ok(&self) -> bool {
-        self.list.iter().all(|fault| fault.severity != Severity::Error)
+        self.list
+            .iter()
+            .all(|fault| fault.severity != Severity::Error)
     }
 
     /// Whether there is none at all.
@@ -179,13 +184,18 @@ impl Faults {
 
     /// Sorts by file, line and column, as a reader meets them.
     pub fn sort(&mut self) {
-        self.list
-            .sort_by(|a, b| (&a.file.path, a.span.start, a.code).cmp(&(&b.file.path, b.span.start, b.code)));
+        self.list.sort_by(|a, b| {
+            (&a.file.path, a.span.start, a.code).cmp(&(&b.file.path, b.span.start, b.code))
+        });
     }
 
     /// The faults as a person reads them: each with its line, a caret, and what to write instead.
     pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let mut text = String::new();
         for fault in &self.list {
             let level = match fault.severity {
@@ -193,11 +203,14 @@ impl Faults {
                 Severity::Warning => Level::WARNING,
             };
             let path = fault.file.path.display().to_string();
-            let mut group = level.primary_title(fault.message.as_str()).id(fault.code).element(
-                Snippet::source(fault.file.text.as_str())
-                    .path(path)
-                    .annotation(AnnotationKind::Primary.span(one_line(fault))),
-            );
+            let mut group = level
+                .primary_title(fault.message.as_str())
+                .id(fault.code)
+                .element(
+                    Snippet::source(fault.file.text.as_str())
+                        .path(path)
+                        .annotation(AnnotationKind::Primary.span(one_line(fault))),
+                );
             if let Some(help) = &fault.help {
                 group = group.element(Level::HELP.message(help.as_str()));
             }
@@ -234,7 +247,11 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.list.iter().enumerate() {
             let (line, column) = fault.position();
-            let end = if index + 1 == self.list.len() { "" } else { "\n" };
+            let end = if index + 1 == self.list.len() {
+                ""
+            } else {
+                "\n"
+            };
             write!(
                 f,
                 "{}:{line}:{column}: {}: {}{end}",

@@ -228,7 +228,12 @@ pub static VAR: Object = Object {
             "The value where the configuration has none. Without a default the configuration must have one.",
             "default: \"1000\"",
         ),
-        key("description", Kind::Text, "What it is for.", "description: From which total an order is big."),
+        key(
+            "description",
+            Kind::Text,
+            "What it is for.",
+            "description: From which total an order is big.",
+        ),
     ],
 };
 

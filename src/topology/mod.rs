@@ -1,10 +1,22 @@
 //! What to do, declared: YAML -> `Spec` (as written) -> `Plan` (compiled, valid), with every fault at once. Pure.
+//!
+//! ```text
+//! files ─► yaml ─► read (by the table of keys) ─► Spec ─► compile (schemas, expressions) ─► Plan ─► program, per writer schema
+//! ```
+pub mod code;
+mod compile;
 pub mod fault;
+pub mod files;
 pub mod keys;
+mod load;
 pub mod plan;
-pub mod read;
-pub mod spec;
+mod read;
+mod spec;
+mod template;
+mod vars;
 pub mod yaml;
 
 pub use fault::{Fault, Faults};
+pub use load::{compile_all, load};
 pub use plan::Plan;
+pub use vars::Vars;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::code::SourceCode;
 use crate::schema::Schema;
 
 /// A compiled, valid topology. Immutable; shared by all threads.
@@ -10,6 +11,8 @@ use crate::schema::Schema;
 pub struct Plan {
     /// Names the consumer group. Stable: renaming the file moves no position.
     pub id: String,
+    /// What it is for, for people.
+    pub description: Option<String>,
     /// Short hash of the topology's text, its schemas and its variables: changes when the meaning may have changed.
     pub version: String,
     /// The file that it was read from.
@@ -22,6 +25,10 @@ pub struct Plan {
     pub ordering: Ordering,
     /// What is promised about repetition.
     pub delivery: Delivery,
+    /// Whether an event goes to every route whose condition holds, instead of the first.
+    pub match_all: bool,
+    /// What becomes of an event that no route takes.
+    pub unmatched: Unmatched,
     /// The routes, in the order of the file.
     pub routes: Vec<RoutePlan>,
     /// Every topic that this topology may write to, the dead letter topic included. Their index is the `TopicIx`
@@ -34,6 +41,8 @@ pub struct Plan {
     /// Where a record can be filtered or fail: the declared steps in the order of the file, then the built-in ones
     /// (`decode`, `tombstone`, ...). `Verdict::Filtered` and `Poison::step` are indexes here.
     pub steps: Vec<Step>,
+    /// What is executed for each source, by its index.
+    pub code: Vec<Arc<SourceCode>>,
 }
 
 /// A topic that feeds a topology.
@@ -53,8 +62,129 @@ pub struct SourcePlan {
     pub tombstones: Tombstones,
     /// What becomes of a column that arrives as Debezium's placeholder for an unchanged large value.
     pub unavailable: Unavailable,
+    /// What becomes of Debezium's other records.
+    pub others: [(Other, OtherOutcome); 5],
     /// Where an empty group begins.
     pub start_from: StartFrom,
+}
+
+impl SourcePlan {
+    /// What becomes of one of Debezium's other records.
+    pub fn outcome(&self, other: Other) -> OtherOutcome {
+        self.others
+            .iter()
+            .find(|(kind, _)| *kind == other)
+            .map_or(OtherOutcome::DeadLetter, |(_, outcome)| *outcome)
+    }
+}
+
+/// Records of Debezium that are not changes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// `op` is `t`.
+    Truncate,
+    /// `op` is `m`, or a MessageValue.
+    Message,
+    /// A heartbeat.
+    Heartbeat,
+    /// A change of the tables.
+    SchemaChange,
+    /// Begin or end of a transaction.
+    Transaction,
+}
+
+impl Other {
+    /// Name of the built-in step that filters it, and reason of its dead letter.
+    pub fn name(self) -> &'static str {
+        match self {
+            Other::Truncate => builtin::TRUNCATE,
+            Other::Message => builtin::MESSAGE,
+            Other::Heartbeat => builtin::HEARTBEAT,
+            Other::SchemaChange => builtin::SCHEMA_CHANGE,
+            Other::Transaction => builtin::TRANSACTION,
+        }
+    }
+
+    /// The kind of record that Debezium gives this full name.
+    pub fn of_record(name: &str) -> Option<Other> {
+        let name = name.strip_prefix("io.debezium.connector.")?;
+        match name.rsplit('.').next()? {
+            "Heartbeat" => Some(Other::Heartbeat),
+            "MessageValue" => Some(Other::Message),
+            "SchemaChangeValue" => Some(Other::SchemaChange),
+            "TransactionMetadataValue" => Some(Other::Transaction),
+            _ => None,
+        }
+    }
+
+    /// Whether this is the name of the key of such a record.
+    pub fn is_key(name: &str) -> bool {
+        name.strip_prefix("io.debezium.connector.")
+            .and_then(|name| name.rsplit('.').next())
+            .is_some_and(|name| {
+                matches!(
+                    name,
+                    "ServerNameKey" | "MessageKey" | "SchemaChangeKey" | "TransactionMetadataKey"
+                )
+            })
+    }
+}
+
+/// What becomes of such a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherOutcome {
+    /// Dead-lettered, with its name as the reason.
+    DeadLetter,
+    /// Filtered by the built-in step of its name.
+    Drop,
+    /// An event like others.
+    Pass,
+}
+
+/// What becomes of an event that no route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    /// Filtered by the built-in step `unmatched`.
+    Drop,
+    /// Dead-lettered.
+    DeadLetter,
+}
+
+/// Names of the built-in steps: where a record can end before and after the declared ones.
+pub mod builtin {
+    /// The frame and the datum of the value.
+    pub const DECODE: &str = "decode";
+    /// The record's key.
+    pub const KEY: &str = "key";
+    /// Columns that arrive as Debezium's placeholder.
+    pub const UNAVAILABLE: &str = "unavailable";
+    /// Records without a value.
+    pub const TOMBSTONE: &str = "tombstone";
+    /// Debezium's record of a TRUNCATE.
+    pub const TRUNCATE: &str = "truncate";
+    /// Logical decoding messages.
+    pub const MESSAGE: &str = "message";
+    /// Debezium's heartbeats.
+    pub const HEARTBEAT: &str = "heartbeat";
+    /// Debezium's schema change events.
+    pub const SCHEMA_CHANGE: &str = "schema_change";
+    /// Debezium's transaction boundaries.
+    pub const TRANSACTION: &str = "transaction";
+    /// Events that no route takes.
+    pub const UNMATCHED: &str = "unmatched";
+    /// All of them, in the order in which they follow the declared steps in `Plan::steps`.
+    pub const ALL: [&str; 10] = [
+        DECODE,
+        KEY,
+        UNAVAILABLE,
+        TOMBSTONE,
+        TRUNCATE,
+        MESSAGE,
+        HEARTBEAT,
+        SCHEMA_CHANGE,
+        TRANSACTION,
+        UNMATCHED,
+    ];
 }
 
 /// A checked schema of a source.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::fault::{Faults, Source, list_words, nearest};
 use super::keys::{self, Kind, Object};
 use super::spec::{
-    ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, MapSpec, RouteSpec, SourceSpec, Spec, StepSpec, Text, VarSpec,
+    ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, MapSpec, RouteSpec, SourceSpec, Spec,
+    StepSpec, Text, VarSpec,
 };
 use super::yaml::{Data, Node};
 
@@ -16,7 +17,9 @@ use super::yaml::{Data, Node};
 pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
     let mut shape = Shape { file, faults };
     shape.object(root, &keys::TOPOLOGY);
-    let steps = list(root, "steps").map(|node| step(&mut shape, node)).collect();
+    let steps = list(root, "steps")
+        .map(|node| step(&mut shape, node))
+        .collect();
     Spec {
         file: file.clone(),
         id: text(root, "id"),
@@ -29,7 +32,9 @@ pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
         steps,
         matching: text(root, "match"),
         routes: list(root, "routes").map(route).collect(),
-        routes_span: root.get("routes").map_or(0..0, |node| node.span.start..node.span.start),
+        routes_span: root
+            .get("routes")
+            .map_or(0..0, |node| node.span.start..node.span.start),
         unmatched: text(root, "unmatched"),
         dead_letter: root.get("dead_letter").map(|node| DeadLetterSpec {
             connection: text(node, "connection"),
@@ -46,7 +51,13 @@ struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    fn error(&mut self, code: &'static str, span: &Range<usize>, message: String, help: impl Into<Option<String>>) {
+    fn error(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: String,
+        help: impl Into<Option<String>>,
+    ) {
         self.faults.error(code, self.file, span, message, help);
     }
 
@@ -54,24 +65,47 @@ impl Shape<'_> {
         let Data::Map(entries) = &node.data else {
             let keys = list_words(object.keys.iter().map(|key| key.name));
             let message = format!("a {} is a mapping, this is {}", object.name, node.kind());
-            return self.error("wrong_type", &node.span, message, format!("its keys are {keys}"));
+            return self.error(
+                "wrong_type",
+                &node.span,
+                message,
+                format!("its keys are {keys}"),
+            );
         };
         self.no_duplicates(entries);
         for (name, value) in entries {
             let Some(text) = name.text() else {
-                self.error("wrong_type", &name.span, "a key is a single word".to_owned(), None);
+                self.error(
+                    "wrong_type",
+                    &name.span,
+                    "a key is a single word".to_owned(),
+                    None,
+                );
                 continue;
             };
             if let Some(key) = object.keys.iter().find(|key| key.name == text) {
                 if value.is_null() {
                     let message = format!("`{text}` has no value");
-                    self.error("wrong_type", &name.span, message, format!("write `{}`", key.example));
+                    self.error(
+                        "wrong_type",
+                        &name.span,
+                        message,
+                        format!("write `{}`", key.example),
+                    );
                 } else {
                     self.value(value, &key.kind, text, key.example);
                 }
             } else if keys::LATER.contains(&(object.name, text)) {
-                let message = format!("a {} with `{text}` is not available in this version", object.name);
-                self.error("not_available", &name.span, message, "use `kafka`".to_owned());
+                let message = format!(
+                    "a {} with `{text}` is not available in this version",
+                    object.name
+                );
+                self.error(
+                    "not_available",
+                    &name.span,
+                    message,
+                    "use `kafka`".to_owned(),
+                );
             } else {
                 let known = object.keys.iter().map(|key| key.name);
                 let help = match nearest(text, known.clone()) {
@@ -83,15 +117,22 @@ impl Shape<'_> {
             }
         }
         for key in object.keys.iter().filter(|key| key.required) {
-            let later = entries
-                .iter()
-                .any(|(name, _)| keys::LATER.iter().any(|later| later.0 == object.name && name.text() == Some(later.1)));
+            let later = entries.iter().any(|(name, _)| {
+                keys::LATER
+                    .iter()
+                    .any(|later| later.0 == object.name && name.text() == Some(later.1))
+            });
             if node.get(key.name).is_none() && !(later && key.name == "kafka") {
                 let start = node.span.start;
                 let line = self.file.line(self.file.position(start).0);
                 let span = start..line.end.max(start).min(node.span.end.max(start));
                 let message = format!("this {} has no `{}`", object.name, key.name);
-                self.error("missing_key", &span, message, format!("add `{}`", key.example));
+                self.error(
+                    "missing_key",
+                    &span,
+                    message,
+                    format!("add `{}`", key.example),
+                );
             }
         }
     }
@@ -103,7 +144,12 @@ impl Shape<'_> {
                 && !seen.insert(text)
             {
                 let message = format!("the key `{text}` stands here twice");
-                self.error("duplicate_key", &name.span, message, "remove one of them".to_owned());
+                self.error(
+                    "duplicate_key",
+                    &name.span,
+                    message,
+                    "remove one of them".to_owned(),
+                );
             }
         }
     }
@@ -119,7 +165,12 @@ impl Shape<'_> {
                 Data::List(items) => {
                     if items.is_empty() && matches!(item, Kind::Object(_)) && name != "steps" {
                         let message = format!("`{name}` is empty");
-                        self.error("wrong_value", &node.span, message, format!("write `{example}`"));
+                        self.error(
+                            "wrong_value",
+                            &node.span,
+                            message,
+                            format!("write `{example}`"),
+                        );
                     }
                     for node in items {
                         self.value(node, item, name, example);
@@ -132,7 +183,12 @@ impl Shape<'_> {
                     self.no_duplicates(entries);
                     for (key, node) in entries {
                         if key.text().is_none_or(str::is_empty) {
-                            self.error("wrong_type", &key.span, "a name is a single word".to_owned(), None);
+                            self.error(
+                                "wrong_type",
+                                &key.span,
+                                "a name is a single word".to_owned(),
+                                None,
+                            );
                         }
                         self.value(node, item, key.text().unwrap_or_default(), example);
                     }
@@ -151,7 +207,12 @@ impl Shape<'_> {
 
     fn mistyped(&mut self, node: &Node, name: &str, wanted: &str, example: &str) {
         let message = format!("`{name}` is {wanted}, this is {}", node.kind());
-        self.error("wrong_type", &node.span, message, format!("write `{example}`"));
+        self.error(
+            "wrong_type",
+            &node.span,
+            message,
+            format!("write `{example}`"),
+        );
     }
 
     fn scalar(&mut self, node: &Node, text: &str, kind: &'static Kind, name: &str) {
@@ -182,9 +243,9 @@ impl Shape<'_> {
                 }
             }
             Kind::Path => {
-                let fits = text
-                    .split('.')
-                    .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
+                let fits = text.split('.').all(|part| {
+                    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                });
                 if !fits {
                     let message = format!("`{name}` is a path to a record, not an expression");
                     let help = "write `event.after`, `event`, `out` or a longer path; expressions belong under `set`";
@@ -246,7 +307,6 @@ fn source(node: &Node) -> SourceSpec {
         .collect();
     SourceSpec {
         topic: text(node, "topic"),
-        envelope: text(node, "envelope"),
         key_word: text(node, "key"),
         key_avro: node.get("key").and_then(|key| avro(key, "avro")),
         value: node.get("value").and_then(|value| avro(value, "avro")),
@@ -276,14 +336,24 @@ fn step(shape: &mut Shape, node: &Node) -> StepSpec {
         ["schema"] => mapping(node).map(ActionSpec::Map),
         [] if matches!(node.data, Data::Map(_)) => {
             let message = "this step does nothing".to_owned();
-            let help = "add `keep: …`, `drop: …`, `require: …`, or `schema: …` with `from` and `set`".to_owned();
+            let help =
+                "add `keep: …`, `drop: …`, `require: …`, or `schema: …` with `from` and `set`"
+                    .to_owned();
             shape.error("missing_key", &span, message, help);
             None
         }
         [] => None,
         several => {
-            let message = format!("`{}` in one step exclude each other", several.join("` and `"));
-            shape.error("conflicting_keys", &span, message, "make two steps of it".to_owned());
+            let message = format!(
+                "`{}` in one step exclude each other",
+                several.join("` and `")
+            );
+            shape.error(
+                "conflicting_keys",
+                &span,
+                message,
+                "make two steps of it".to_owned(),
+            );
             None
         }
     };
@@ -298,7 +368,6 @@ fn step(shape: &mut Shape, node: &Node) -> StepSpec {
     }
     StepSpec {
         name: text(node, "name"),
-        span,
         action,
     }
 }

@@ -65,8 +65,6 @@ pub struct VarSpec {
 pub struct SourceSpec {
     /// Topic.
     pub topic: Option<Text>,
-    /// `debezium` or `none`.
-    pub envelope: Option<Text>,
     /// `string`, `bytes`.
     pub key_word: Option<Text>,
     /// Avro key.
@@ -91,8 +89,6 @@ pub struct AvroSpec {
 pub struct StepSpec {
     /// Its name.
     pub name: Option<Text>,
-    /// Where it stands.
-    pub span: Range<usize>,
     /// What it does; `None` if that is unclear.
     pub action: Option<ActionSpec>,
 }

@@ -97,7 +97,9 @@ impl Node {
             Data::Map(entries) => Value::Object(
                 entries
                     .iter()
-                    .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), value.to_json()))
+                    .map(|(key, value)| {
+                        (key.text().unwrap_or_default().to_owned(), value.to_json())
+                    })
                     .collect(),
             ),
         }
@@ -112,7 +114,10 @@ pub fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
             "yaml_limit",
             source,
             &whole,
-            format!("the file has {} bytes; at most {BYTES_MAX} are read", source.text.len()),
+            format!(
+                "the file has {} bytes; at most {BYTES_MAX} are read",
+                source.text.len()
+            ),
             "split the topology".to_owned(),
         );
         return None;
@@ -141,7 +146,10 @@ pub fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
                 _ => {
                     let offset = byte_of(&text, error.marker().index());
                     let at = Lines::new(&text).map(source, offset, &repaired);
-                    let end = source.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+                    let end = source.text[at..]
+                        .chars()
+                        .next()
+                        .map_or(at, |c| at + c.len_utf8());
                     faults.error(
                         "yaml_syntax",
                         source,
@@ -269,7 +277,8 @@ impl Lines {
         let mut column = offset - self.0[line - 1];
         let original = source.line(line);
         if repaired.contains(&line) {
-            let value = value_of(&source.text, original.clone()).map_or(original.end, |value| value.start);
+            let value =
+                value_of(&source.text, original.clone()).map_or(original.end, |value| value.start);
             if original.start + column > value {
                 column -= 1;
             }
@@ -294,7 +303,9 @@ fn byte_table(text: &str) -> Vec<usize> {
 }
 
 fn byte_of(text: &str, index: usize) -> usize {
-    text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
+    text.char_indices()
+        .nth(index)
+        .map_or(text.len(), |(at, _)| at)
 }
 
 struct Builder<'a> {
@@ -413,7 +424,8 @@ impl Builder<'_> {
             };
             self.nodes += size;
             if self.nodes > NODES_MAX {
-                let message = format!("more than {NODES_MAX} values, aliases counted where they are used");
+                let message =
+                    format!("more than {NODES_MAX} values, aliases counted where they are used");
                 self.fault("yaml_limit", &node.span, &message, "use fewer aliases");
                 return None;
             }
@@ -444,21 +456,34 @@ impl Builder<'_> {
         } else {
             format!("{tag} {text}")
         };
-        let end = span.end.max((start + tag.len()).min(self.source.text.len()));
+        let end = span
+            .end
+            .max((start + tag.len()).min(self.source.text.len()));
         let span = start..end;
         let help = format!("quote it: {}", quote(&value));
-        self.fault("yaml_tag", &span, "YAML reads this `!` as a tag, not as `not`", &help);
+        self.fault(
+            "yaml_tag",
+            &span,
+            "YAML reads this `!` as a tag, not as `not`",
+            &help,
+        );
         (value, span)
     }
 
     fn no_tag(&mut self, tagged: bool, span: &Range<usize>) {
         if tagged {
-            self.fault("yaml_tag", span, "YAML tags have no meaning here", "remove the tag");
+            self.fault(
+                "yaml_tag",
+                span,
+                "YAML tags have no meaning here",
+                "remove the tag",
+            );
         }
     }
 
     fn fault(&mut self, code: &'static str, span: &Range<usize>, message: &str, help: &str) {
-        self.faults.error(code, self.source, span, message, help.to_owned());
+        self.faults
+            .error(code, self.source, span, message, help.to_owned());
     }
 
     fn span(&self, span: Span) -> Range<usize> {
@@ -469,7 +494,9 @@ impl Builder<'_> {
         let start = self
             .lines
             .map(self.source, byte(span.start.index()), self.repaired);
-        let end = self.lines.map(self.source, byte(span.end.index()), self.repaired);
+        let end = self
+            .lines
+            .map(self.source, byte(span.end.index()), self.repaired);
         start..end.max(start)
     }
 }
@@ -491,7 +518,12 @@ fn count(node: &Node) -> usize {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> (Option<Node>, Vec<(&'static str, usize, usize, Option<String>)>) {
+    fn read(
+        text: &str,
+    ) -> (
+        Option<Node>,
+        Vec<(&'static str, usize, usize, Option<String>)>,
+    ) {
         let source = Arc::new(Source::new("t.yaml", text));
         let mut faults = Faults::default();
         let node = parse(&source, &mut faults);
@@ -518,7 +550,10 @@ mod tests {
         assert_eq!(&text[items[0].span.clone()], "one");
         assert_eq!(&text[items[1].span.clone()], "\"tw\\no\"");
         assert_eq!(items[1].text(), Some("tw\no"));
-        assert_eq!(&text[node.get("flow").unwrap().get("a").unwrap().span.clone()], "b");
+        assert_eq!(
+            &text[node.get("flow").unwrap().get("a").unwrap().span.clone()],
+            "b"
+        );
     }
 
     #[test]
@@ -538,9 +573,19 @@ mod tests {
         assert_eq!(
             faults,
             [
-                ("yaml_quote", 1, 4, "quote it: '\"c\" in event.op'".to_owned()),
+                (
+                    "yaml_quote",
+                    1,
+                    4,
+                    "quote it: '\"c\" in event.op'".to_owned()
+                ),
                 ("yaml_tag", 2, 4, "quote it: '!out.vip'".to_owned()),
-                ("yaml_quote", 3, 4, "quote it: 'x ? ''y'' : ''z'''".to_owned()),
+                (
+                    "yaml_quote",
+                    3,
+                    4,
+                    "quote it: 'x ? ''y'' : ''z'''".to_owned()
+                ),
             ]
         );
     }
@@ -554,7 +599,10 @@ mod tests {
         }
         assert_eq!(read(&bomb).1[0].0, "yaml_limit");
         assert_eq!(read(&"[".repeat(5_000)).1.len(), 1);
-        assert_eq!(read(&format!("a: {}", "[".repeat(100) + &"]".repeat(100))).1[0].0, "yaml_limit");
+        assert_eq!(
+            read(&format!("a: {}", "[".repeat(100) + &"]".repeat(100))).1[0].0,
+            "yaml_limit"
+        );
         assert_eq!(read(&"x".repeat(BYTES_MAX + 1)).1[0].0, "yaml_limit");
         assert_eq!(read("a: &x [*x]\n").1[0].0, "yaml_limit");
         assert_eq!(read("a: 1\n---\nb: 2\n").1[0].0, "yaml_documents");

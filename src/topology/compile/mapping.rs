@@ -1,0 +1,410 @@
+//! A mapping: which field of the output comes from where.
+
+use std::sync::Arc;
+
+use super::Compiler;
+use super::source::{Scope, follow};
+use crate::codec::{self, FieldSource};
+use crate::expr::{Binding, Compiled, Const, Node, OutField, Source, Type};
+use crate::schema::{Field, Kind, Schema};
+use crate::topology::code::{Computed, Emission, StepCode};
+use crate::topology::fault::nearest;
+use crate::topology::plan::OutputSchema;
+use crate::topology::spec::{MapSpec, Text};
+
+/// The fields of an output record, settled.
+struct Mapped {
+    schema: u16,
+    fields: Vec<FieldSource>,
+    values: Vec<Computed>,
+    out: Vec<OutField>,
+}
+
+impl Compiler<'_> {
+    /// A mapping step: its fields become `out`.
+    pub(super) fn step_mapping(
+        &mut self,
+        map: &MapSpec,
+        step: u16,
+        scope: &mut Scope,
+    ) -> Option<StepCode> {
+        let mapped = self.mapping(map, scope);
+        // What was known of the former `out` says nothing of the new one.
+        scope.facts = scope.facts.without("out.");
+        let Some(mapped) = mapped else {
+            scope.env.out = self.assumed(map, scope);
+            return None;
+        };
+        scope.regs += mapped.values.len() as u16;
+        scope.env.out = Some(mapped.out);
+        scope.out = Some(scope.emissions.len() as u16);
+        scope.emissions.push(Emission {
+            schema: mapped.schema,
+            fields: mapped.fields,
+            step: Some(step),
+        });
+        Some(StepCode::Compute {
+            step,
+            values: mapped.values,
+        })
+    }
+
+    /// A route's own mapping: the index of its emission, and what it computes.
+    pub(super) fn route_mapping(
+        &mut self,
+        map: &MapSpec,
+        scope: &mut Scope,
+        values: &mut Vec<Computed>,
+    ) -> Option<u16> {
+        let mapped = self.mapping(map, scope)?;
+        *values = mapped.values;
+        scope.emissions.push(Emission {
+            schema: mapped.schema,
+            fields: mapped.fields,
+            step: None,
+        });
+        Some(scope.emissions.len() as u16 - 1)
+    }
+
+    fn mapping(&mut self, map: &MapSpec, scope: &mut Scope) -> Option<Mapped> {
+        let known = self.schema(&map.schema)?;
+        let schema = known.schema.clone();
+        let Kind::Record(fields) = &schema.node(schema.root).kind else {
+            let message = format!("`{}` is not a record; an event is one", known.name);
+            self.error("schema_not_record", &map.schema.name.span, message, None);
+            return None;
+        };
+        let mut whole = self.known_fields(map, &known.name, fields);
+        let from = match &map.from {
+            Some(from) => match self.from(from, scope) {
+                Some(names) => Some((from, names)),
+                None => {
+                    whole = false;
+                    None
+                }
+            },
+            None => None,
+        };
+        if let Some((from, names)) = &from {
+            whole &= self.known_exceptions(map, &from.value, names);
+        } else if let (None, Some(except)) = (&map.from, map.except.first()) {
+            let message = "`except` says what is not copied, and there is no `from`";
+            self.error(
+                "conflicting_keys",
+                &except.span,
+                message,
+                "remove `except`".to_owned(),
+            );
+            whole = false;
+        }
+        let excepted = |name: &str| map.except.iter().any(|except| except.value == name);
+        let mut mapped = Mapped {
+            schema: 0,
+            fields: Vec::new(),
+            values: Vec::new(),
+            out: Vec::new(),
+        };
+        for field in fields {
+            let name = &*field.name;
+            let copied = from
+                .as_ref()
+                .filter(|(_, names)| names.iter().any(|known| known == name) && !excepted(name));
+            let settled = if let Some((_, text)) = map.set.iter().find(|(key, _)| key.value == name)
+            {
+                self.expression(text, None, scope).and_then(|compiled| {
+                    self.field(&schema, field, compiled, text, false, scope, &mut mapped)
+                })
+            } else if let Some((from, _)) = copied {
+                self.copied(from, name, scope).and_then(|compiled| {
+                    self.field(&schema, field, compiled, from, true, scope, &mut mapped)
+                })
+            } else if field.default.is_some() {
+                mapped.fields.push(FieldSource::Default);
+                mapped.out.extend(default_of(&schema, field));
+                Some(())
+            } else if map.from.is_some() && from.is_none() {
+                // `from` had its fault; what it would have given is unknown.
+                None
+            } else {
+                let message = format!("the field `{name}` of `{}` gets no value", known.name);
+                let help = match &from {
+                    Some(_) if excepted(name) => {
+                        format!("it is listed under `except`: add `{name}: …` under `set`")
+                    }
+                    Some((from, _)) => {
+                        format!(
+                            "`{}` has no such field: add `{name}: …` under `set`, or give it a default",
+                            from.value
+                        )
+                    }
+                    None => format!("add `{name}: …` under `set`, or give it a default"),
+                };
+                self.error("field_missing", &map.schema.name.span, message, help);
+                None
+            };
+            whole &= settled.is_some();
+        }
+        if !whole {
+            return None;
+        }
+        mapped.schema = self.output(known);
+        Some(mapped)
+    }
+
+    /// Settles a field of the output: a copy where the encodings allow it, a computed value else.
+    #[allow(clippy::too_many_arguments)]
+    fn field(
+        &mut self,
+        schema: &Arc<Schema>,
+        field: &Field,
+        compiled: Compiled,
+        place: &Text,
+        copied: bool,
+        scope: &Scope,
+        mapped: &mut Mapped,
+    ) -> Option<()> {
+        let (_, nullable) = schema.strip_null(field.ty);
+        let name = &*field.name;
+        let what = if copied {
+            format!("`{}.{name}`", place.value)
+        } else {
+            "this".to_owned()
+        };
+        if compiled.ty.is_nullable() && !nullable && !matches!(compiled.ty, Type::Dyn) {
+            let message = format!("{what} can be null, and the field `{name}` cannot");
+            let help = if copied {
+                format!(
+                    "set `{name}` under `set` to something that is never null, or keep only events where it is not null"
+                )
+            } else {
+                "test it for null first, or make the field nullable".to_owned()
+            };
+            self.error("may_be_null", &place.span, message, help);
+            return None;
+        }
+        let reader = &scope.env.event.as_ref()?.schema;
+        let slot = match compiled.as_slot() {
+            Some((Source::Value, slot)) => {
+                let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
+                codec::copyable(reader, node, schema, field.ty)
+                    .is_ok()
+                    .then_some(slot)
+            }
+            _ => None,
+        };
+        let binding = match &compiled.node {
+            node @ (Node::Slot { .. } | Node::Const(_)) => Some(Binding::Source(node.clone())),
+            _ => None,
+        };
+        let source = match slot {
+            Some(slot) => FieldSource::Slot(slot),
+            None => {
+                if let Err(why) = codec::encodable(&compiled.ty, schema, field.ty) {
+                    let message = format!("{what} does not fit the field `{name}`: {why}");
+                    let help = if copied {
+                        format!("convert it under `set`, or list `{name}` under `except`")
+                    } else {
+                        "convert it, or change the schema".to_owned()
+                    };
+                    self.error("wrong_field_type", &place.span, message, help);
+                    return None;
+                }
+                let register = scope.regs + mapped.values.len() as u16;
+                mapped.values.push(Computed {
+                    field: name.to_owned(),
+                    node: compiled.node,
+                });
+                FieldSource::Reg(register)
+            }
+        };
+        let binding = binding.or(match source {
+            FieldSource::Reg(register) => Some(Binding::Reg(register)),
+            _ => None,
+        })?;
+        mapped.fields.push(source);
+        mapped.out.push(OutField {
+            name: name.to_owned(),
+            ty: compiled.ty,
+            binding,
+        });
+        Some(())
+    }
+
+    /// The names of the fields of a `from`.
+    fn from(&mut self, from: &Text, scope: &mut Scope) -> Option<Vec<String>> {
+        if from.value == "out" {
+            let Some(out) = &scope.env.out else {
+                let help =
+                    "write `event.after` or `event`; `out` exists behind a mapping step".to_owned();
+                self.error("from_unknown", &from.span, "there is no `out` yet", help);
+                return None;
+            };
+            return Some(out.iter().map(|field| field.name.clone()).collect());
+        }
+        let event = scope.env.event.as_ref()?.schema.clone();
+        let path: Vec<&str> = from.value.split('.').collect();
+        let mut node = event.root;
+        let mut known = path.first() == Some(&"event");
+        for name in &path[1..] {
+            match event.field(event.strip_null(node).0, name) {
+                Some((_, field)) => node = field.ty,
+                None => known = false,
+            }
+        }
+        let (record, _) = event.strip_null(node);
+        let Kind::Record(fields) = &event.node(record).kind else {
+            known = false;
+            let message = format!("`{}` is not a record of this event", from.value);
+            let help = self.records(&event);
+            self.error("from_unknown", &from.span, message, help);
+            return known.then(Vec::new);
+        };
+        if !known {
+            let message = format!("`{}` is not a record of this event", from.value);
+            let help = self.records(&event);
+            self.error("from_unknown", &from.span, message, help);
+            return None;
+        }
+        // The record itself must be there: its fields are not copied one by one if it can be null.
+        let mut prefix = "event".to_owned();
+        let mut at = event.root;
+        for name in &path[1..] {
+            let (_, field) = event.field(event.strip_null(at).0, name)?;
+            prefix = format!("{prefix}.{name}");
+            at = field.ty;
+            if event.strip_null(at).1 && !scope.facts.is_non_null(&prefix) {
+                let message = format!("`{prefix}` can be null here");
+                let help = match prefix.as_str() {
+                    "event.after" => {
+                        "put a step before this one: `keep: event.op in [\"c\", \"u\", \"r\"]`"
+                            .to_owned()
+                    }
+                    _ => format!("put a step before this one: `keep: {prefix} != null`"),
+                };
+                self.error("may_be_null", &from.span, message, help);
+                return None;
+            }
+        }
+        Some(fields.iter().map(|field| field.name.to_string()).collect())
+    }
+
+    fn records(&self, event: &Schema) -> String {
+        let records: Vec<String> = event
+            .fields(event.root)
+            .iter()
+            .filter(|field| {
+                matches!(
+                    event.node(event.strip_null(field.ty).0).kind,
+                    Kind::Record(_)
+                )
+            })
+            .map(|field| format!("`event.{}`", field.name))
+            .collect();
+        if records.is_empty() {
+            "write `event`".to_owned()
+        } else {
+            format!("write `event`, {}", records.join(", "))
+        }
+    }
+
+    /// The expression that copies a field.
+    fn copied(&mut self, from: &Text, name: &str, scope: &mut Scope) -> Option<Compiled> {
+        let path = format!("{}.{name}", from.value);
+        match crate::expr::compile(&path, &scope.env, &mut scope.wants, &scope.facts) {
+            Ok(compiled) => Some(compiled),
+            Err(faults) => {
+                for fault in faults {
+                    let help = format!("set `{name}` under `set`, or list it under `except`");
+                    self.error(fault.code, &from.span, fault.message, help);
+                }
+                None
+            }
+        }
+    }
+
+    /// Names under `set` are fields of the schema.
+    fn known_fields(&mut self, map: &MapSpec, schema: &str, fields: &[Field]) -> bool {
+        let mut whole = true;
+        for (key, _) in &map.set {
+            if fields.iter().any(|field| *field.name == *key.value) {
+                continue;
+            }
+            let help = match nearest(&key.value, fields.iter().map(|field| &*field.name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add the field to the schema, or remove the line".to_owned(),
+            };
+            let message = format!("the schema `{schema}` has no field `{}`", key.value);
+            self.error("unknown_field", &key.span, message, help);
+            whole = false;
+        }
+        whole
+    }
+
+    /// Names under `except` are fields of `from`.
+    fn known_exceptions(&mut self, map: &MapSpec, from: &str, names: &[String]) -> bool {
+        let mut whole = true;
+        for except in &map.except {
+            if names.contains(&except.value) {
+                continue;
+            }
+            let help = match nearest(&except.value, names.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "remove it".to_owned(),
+            };
+            let message = format!("`{from}` has no field `{}`", except.value);
+            self.error("unknown_field", &except.span, message, help);
+            whole = false;
+        }
+        whole
+    }
+
+    /// What `out` looks like behind a mapping with faults, so that what follows is checked all the same.
+    fn assumed(&mut self, map: &MapSpec, scope: &Scope) -> Option<Vec<OutField>> {
+        let known = self.schema(&map.schema)?;
+        let fields = known.schema.fields(known.schema.root);
+        let out = fields.iter().enumerate().map(|(index, field)| OutField {
+            name: field.name.to_string(),
+            ty: Type::of(&known.schema, field.ty),
+            binding: Binding::Reg(scope.regs + index as u16),
+        });
+        Some(out.collect())
+    }
+
+    /// The index of an output schema.
+    fn output(&mut self, known: crate::topology::plan::SourceSchema) -> u16 {
+        let same =
+            |output: &OutputSchema| output.name == known.name && output.subject == known.subject;
+        let at = self.outputs.iter().position(same).unwrap_or_else(|| {
+            self.outputs.push(OutputSchema {
+                name: known.name,
+                subject: known.subject,
+                schema: known.schema,
+            });
+            self.outputs.len() - 1
+        });
+        u16::try_from(at).expect("a file of bounded size names fewer than 65 536 schemas")
+    }
+}
+
+/// A field that only has its default, as far as expressions can read it.
+fn default_of(schema: &Arc<Schema>, field: &Field) -> Option<OutField> {
+    use serde_json::Value;
+    let ty = Type::of(schema, field.ty);
+    let value = match (field.default.as_ref()?, ty.non_null()) {
+        (Value::Null, _) => Const::Null,
+        (Value::Bool(value), Type::Bool) => Const::Bool(*value),
+        (Value::Number(number), Type::Int) => Const::Int(number.as_i64()?),
+        (Value::Number(number), Type::Double) => Const::Double(number.as_f64()?),
+        (Value::String(text), Type::String) => Const::Str(text.as_str().into()),
+        _ => return None,
+    };
+    Some(OutField {
+        name: field.name.to_string(),
+        ty: if matches!(value, Const::Null) {
+            Type::Null
+        } else {
+            ty.non_null().clone()
+        },
+        binding: Binding::Source(Node::Const(value)),
+    })
+}

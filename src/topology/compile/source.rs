@@ -1,0 +1,469 @@
+//! The steps and routes of a topology, compiled against the schemas of one source. Every source has its own types, its
+//! own slots and its own facts; the same text is therefore compiled once per source.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Compiler, Sourced, is_fixed, word};
+use crate::expr::{self, BeforeColumns, Compiled, Env, EventEnv, Facts, KeyEnv, Type, Wants};
+use crate::schema::{Kind, Logical, NodeId, Schema};
+use crate::topology::code::{
+    Body, EnvelopeSlots, Guard, KeyCode, Piece, RouteCode, SourceCode, StepCode, TextCode,
+    TopicCode,
+};
+use crate::topology::plan::{
+    Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, Tombstones, Unavailable,
+};
+use crate::topology::spec::{ActionSpec, RouteSpec, Text};
+use crate::topology::template::{self, Part};
+
+/// What is known at a place of the steps.
+pub(super) struct Scope {
+    pub env: Env,
+    pub wants: Wants,
+    pub facts: Facts,
+    /// The emission of the last mapping step.
+    pub out: Option<u16>,
+    /// Registers in use.
+    pub regs: u16,
+    pub emissions: Vec<crate::topology::code::Emission>,
+}
+
+impl Compiler<'_> {
+    /// Compiles all steps and routes for a source. `None` after a fault.
+    pub(super) fn source_code(
+        &mut self,
+        _index: usize,
+        source: &Sourced,
+        routes: &[Option<RoutePlan>],
+    ) -> Option<Arc<SourceCode>> {
+        let plan = &source.plan;
+        let reader = plan.value.schema.clone();
+        let mut wants = Wants::new();
+        let mut facts = Facts::none();
+        let mut envelope = None;
+        if plan.envelope == Envelope::Debezium {
+            let mut slot = |name: &str| {
+                reader
+                    .field(reader.root, name)
+                    .map(|(at, _)| wants.slot(&[at]))
+            };
+            envelope = Some(EnvelopeSlots {
+                op: slot("op")?,
+                before: slot("before")?,
+                after: slot("after")?,
+            });
+            let mut ops = vec!["c", "r", "u", "d"];
+            for (other, op) in [(Other::Truncate, "t"), (Other::Message, "m")] {
+                if plan.outcome(other) == OtherOutcome::Pass {
+                    ops.push(op);
+                }
+            }
+            facts = Facts::op_in(&ops);
+        }
+        let key_reader = match &plan.key {
+            KeyFormat::Avro(key) => Some(key.schema.clone()),
+            _ => None,
+        };
+        let before = match (plan.replica_identity, &key_reader) {
+            (ReplicaIdentity::Full, _) => BeforeColumns::All,
+            (ReplicaIdentity::Default, Some(key)) => BeforeColumns::Only(
+                key.fields(key.root)
+                    .iter()
+                    .map(|field| field.name.to_string())
+                    .collect(),
+            ),
+            _ => BeforeColumns::Only(Vec::new()),
+        };
+        let mut scope = Scope {
+            env: Env {
+                event: Some(EventEnv {
+                    schema: reader.clone(),
+                    envelope: match plan.envelope {
+                        Envelope::Debezium => expr::Envelope::Debezium,
+                        Envelope::None => expr::Envelope::None,
+                    },
+                    before,
+                }),
+                out: None,
+                key: match &plan.key {
+                    KeyFormat::Avro(key) => KeyEnv::Avro {
+                        schema: key.schema.clone(),
+                        nullable: false,
+                    },
+                    KeyFormat::Text => KeyEnv::String,
+                    KeyFormat::Bytes => KeyEnv::Bytes,
+                },
+                vars: self.vars.consts.clone(),
+            },
+            wants,
+            facts,
+            out: None,
+            regs: 0,
+            emissions: Vec::new(),
+        };
+        let spec = self.spec;
+        let mut whole = true;
+        let mut steps = Vec::new();
+        for (index, step) in spec.steps.iter().enumerate() {
+            let index = index as u16;
+            let code = match &step.action {
+                Some(ActionSpec::Keep(text)) => self.filter(text, index, true, &mut scope),
+                Some(ActionSpec::Drop(text)) => self.filter(text, index, false, &mut scope),
+                Some(ActionSpec::Require(text)) => self.require(text, index, &mut scope),
+                Some(ActionSpec::Map(map)) => self.step_mapping(map, index, &mut scope),
+                None => None,
+            };
+            match code {
+                Some(code) => steps.push(code),
+                None => whole = false,
+            }
+        }
+        let regs = usize::from(scope.regs);
+        let all = word(&spec.matching, "first") == "all";
+        let mut compiled = Vec::new();
+        for (route, plan) in spec.routes.iter().zip(routes) {
+            match self.route_code(route, plan.as_ref(), all, &mut scope) {
+                Some(code) => compiled.push(code),
+                None => whole = false,
+            }
+        }
+        if whole
+            && plan.tombstones == Tombstones::Forward
+            && !compiled.iter().any(|route| route.tombstones)
+        {
+            let span = source
+                .spec
+                .words
+                .iter()
+                .find(|(key, _)| *key == "tombstones");
+            let message = "no route can take tombstones: each needs the event in its `when`, `key`, `topic` or `headers`";
+            let help = "give one route a `key` from `meta.key` and no condition on the event, or write `tombstones: drop`";
+            self.error(
+                "tombstone_route",
+                &span.map(|(_, text)| text.span.clone()).unwrap_or_default(),
+                message,
+                help.to_owned(),
+            );
+            whole = false;
+        }
+        let guards = match plan.unavailable {
+            Unavailable::Keep => Vec::new(),
+            _ => guards(&reader, &scope.wants, plan.envelope),
+        };
+        if plan.unavailable == Unavailable::Null {
+            for guard in &guards {
+                if !is_nullable(
+                    &reader,
+                    scope.wants.value()[usize::from(guard.slot)].path.as_slice(),
+                ) {
+                    let span = source
+                        .spec
+                        .words
+                        .iter()
+                        .find(|(key, _)| *key == "unavailable");
+                    let message = format!("`unavailable: null`, but {} cannot be null", guard.path);
+                    let help =
+                        "write `dead_letter` or `keep`, or read only nullable columns".to_owned();
+                    let span = span.map(|(_, text)| text.span.clone()).unwrap_or_default();
+                    self.error("unavailable_not_null", &span, message, help);
+                    whole = false;
+                }
+            }
+        }
+        whole.then(|| {
+            Arc::new(SourceCode {
+                reader,
+                key_reader,
+                wants: scope.wants,
+                envelope,
+                guards,
+                steps,
+                routes: compiled,
+                emissions: scope.emissions,
+                regs,
+            })
+        })
+    }
+
+    /// Compiles an expression; its faults are placed in the file.
+    pub(super) fn expression(
+        &mut self,
+        text: &Text,
+        part: Option<Range<usize>>,
+        scope: &mut Scope,
+    ) -> Option<Compiled> {
+        let range = part.unwrap_or(0..text.value.len());
+        match expr::compile(
+            &text.value[range.clone()],
+            &scope.env,
+            &mut scope.wants,
+            &scope.facts,
+        ) {
+            Ok(compiled) => Some(compiled),
+            Err(faults) => {
+                for fault in faults {
+                    let at = range.start + fault.start..range.start + fault.end.max(fault.start);
+                    let span = self.within(text, at);
+                    self.error(fault.code, &span, fault.message, fault.help);
+                }
+                None
+            }
+        }
+    }
+
+    fn condition(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
+        let compiled = self.expression(text, None, scope)?;
+        if !matches!(compiled.ty, Type::Bool | Type::Dyn) {
+            let message = format!("a condition is true or false, this is {}", compiled.ty);
+            let help = "compare it with something".to_owned();
+            self.error("not_a_condition", &text.span, message, help);
+            return None;
+        }
+        Some(compiled)
+    }
+
+    fn filter(
+        &mut self,
+        text: &Text,
+        step: u16,
+        keep: bool,
+        scope: &mut Scope,
+    ) -> Option<StepCode> {
+        let compiled = self.condition(text, scope)?;
+        scope.facts = scope.facts.and(if keep {
+            &compiled.if_true
+        } else {
+            &compiled.if_false
+        });
+        Some(StepCode::Filter {
+            step,
+            node: compiled.node,
+            keep,
+        })
+    }
+
+    fn require(&mut self, text: &Text, step: u16, scope: &mut Scope) -> Option<StepCode> {
+        let compiled = self.condition(text, scope)?;
+        scope.facts = scope.facts.and(&compiled.if_true);
+        Some(StepCode::Require {
+            step,
+            node: compiled.node,
+            text: text.value.clone(),
+        })
+    }
+
+    fn route_code(
+        &mut self,
+        route: &RouteSpec,
+        plan: Option<&RoutePlan>,
+        all: bool,
+        scope: &mut Scope,
+    ) -> Option<RouteCode> {
+        let outside = scope.facts.clone();
+        let registers = scope.regs;
+        let mut only_meta = true;
+        let mut whole = true;
+        let mut when = None;
+        let mut after = outside.clone();
+        if let Some(text) = &route.when {
+            match self.condition(text, scope) {
+                Some(compiled) => {
+                    only_meta &= compiled.reads_only_meta();
+                    scope.facts = outside.and(&compiled.if_true);
+                    if !all {
+                        after = outside.and(&compiled.if_false);
+                    }
+                    when = Some(compiled.node);
+                }
+                None => whole = false,
+            }
+        }
+        let mut values = Vec::new();
+        let body = match (&route.map, route.map_broken) {
+            (Some(map), _) => match self.route_mapping(map, scope, &mut values) {
+                Some(emission) => Some(Body::Emission(emission)),
+                None => {
+                    whole = false;
+                    None
+                }
+            },
+            (None, true) => None,
+            (None, false) => Some(scope.out.map_or(Body::Source, Body::Emission)),
+        };
+        let mut key = KeyCode::Source;
+        let mut topic = None;
+        let mut headers = Vec::new();
+        if let Some(kafka) = &route.kafka {
+            if let Some(text) = &kafka.key {
+                match self.key(text, scope, &mut only_meta) {
+                    Some(code) => key = code,
+                    None => whole = false,
+                }
+            }
+            if let Some(text) = &kafka.topic {
+                topic = match (is_fixed(&text.value), plan) {
+                    (true, Some(plan)) => Some(TopicCode::Fixed(plan.topics[0])),
+                    (true, None) => None,
+                    (false, _) => {
+                        let code = self.text(text, scope, &mut only_meta);
+                        code.zip(plan).map(|(code, plan)| {
+                            let names = plan.topics.iter().map(|at| {
+                                let name = self.topics[usize::from(*at)].topic.clone();
+                                (name, *at)
+                            });
+                            TopicCode::Chosen(code, names.collect())
+                        })
+                    }
+                };
+            }
+            for (index, (_, text)) in kafka.headers.iter().enumerate() {
+                match self.text(text, scope, &mut only_meta) {
+                    Some(code) => headers.push((index as u16, code)),
+                    None => whole = false,
+                }
+            }
+        }
+        scope.facts = after;
+        scope.regs = registers;
+        if !whole {
+            return None;
+        }
+        Some(RouteCode {
+            when,
+            values,
+            body: body?,
+            topic: topic?,
+            key,
+            headers,
+            tombstones: only_meta,
+        })
+    }
+
+    fn key(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<KeyCode> {
+        // The key as a whole needs no decoding, whatever its format.
+        if text.value.trim() == "meta.key" {
+            return Some(KeyCode::Source);
+        }
+        let compiled = self.expression(text, None, scope)?;
+        *only_meta &= compiled.reads_only_meta();
+        match compiled.ty.non_null() {
+            Type::String | Type::Bytes | Type::Null => Some(KeyCode::Computed(compiled.node)),
+            other => {
+                let message = format!("a key is text or bytes, this is {other}");
+                let help = format!("write `string({})`", text.value.trim());
+                self.error("key_type", &text.span, message, help);
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<TextCode> {
+        let parts = match template::parts(&text.value) {
+            Ok(parts) => parts,
+            Err(at) => {
+                self.open_brace(text, at);
+                return None;
+            }
+        };
+        let mut pieces = Vec::new();
+        let mut whole = true;
+        for part in parts {
+            match part {
+                Part::Literal(literal) => pieces.push(Piece::Literal(literal.to_owned())),
+                Part::Expr(expression, at) => {
+                    let range = at..at + expression.len();
+                    let Some(compiled) = self.expression(text, Some(range.clone()), scope) else {
+                        whole = false;
+                        continue;
+                    };
+                    *only_meta &= compiled.reads_only_meta();
+                    if matches!(compiled.ty, Type::String) {
+                        pieces.push(Piece::Computed(compiled.node));
+                    } else {
+                        let span = self.within(text, range);
+                        let message = format!("text is built from text, this is {}", compiled.ty);
+                        let help = if compiled.ty.is_nullable() {
+                            format!(
+                                "test it for null, or write `{expression} == null ? \"\" : {expression}`"
+                            )
+                        } else {
+                            format!("write `string({expression})`")
+                        };
+                        self.error("template_type", &span, message, help);
+                        whole = false;
+                    }
+                }
+            }
+        }
+        whole.then_some(TextCode { pieces })
+    }
+}
+
+/// The slots of columns that Debezium may fill with its placeholder: text and bytes that PostgreSQL may store out of
+/// line, and arrays of them.
+fn guards(reader: &Schema, wants: &Wants, envelope: Envelope) -> Vec<Guard> {
+    let mut guards = Vec::new();
+    for (slot, want) in wants.value().iter().enumerate() {
+        let Some((names, node)) = follow(reader, &want.path) else {
+            continue;
+        };
+        let row = match envelope {
+            Envelope::Debezium => {
+                names.len() >= 2 && matches!(names[0].as_str(), "before" | "after")
+            }
+            Envelope::None => !names.is_empty(),
+        };
+        if row && may_be_unavailable(reader, node, 0) {
+            guards.push(Guard {
+                slot: slot as u16,
+                path: format!("event.{}", names.join(".")),
+            });
+        }
+    }
+    guards
+}
+
+fn may_be_unavailable(schema: &Schema, node: NodeId, depth: u32) -> bool {
+    let node = schema.node(schema.strip_null(node).0);
+    match &node.kind {
+        Kind::String | Kind::Bytes => !matches!(
+            node.logical,
+            Some(
+                Logical::Uuid
+                    | Logical::TextEnum { .. }
+                    | Logical::ZonedTimestamp
+                    | Logical::ZonedTime
+                    | Logical::Decimal { .. }
+            )
+        ),
+        Kind::Array(items) | Kind::Map(items) => {
+            depth < 4 && may_be_unavailable(schema, *items, depth + 1)
+        }
+        Kind::Record(fields) => {
+            depth < 4
+                && fields
+                    .iter()
+                    .any(|field| may_be_unavailable(schema, field.ty, depth + 1))
+        }
+        _ => false,
+    }
+}
+
+fn is_nullable(schema: &Schema, path: &[u32]) -> bool {
+    follow(schema, path).is_some_and(|(_, node)| schema.strip_null(node).1)
+}
+
+/// The field names along a path, and the node at its end.
+pub(super) fn follow(schema: &Schema, path: &[u32]) -> Option<(Vec<String>, NodeId)> {
+    let mut node = schema.root;
+    let mut names = Vec::new();
+    for index in path {
+        let field = schema
+            .fields(schema.strip_null(node).0)
+            .get(*index as usize)?;
+        names.push(field.name.to_string());
+        node = field.ty;
+    }
+    Some((names, node))
+}

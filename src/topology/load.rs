@@ -1,0 +1,118 @@
+//! Paths to plans: every file, then what holds across files. All faults at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::fault::{Faults, Source};
+use super::files::{self, Schemas};
+use super::plan::Plan;
+use super::spec::Spec;
+use super::vars::{self, Vars};
+use super::{compile, read, yaml};
+
+/// Reads, checks and compiles the topologies of files and folders. Schemas are read from `avro_dir`, or from the folder
+/// `avro` in or beside each topology's folder. `vars` are the configuration's values for `vars:`.
+///
+/// # Errors
+/// Every fault of all files, sorted.
+pub fn load(
+    paths: &[PathBuf],
+    avro_dir: Option<&Path>,
+    vars: &Vars,
+) -> Result<Vec<Arc<Plan>>, Faults> {
+    let mut faults = Faults::default();
+    let sources = files::topologies(paths, &mut faults);
+    let plans = compile_all(&sources, &mut Schemas::new(avro_dir), vars, &mut faults);
+    if faults.is_ok() {
+        Ok(plans)
+    } else {
+        faults.sort();
+        Err(faults)
+    }
+}
+
+/// Compiles files that have been read. Plans of files without faults are returned even if other files have some.
+pub fn compile_all(
+    sources: &[Arc<Source>],
+    schemas: &mut Schemas,
+    vars: &Vars,
+    faults: &mut Faults,
+) -> Vec<Arc<Plan>> {
+    let specs: Vec<Spec> = sources
+        .iter()
+        .filter_map(|source| {
+            let root = yaml::parse(source, faults)?;
+            Some(read::read(source, &root, faults))
+        })
+        .collect();
+    across(&specs, faults);
+    specs
+        .iter()
+        .filter_map(|spec| {
+            let known = vars::settle(spec, vars, faults);
+            compile::compile(spec, schemas, &known, faults).map(Arc::new)
+        })
+        .collect()
+}
+
+/// What must hold across files: every id once, no dead letter topic that another topology reads.
+fn across(specs: &[Spec], faults: &mut Faults) {
+    let place = |spec: &Spec, start: usize| {
+        let (line, _) = spec.file.position(start);
+        format!("{}:{line}", spec.file.path.display())
+    };
+    for (index, spec) in specs.iter().enumerate() {
+        let Some(id) = &spec.id else { continue };
+        let other = specs[..index].iter().find_map(|other| {
+            Some((
+                other,
+                other.id.as_ref().filter(|known| known.value == id.value)?,
+            ))
+        });
+        if let Some((other, known)) = other {
+            let message = format!(
+                "the id `{}` is taken by {}: both would share a consumer group",
+                id.value,
+                place(other, known.span.start)
+            );
+            faults.error(
+                "duplicate_id",
+                &spec.file,
+                &id.span,
+                message,
+                "choose another id".to_owned(),
+            );
+        }
+    }
+    for spec in specs {
+        let sink = spec.dead_letter.as_ref();
+        let Some(topic) = sink.and_then(|sink| sink.topic.as_ref()) else {
+            continue;
+        };
+        let connection = |text: &Option<super::spec::Text>| {
+            text.as_ref().map_or("main", |text| &text.value).to_owned()
+        };
+        let on = connection(&sink.and_then(|sink| sink.connection.clone()));
+        for other in specs
+            .iter()
+            .filter(|other| !Arc::ptr_eq(&other.file, &spec.file))
+        {
+            let reads = other
+                .sources
+                .iter()
+                .filter_map(|source| source.topic.as_ref());
+            let Some(read) = reads.into_iter().find(|read| read.value == topic.value) else {
+                continue;
+            };
+            if connection(&other.connection) == on {
+                let message = format!(
+                    "the dead letter topic `{}` is read at {}",
+                    topic.value,
+                    place(other, read.span.start)
+                );
+                let help = "dead letters need a topic of their own".to_owned();
+                faults.error("dead_letter_topic", &spec.file, &topic.span, message, help);
+            }
+        }
+    }
+}
