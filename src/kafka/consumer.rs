@@ -24,31 +24,32 @@ use sys::rd_kafka_resp_err_t as code;
 use super::conf::Properties;
 use super::error::{ClientError, KafkaError};
 use super::handle::ConsumerHandle;
+use super::native;
 use super::native::{List, Native, check, elements, ffi, timeout_ms};
 use super::record::RawRecord;
-use super::{TopicPartition, native};
+use crate::core::Tp;
 
 /// What happened to the member, besides records. In a poll's result, records come before the events of the same poll.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The group gave these partitions to this member (none, in a rebalance that changes nothing). To be answered with
     /// [`Consumer::incremental_assign`]; until then nothing is fetched.
-    Assigned(Vec<TopicPartition>),
+    Assigned(Vec<Tp>),
     /// The group takes these partitions back, and waits: drain, commit, then answer with [`Consumer::incremental_unassign`].
-    Revoked(Vec<TopicPartition>),
+    Revoked(Vec<Tp>),
     /// These partitions belong to somebody else already (session timed out, fenced): no commit can succeed. Answer at once with
     /// [`Consumer::incremental_unassign`].
-    Lost(Vec<TopicPartition>),
+    Lost(Vec<Tp>),
     /// The answer to [`Consumer::commit_queue`].
     Committed(CommitResult),
     /// The end of a partition was reached (with `enable.partition.eof`); the next record will have this offset.
-    End(TopicPartition, i64),
+    End(Tp, i64),
     /// The position of this partition is not in the log any more, or there is none (`auto.offset.reset=error`). Its fetch has stopped.
-    PositionLost(TopicPartition, String),
+    PositionLost(Tp, String),
     /// An error of this partition, of a topic (`partition` -1), or of the whole client (`None`); the library goes on by itself unless it is fatal.
     Error {
         /// What it is about, where that is one topic or partition.
-        about: Option<TopicPartition>,
+        about: Option<Tp>,
         /// The code.
         error: KafkaError,
         /// The library's words.
@@ -66,14 +67,14 @@ pub struct CommitResult {
     /// What failed as a whole, if anything; then no partition was committed unless it says so itself.
     pub error: Option<KafkaError>,
     /// Each partition with its offset, and its own error if it has one.
-    pub partitions: Vec<(TopicPartition, i64, Option<KafkaError>)>,
+    pub partitions: Vec<(Tp, i64, Option<KafkaError>)>,
 }
 
 /// Where to start or what to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The partition.
-    pub partition: TopicPartition,
+    pub partition: Tp,
     /// The offset of the next record to read.
     pub offset: i64,
 }
@@ -97,10 +98,7 @@ unsafe impl Send for Client {}
 unsafe impl Sync for Client {}
 
 impl Client {
-    pub(super) fn list(
-        &self,
-        partitions: impl ExactSizeIterator<Item = (TopicPartition, i64)>,
-    ) -> List {
+    pub(super) fn list(&self, partitions: impl ExactSizeIterator<Item = (Tp, i64)>) -> List {
         let mut list = List::with_capacity(partitions.len());
         for (at, offset) in partitions {
             list.add(
@@ -113,7 +111,7 @@ impl Client {
         list
     }
 
-    pub(super) fn locate(&self, topic: &CStr, partition: i32) -> Option<TopicPartition> {
+    pub(super) fn locate(&self, topic: &CStr, partition: i32) -> Option<Tp> {
         self.native.state().locate(topic, partition)
     }
 }
@@ -140,9 +138,9 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    fn locate(&self, topic: &CStr, partition: i32) -> Option<TopicPartition> {
+    fn locate(&self, topic: &CStr, partition: i32) -> Option<Tp> {
         let topic = *self.topics.get(topic)?;
-        Some(TopicPartition { topic, partition })
+        Some(Tp { topic, partition })
     }
 
     fn push(&self, event: Event) {
@@ -162,18 +160,18 @@ enum Question {
     Nothing,
     Assign,
     /// With the partitions that are not answered for yet.
-    Revoke(BTreeSet<TopicPartition>),
+    Revoke(BTreeSet<Tp>),
 }
 
 /// One member of a consumer group. Not `Sync`: one thread owns it.
 pub struct Consumer {
     client: Arc<Client>,
     /// Given to us by the group and not taken back.
-    owned: BTreeSet<TopicPartition>,
+    owned: BTreeSet<Tp>,
     /// Being fetched, with the offset that each was started from.
-    assigned: BTreeMap<TopicPartition, i64>,
+    assigned: BTreeMap<Tp, i64>,
     /// Paused by us; the library remembers a pause beyond the assignment.
-    paused: BTreeSet<TopicPartition>,
+    paused: BTreeSet<Tp>,
     question: Question,
     batch: Vec<*mut sys::rd_kafka_message_t>,
     /// The topic of the last record: most often also that of the next.
@@ -364,7 +362,7 @@ impl Consumer {
                 CStr::from_ptr(text).to_string_lossy().into_owned()
             }
         };
-        let about = topic.map(|topic| TopicPartition {
+        let about = topic.map(|topic| Tp {
             topic,
             partition: message.partition,
         });
@@ -410,7 +408,7 @@ impl Consumer {
     /// Starts to fetch these partitions, each at its offset (the next record to read), and so answers [`Event::Assigned`]. Partitions that
     /// were taken back in the meantime are left out. May be called again for the rest of what the group gave.
     pub fn incremental_assign(&mut self, positions: &[Position]) -> Result<(), ClientError> {
-        let new: BTreeMap<TopicPartition, i64> = positions
+        let new: BTreeMap<Tp, i64> = positions
             .iter()
             .filter(|position| self.owned.contains(&position.partition))
             .map(|position| (position.partition, position.offset))
@@ -442,7 +440,7 @@ impl Consumer {
             };
         }
         // A pause of an earlier assignment is still in force in the library.
-        let forgotten: Vec<TopicPartition> = new
+        let forgotten: Vec<Tp> = new
             .keys()
             .filter(|at| self.paused.contains(at))
             .copied()
@@ -456,10 +454,7 @@ impl Consumer {
 
     /// Gives these partitions back, and so answers [`Event::Revoked`] and [`Event::Lost`]; the group goes on when all revoked partitions are
     /// answered for. From then on nothing of them arrives.
-    pub fn incremental_unassign(
-        &mut self,
-        partitions: &[TopicPartition],
-    ) -> Result<(), ClientError> {
+    pub fn incremental_unassign(&mut self, partitions: &[Tp]) -> Result<(), ClientError> {
         let Question::Revoke(remaining) = &mut self.question else {
             return Ok(());
         };
@@ -474,7 +469,7 @@ impl Consumer {
             self.checked(attempted, code)?;
         } else {
             // The library refuses a list with a partition that was never started, and takes an empty one.
-            let gone: Vec<TopicPartition> = self
+            let gone: Vec<Tp> = self
                 .assigned
                 .keys()
                 .filter(|at| !self.owned.contains(at))
@@ -514,7 +509,7 @@ impl Consumer {
     }
 
     /// The next offset to be handed out of every partition that is being fetched.
-    fn positions(&self) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
+    fn positions(&self) -> Result<BTreeMap<Tp, i64>, ClientError> {
         let list = self
             .client
             .list(self.assigned.iter().map(|(&at, &offset)| (at, offset)));
@@ -532,8 +527,8 @@ impl Consumer {
 
     /// Stops the fetch of these partitions; what was fetched and not handed out is dropped and fetched again later. Partitions that are
     /// not assigned or paused already are left alone.
-    pub fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        let new: Vec<TopicPartition> = partitions
+    pub fn pause(&mut self, partitions: &[Tp]) -> Result<(), ClientError> {
+        let new: Vec<Tp> = partitions
             .iter()
             .filter(|at| self.assigned.contains_key(at) && !self.paused.contains(at))
             .copied()
@@ -551,8 +546,8 @@ impl Consumer {
     }
 
     /// Goes on with the fetch of these partitions. Partitions that are not paused are left alone.
-    pub fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        let old: Vec<TopicPartition> = partitions
+    pub fn resume(&mut self, partitions: &[Tp]) -> Result<(), ClientError> {
+        let old: Vec<Tp> = partitions
             .iter()
             .filter(|at| self.assigned.contains_key(at) && self.paused.contains(at))
             .copied()
@@ -711,7 +706,7 @@ unsafe extern "C" fn on_rebalance(
 ) {
     // SAFETY: the library passes the client's opaque value and a list that lives during the call.
     let (inbox, list) = unsafe { (inbox(opaque), elements(partitions)) };
-    let partitions: Vec<TopicPartition> = list
+    let partitions: Vec<Tp> = list
         .filter_map(|at| inbox.locate(at.topic, at.partition))
         .collect();
     let what = KafkaError(answer);

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rdkafka_sys as sys;
 
-use super::TopicPartition;
 use super::consumer::Client;
 use super::error::{ClientError, KafkaError};
 use super::native::{ffi, timeout_ms};
+use crate::core::Tp;
 
 /// A committed offset of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +47,9 @@ impl ConsumerHandle {
     /// The group's committed offsets of these partitions; `None` where there is none.
     pub fn committed(
         &self,
-        partitions: &[TopicPartition],
+        partitions: &[Tp],
         timeout: Duration,
-    ) -> Result<Vec<(TopicPartition, Result<Option<Committed>, KafkaError>)>, ClientError> {
+    ) -> Result<Vec<(Tp, Result<Option<Committed>, KafkaError>)>, ClientError> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -83,9 +83,9 @@ impl ConsumerHandle {
     /// The first offset of each partition whose record is not older than the given time (milliseconds since 1970-01-01 UTC); `None` if there is no such record.
     pub fn offsets_for_times(
         &self,
-        times: &[(TopicPartition, i64)],
+        times: &[(Tp, i64)],
         timeout: Duration,
-    ) -> Result<Vec<(TopicPartition, Result<Option<i64>, KafkaError>)>, ClientError> {
+    ) -> Result<Vec<(Tp, Result<Option<i64>, KafkaError>)>, ClientError> {
         if times.is_empty() {
             return Ok(Vec::new());
         }
@@ -113,7 +113,7 @@ impl ConsumerHandle {
     }
 
     /// The watermarks as last seen by the fetch, without asking; `None` before the first answer.
-    pub fn watermarks(&self, at: TopicPartition) -> Option<Watermarks> {
+    pub fn watermarks(&self, at: Tp) -> Option<Watermarks> {
         let (mut low, mut high) = (-1, -1);
         let topic = &self.client.topics[usize::from(at.topic)].name;
         // SAFETY: client and name are live; the answers are written before the return.
@@ -132,11 +132,7 @@ impl ConsumerHandle {
     }
 
     /// The watermarks, asked of the broker.
-    pub fn query_watermarks(
-        &self,
-        at: TopicPartition,
-        timeout: Duration,
-    ) -> Result<Watermarks, ClientError> {
+    pub fn query_watermarks(&self, at: Tp, timeout: Duration) -> Result<Watermarks, ClientError> {
         let (mut low, mut high) = (-1, -1);
         let topic = &self.client.topics[usize::from(at.topic)].name;
         // SAFETY: client and name are live; the answers are written before the return.

@@ -34,12 +34,3 @@ pub use handle::{Committed, ConsumerHandle, Watermarks};
 pub use partition::{murmur2, partition_for};
 pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
 pub use record::{Headers, RawRecord};
-
-/// A partition of one of the consumer's topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicPartition {
-    /// Index into the topics that the consumer was made with (the index of the source in the plan).
-    pub topic: u16,
-    /// Partition number.
-    pub partition: i32,
-}

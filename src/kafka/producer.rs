@@ -39,7 +39,7 @@ pub enum EnqueueError {
     /// The producer is of no further use: build a new one and start over from the first record without a report.
     #[error("the producer is of no further use: {0}")]
     Fatal(ClientError),
-    /// Anything else.
+    /// Anything else, such as what the cluster said about the topic at the last attempt; [`super::classify::produce`] tells.
     #[error(transparent)]
     Other(ClientError),
 }

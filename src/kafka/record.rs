@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rdkafka_sys as sys;
 
-use super::TopicPartition;
 use super::consumer::Lease;
+use crate::core::Tp;
 
 /// One consumed record. It pins the fetched batch that it lies in until it is dropped, on any thread.
 ///
@@ -54,8 +54,8 @@ impl RawRecord {
     }
 
     /// The topic and partition.
-    pub fn topic_partition(&self) -> TopicPartition {
-        TopicPartition {
+    pub fn topic_partition(&self) -> Tp {
+        Tp {
             topic: self.topic,
             partition: self.partition(),
         }

@@ -1,0 +1,732 @@
+//! The client module against librdkafka's mock cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use lockgate::core::Tp;
+use lockgate::kafka::{
+    CommitResult, Consumer, EnqueueError, Event, Persisted, Position, Producer, Properties,
+    RawRecord, Report, classify,
+};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn cluster(topic: &str, partitions: i32) -> Cluster {
+    let cluster = MockCluster::new(1).expect("a mock cluster starts");
+    cluster
+        .create_topic(topic, partitions, 1)
+        .expect("the topic is created");
+    cluster
+}
+
+fn producer_properties(cluster: &Cluster) -> Properties {
+    [
+        ("bootstrap.servers", cluster.bootstrap_servers()),
+        ("enable.idempotence", "true".into()),
+        ("linger.ms", "1".into()),
+        ("message.timeout.ms", "0".into()),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn consumer_properties(cluster: &Cluster, strategy: &str) -> Properties {
+    [
+        ("bootstrap.servers", cluster.bootstrap_servers()),
+        ("group.id", "readers".into()),
+        ("partition.assignment.strategy", strategy.into()),
+        ("enable.auto.commit", "false".into()),
+        ("enable.auto.offset.store", "false".into()),
+        ("auto.offset.reset", "error".into()),
+        ("session.timeout.ms", "6000".into()),
+        ("heartbeat.interval.ms", "200".into()),
+        ("fetch.wait.max.ms", "50".into()),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Writes `count` records per partition, with their number as the value.
+fn fill(cluster: &Cluster, topic: &str, partitions: i32, count: u32) {
+    let producer = Producer::new(&producer_properties(cluster)).expect("a producer");
+    let topic = producer.topic(topic).expect("a topic");
+    let mut reports = Vec::new();
+    for number in 0..count {
+        for partition in 0..partitions {
+            let value = number.to_le_bytes();
+            producer
+                .enqueue(&topic, Some(partition), None, Some(&value), &[], None, 0)
+                .expect("there is room");
+        }
+    }
+    assert!(producer.flush(PATIENCE, &mut reports));
+    assert!(
+        reports
+            .iter()
+            .all(|report| report.error.is_none() && report.persisted == Persisted::Yes)
+    );
+}
+
+/// A consumer with what it was told, polled until something is true.
+struct Member {
+    consumer: Consumer,
+    records: Vec<RawRecord>,
+    events: Vec<Event>,
+}
+
+impl Member {
+    fn join(properties: &Properties, topics: &[&str]) -> Member {
+        let mut member = Member::apart(properties, topics);
+        member.consumer.subscribe().expect("subscribed");
+        member
+    }
+
+    fn apart(properties: &Properties, topics: &[&str]) -> Member {
+        let consumer = Consumer::new(properties, topics).expect("a consumer");
+        Member {
+            consumer,
+            records: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn poll(&mut self) {
+        self.consumer.poll(
+            100,
+            Duration::from_millis(20),
+            &mut self.records,
+            &mut self.events,
+        );
+    }
+
+    /// Polls until an event answers the question, and takes that event out.
+    fn until<T>(&mut self, what: &str, mut is_it: impl FnMut(&Event) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some((i, found)) = self
+                .events
+                .iter()
+                .enumerate()
+                .find_map(|(i, event)| Some((i, is_it(event)?)))
+            {
+                self.events.remove(i);
+                return found;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no {what}; events: {:?}",
+                self.events
+            );
+            self.poll();
+        }
+    }
+
+    fn until_assigned(&mut self) -> Vec<Tp> {
+        self.until("assignment", |event| match event {
+            Event::Assigned(partitions) => Some(partitions.clone()),
+            _ => None,
+        })
+    }
+
+    fn until_committed(&mut self, batch: u64) -> CommitResult {
+        self.until("commit answer", |event| match event {
+            Event::Committed(result) if result.batch == batch => Some(result.clone()),
+            _ => None,
+        })
+    }
+
+    fn until_records(&mut self, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.records.len() < count {
+            assert!(
+                Instant::now() < deadline,
+                "{} of {count} records",
+                self.records.len()
+            );
+            self.poll();
+        }
+    }
+}
+
+fn at(partition: i32) -> Tp {
+    Tp {
+        topic: 0,
+        partition,
+    }
+}
+
+fn from(partitions: &[Tp], offset: impl Fn(Tp) -> i64) -> Vec<Position> {
+    partitions
+        .iter()
+        .map(|&partition| Position {
+            partition,
+            offset: offset(partition),
+        })
+        .collect()
+}
+
+/// The next offset of each partition after these records; asserts that each partition is without gap and in order.
+fn frontiers(records: &[RawRecord], start: impl Fn(Tp) -> i64) -> BTreeMap<Tp, i64> {
+    let mut next = BTreeMap::new();
+    for record in records {
+        let next = next
+            .entry(record.topic_partition())
+            .or_insert_with(|| start(record.topic_partition()));
+        assert_eq!(record.offset(), *next, "{record:?}");
+        *next += 1;
+    }
+    next
+}
+
+/// Goal: nothing is lost or read twice when a second member joins, and the answer to a revocation may come as late as we like.
+/// Method: the first member holds back its answer for many polls, commits what it has read in between, then gives the partitions up;
+/// the second starts where the first has committed.
+fn hands_over_without_loss(strategy: &str) {
+    const PARTITIONS: i32 = 8;
+    const COUNT: u32 = 200;
+    let cluster = cluster("orders", PARTITIONS);
+    fill(&cluster, "orders", PARTITIONS, COUNT);
+    let properties = consumer_properties(&cluster, strategy);
+
+    let mut first = Member::join(&properties, &["orders"]);
+    let assigned = first.until_assigned();
+    assert_eq!(assigned.len(), PARTITIONS as usize);
+    first.poll();
+    assert!(
+        first.records.is_empty(),
+        "nothing is fetched before the answer"
+    );
+    first
+        .consumer
+        .incremental_assign(&from(&assigned, |_| 0))
+        .expect("assigned");
+    first.until_records(300);
+    first.consumer.pause(&assigned).expect("paused");
+
+    let mut second = Member::join(&properties, &["orders"]);
+    let revoked = loop {
+        second.poll();
+        first.poll();
+        if let Some(Event::Revoked(partitions)) = first.events.last() {
+            break partitions.clone();
+        }
+    };
+    assert!(!revoked.is_empty());
+    for _ in 0..50 {
+        first.poll();
+        second.poll();
+    }
+    let given =
+        |event: &Event| matches!(event, Event::Assigned(partitions) if !partitions.is_empty());
+    assert!(
+        !second.events.iter().any(given),
+        "partitions moved before they were given up: {:?}",
+        second.events
+    );
+
+    let next = frontiers(&first.records, |_| 0);
+    let offsets: Vec<_> = revoked
+        .iter()
+        .map(|&at| {
+            (
+                Position {
+                    partition: at,
+                    offset: next.get(&at).copied().unwrap_or(0),
+                },
+                &b"8"[..],
+            )
+        })
+        .collect();
+    first.consumer.commit_queue(7, &offsets).expect("sent");
+    let answer = first.until_committed(7);
+    // The mock cluster takes no commits while members of an eager group give up their partitions; a real one does.
+    let is_taken = strategy != "range";
+    assert_eq!(answer.error.is_none(), is_taken, "{answer:?}");
+    assert_eq!(answer.partitions.len(), revoked.len());
+    // In two parts: the group goes on when the last is answered for.
+    let (head, tail) = revoked.split_at(1);
+    first.consumer.incremental_unassign(head).expect("noted");
+    first.consumer.incremental_unassign(tail).expect("given up");
+    first.consumer.resume(&assigned).expect("resumed");
+
+    // Both members answer whatever they are asked, until every partition has been read to its end by its owner.
+    let mut starts: BTreeMap<Tp, i64> = BTreeMap::new();
+    let deadline = Instant::now() + PATIENCE;
+    let is_complete = |first: &Member, second: &Member| {
+        first.records.len() + second.records.len() == (PARTITIONS as u32 * COUNT) as usize
+    };
+    while !is_complete(&first, &second) {
+        assert!(
+            Instant::now() < deadline,
+            "{} + {} records",
+            first.records.len(),
+            second.records.len()
+        );
+        for is_first in [true, false] {
+            let member = if is_first { &mut first } else { &mut second };
+            member.poll();
+            for event in std::mem::take(&mut member.events) {
+                match event {
+                    Event::Assigned(partitions) => {
+                        let committed = member
+                            .consumer
+                            .handle()
+                            .committed(&partitions, PATIENCE)
+                            .expect("an answer");
+                        let mut positions = Vec::new();
+                        for (partition, answer) in committed {
+                            let offset = match answer.expect("no error") {
+                                Some(committed) => {
+                                    assert_eq!(committed.metadata, b"8");
+                                    committed.offset
+                                }
+                                None => next.get(&partition).copied().unwrap_or(0),
+                            };
+                            if !is_first {
+                                starts.insert(partition, offset);
+                            }
+                            positions.push(Position { partition, offset });
+                        }
+                        member
+                            .consumer
+                            .incremental_assign(&positions)
+                            .expect("assigned");
+                    }
+                    Event::Revoked(partitions) | Event::Lost(partitions) => member
+                        .consumer
+                        .incremental_unassign(&partitions)
+                        .expect("given up"),
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(!second.records.is_empty());
+    frontiers(&first.records, |_| 0);
+    frontiers(&second.records, |at| starts[&at]);
+    let all: BTreeSet<_> = first
+        .records
+        .iter()
+        .chain(&second.records)
+        .map(|r| (r.partition(), r.offset()))
+        .collect();
+    assert_eq!(all.len(), (PARTITIONS as u32 * COUNT) as usize);
+    let mut events = Vec::new();
+    assert!(second.consumer.close(PATIENCE, &mut events));
+    assert!(first.consumer.close(PATIENCE, &mut events));
+}
+
+#[test]
+fn hands_partitions_over_without_loss_cooperatively() {
+    hands_over_without_loss("cooperative-sticky");
+}
+
+#[test]
+fn hands_partitions_over_without_loss_eagerly() {
+    hands_over_without_loss("range");
+}
+
+#[test]
+fn the_answer_to_a_commit_is_seen_with_its_number_also_a_refusal() {
+    let cluster = cluster("orders", 2);
+    fill(&cluster, "orders", 2, 1);
+    let mut member = Member::join(
+        &consumer_properties(&cluster, "cooperative-sticky"),
+        &["orders"],
+    );
+    let assigned = member.until_assigned();
+    member
+        .consumer
+        .incremental_assign(&from(&assigned, |_| 0))
+        .expect("assigned");
+    member.until_records(2);
+    let offset = |partition, offset| {
+        (
+            Position {
+                partition: at(partition),
+                offset,
+            },
+            &b"\xff\xfe"[..],
+        )
+    };
+    member
+        .consumer
+        .commit_queue(u64::MAX, &[offset(0, 1), offset(1, 1)])
+        .expect("sent");
+    let answer = member.until_committed(u64::MAX);
+    assert!(
+        answer.error.is_none()
+            && answer
+                .partitions
+                .iter()
+                .all(|(_, offset, error)| *offset == 1 && error.is_none())
+    );
+    cluster.request_errors(
+        RDKafkaApiKey::OffsetCommit,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED],
+    );
+    member
+        .consumer
+        .commit_queue(2, &[offset(0, 2)])
+        .expect("sent");
+    let answer = member.until_committed(2);
+    let error = answer.error.expect("refused");
+    assert_eq!(
+        classify::commit(error),
+        (classify::CommitClass::Refused, "group_not_authorized")
+    );
+    // Metadata is bytes, as another client may have written anything.
+    let committed = member
+        .consumer
+        .handle()
+        .committed(&[at(0)], PATIENCE)
+        .expect("an answer");
+    let committed = committed[0]
+        .1
+        .clone()
+        .expect("no error")
+        .expect("committed");
+    assert_eq!(
+        (committed.offset, committed.metadata.as_slice()),
+        (1, &b"\xff\xfe"[..])
+    );
+}
+
+#[test]
+fn keys_values_and_headers_are_bytes_and_null_is_not_empty() {
+    let cluster = cluster("orders", 1);
+    let producer = Producer::new(&producer_properties(&cluster)).expect("a producer");
+    let topic = producer.topic("orders").expect("a topic");
+    let headers: &[(&[u8], Option<&[u8]>)] = &[
+        (b"\xff\xfename", Some(b"\x00\xff")),
+        (b"", Some(b"")),
+        (b"null", None),
+        (b"null", Some(b"again")),
+    ];
+    let cases: [(Option<&[u8]>, Option<&[u8]>, &[_]); 4] = [
+        (None, None, &[]),
+        (Some(b""), Some(b""), headers),
+        (Some(b"key"), None, &[]),
+        (None, Some(b"value"), &headers[..1]),
+    ];
+    for (i, (key, value, headers)) in cases.iter().enumerate() {
+        let timestamp = Some(1_700_000_000_000 + i as i64);
+        producer
+            .enqueue(&topic, Some(0), *key, *value, headers, timestamp, i as u64)
+            .expect("there is room");
+    }
+    let mut reports = Vec::new();
+    assert!(producer.flush(PATIENCE, &mut reports));
+    assert_eq!(
+        reports
+            .iter()
+            .map(|report| (report.opaque, report.offset))
+            .collect::<Vec<_>>(),
+        [(0, 0), (1, 1), (2, 2), (3, 3)]
+    );
+
+    let mut member = Member::apart(&consumer_properties(&cluster, "range"), &["orders"]);
+    member
+        .consumer
+        .assign(&[Position {
+            partition: at(0),
+            offset: 0,
+        }])
+        .expect("assigned");
+    member.until_records(cases.len());
+    // Records outlive their consumer, and may be dropped on another thread.
+    let records = std::mem::take(&mut member.records);
+    drop(member);
+    std::thread::spawn(move || {
+        for (i, (record, (key, value, headers))) in records.iter().zip(cases).enumerate() {
+            assert_eq!((record.key(), record.value()), (key, value), "record {i}");
+            assert_eq!(record.headers().collect::<Vec<_>>(), headers, "record {i}");
+            assert_eq!(record.timestamp_ms(), Some(1_700_000_000_000 + i as i64));
+            assert_eq!(
+                record.size(),
+                key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+            );
+        }
+    })
+    .join()
+    .expect("the records are as written");
+}
+
+#[test]
+fn every_record_gets_its_report_also_a_refused_one() {
+    let cluster = cluster("orders", 1);
+    let mut properties = producer_properties(&cluster);
+    properties.set("enable.idempotence", "false");
+    let producer = Producer::new(&properties).expect("a producer");
+    let topic = producer.topic("orders").expect("a topic");
+    let put = |opaque| producer.enqueue(&topic, Some(0), None, Some(b"x"), &[], None, opaque);
+    let report = || {
+        let mut reports = Vec::new();
+        assert!(producer.flush(PATIENCE, &mut reports));
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        reports[0]
+    };
+    let denied = (classify::Class::Topic, "topic_not_authorized");
+    for (opaque, error, class) in [
+        (
+            10,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+            (classify::Class::Record, "record_too_large"),
+        ),
+        (
+            11,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+            (classify::Class::Record, "invalid_record"),
+        ),
+        // A failure that passes is the library's business: the record arrives.
+        (
+            12,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+            (classify::Class::Retry, ""),
+        ),
+        (
+            13,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            denied,
+        ),
+    ] {
+        cluster.request_errors(RDKafkaApiKey::Produce, &[error]);
+        put(opaque).expect("there is room");
+        let Report {
+            opaque: seen,
+            error,
+            persisted,
+            ..
+        } = report();
+        assert_eq!(seen, opaque);
+        match error {
+            Some(error) => assert_eq!(
+                (classify::produce(error), persisted),
+                (class, Persisted::No)
+            ),
+            None => assert_eq!((opaque, persisted), (12, Persisted::Yes)),
+        }
+    }
+    // From now on the library refuses records for this topic at once, until its metadata says otherwise.
+    match put(14) {
+        Err(EnqueueError::Other(error)) => assert_eq!(classify::produce(error.error), denied),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(producer.outstanding(), 0);
+}
+
+#[test]
+fn a_purge_reports_what_it_gave_up() {
+    let cluster = cluster("orders", 1);
+    let producer = Producer::new(&producer_properties(&cluster)).expect("a producer");
+    let topic = producer.topic("orders").expect("a topic");
+    cluster.broker_down(1).expect("the broker goes down");
+    for opaque in 0..100 {
+        producer
+            .enqueue(&topic, Some(0), None, Some(b"x"), &[], None, opaque)
+            .expect("there is room");
+    }
+    let mut reports = Vec::new();
+    assert!(!producer.flush(Duration::from_millis(50), &mut reports));
+    assert_eq!((producer.outstanding(), reports.len()), (100, 0));
+    producer.purge().expect("purged");
+    assert!(producer.flush(PATIENCE, &mut reports));
+    let given_up: BTreeSet<u64> = reports
+        .iter()
+        .filter(|report| {
+            report
+                .error
+                .is_some_and(|error| classify::produce(error).0 == classify::Class::Purged)
+        })
+        .map(|report| report.opaque)
+        .collect();
+    assert_eq!(given_up, (0..100).collect());
+}
+
+#[test]
+fn what_cannot_be_enqueued_is_refused_at_once_and_not_counted() {
+    let cluster = cluster("orders", 2);
+    let mut properties = producer_properties(&cluster);
+    properties
+        .set("queue.buffering.max.messages", "2")
+        .set("message.max.bytes", "1000");
+    let producer = Producer::new(&properties).expect("a producer");
+    let topic = producer.topic("orders").expect("a topic");
+    assert_eq!(
+        producer.partition_count(&topic, PATIENCE).expect("known"),
+        2
+    );
+    let header: &[(&[u8], Option<&[u8]>)] = &[(b"name", Some(b"value"))];
+    let put = |partition, value: &[u8]| {
+        producer.enqueue(&topic, Some(partition), None, Some(value), header, None, 0)
+    };
+    assert!(matches!(put(0, &[0; 2000]), Err(EnqueueError::TooLarge)));
+    assert!(matches!(put(9, b"x"), Err(EnqueueError::UnknownPartition)));
+    assert_eq!(producer.outstanding(), 0);
+    cluster.broker_down(1).expect("the broker goes down");
+    put(0, b"x").expect("there is room");
+    put(1, b"x").expect("there is room");
+    assert!(matches!(put(0, b"x"), Err(EnqueueError::Full)));
+    assert_eq!(producer.outstanding(), 2);
+    cluster.broker_up(1).expect("the broker comes back");
+    assert!(producer.flush(PATIENCE, &mut Vec::new()));
+}
+
+#[test]
+fn a_parked_owner_is_woken_by_reports() {
+    let cluster = cluster("orders", 1);
+    let producer = Producer::new(&producer_properties(&cluster)).expect("a producer");
+    let topic = producer.topic("orders").expect("a topic");
+    let owner = std::thread::current();
+    let calls = Arc::new(AtomicU32::new(0));
+    let seen = calls.clone();
+    producer.on_ready(move || {
+        seen.fetch_add(1, Ordering::SeqCst);
+        owner.unpark();
+    });
+    producer
+        .enqueue(&topic, Some(0), None, Some(b"x"), &[], None, 1)
+        .expect("there is room");
+    let mut reports = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while reports.is_empty() {
+        assert!(Instant::now() < deadline, "never woken");
+        std::thread::park_timeout(PATIENCE);
+        producer.poll_reports(Duration::ZERO, &mut reports);
+    }
+    assert!(calls.load(Ordering::SeqCst) > 0);
+}
+
+#[test]
+fn a_waiting_poll_returns_when_woken() {
+    let cluster = cluster("orders", 1);
+    let mut member = Member::apart(&consumer_properties(&cluster, "range"), &["orders"]);
+    let handle = member.consumer.handle();
+    let start = Instant::now();
+    let waker = std::thread::spawn(move || {
+        // Again and again: it must end the wait whenever it comes.
+        while start.elapsed() < Duration::from_millis(200) {
+            handle.wake();
+            std::thread::yield_now();
+        }
+    });
+    member
+        .consumer
+        .poll(1, PATIENCE, &mut member.records, &mut member.events);
+    assert!(start.elapsed() < PATIENCE);
+    waker.join().expect("the waker ends");
+}
+
+#[test]
+fn a_position_that_is_not_in_the_log_stops_its_partition_and_says_so() {
+    let cluster = cluster("orders", 2);
+    fill(&cluster, "orders", 2, 5);
+    let mut member = Member::apart(&consumer_properties(&cluster, "range"), &["orders"]);
+    let positions = [
+        Position {
+            partition: at(0),
+            offset: 1000,
+        },
+        Position {
+            partition: at(1),
+            offset: 3,
+        },
+    ];
+    member.consumer.assign(&positions).expect("assigned");
+    let lost = member.until("lost position", |event| match event {
+        Event::PositionLost(at, _) => Some(*at),
+        _ => None,
+    });
+    assert_eq!(lost, at(0));
+    member.until_records(2);
+    assert!(
+        member
+            .records
+            .iter()
+            .all(|record| record.partition() == 1 && record.offset() >= 3)
+    );
+}
+
+#[test]
+fn a_paused_partition_rests_and_goes_on_where_it_was() {
+    let cluster = cluster("orders", 2);
+    fill(&cluster, "orders", 2, 50);
+    let mut member = Member::apart(&consumer_properties(&cluster, "range"), &["orders"]);
+    member
+        .consumer
+        .assign(&from(&[at(0), at(1)], |_| 0))
+        .expect("assigned");
+    member.consumer.pause(&[at(0)]).expect("paused");
+    member.until_records(50);
+    assert!(member.records.iter().all(|record| record.partition() == 1));
+    member.consumer.resume(&[at(0)]).expect("resumed");
+    member.until_records(100);
+    frontiers(&member.records, |_| 0);
+}
+
+#[test]
+fn offsets_are_found_by_watermark_and_topics_by_their_source_index() {
+    let cluster = cluster("orders", 1);
+    cluster
+        .create_topic("customers", 3, 1)
+        .expect("the topic is created");
+    fill(&cluster, "orders", 1, 5);
+    fill(&cluster, "customers", 3, 2);
+    let mut member = Member::apart(
+        &consumer_properties(&cluster, "range"),
+        &["orders", "customers"],
+    );
+    let handle = member.consumer.handle();
+    assert_eq!(handle.partition_count(0, PATIENCE).expect("known"), 1);
+    assert_eq!(handle.partition_count(1, PATIENCE).expect("known"), 3);
+    let customers = Tp {
+        topic: 1,
+        partition: 2,
+    };
+    let ends = handle.query_watermarks(customers, PATIENCE).expect("known");
+    assert_eq!((ends.low, ends.high), (0, 2));
+    member
+        .consumer
+        .assign(&from(&[at(0), customers], |_| 0))
+        .expect("assigned");
+    member.until_records(7);
+    let count = |topic| {
+        member
+            .records
+            .iter()
+            .filter(|record| record.topic() == topic)
+            .count()
+    };
+    assert_eq!((count(0), count(1)), (5, 2));
+}
+
+#[test]
+fn closing_is_bounded_when_the_cluster_is_gone() {
+    let cluster = cluster("orders", 1);
+    let mut member = Member::join(
+        &consumer_properties(&cluster, "cooperative-sticky"),
+        &["orders"],
+    );
+    let assigned = member.until_assigned();
+    member
+        .consumer
+        .incremental_assign(&from(&assigned, |_| 0))
+        .expect("assigned");
+    cluster.broker_down(1).expect("the broker goes down");
+    let start = Instant::now();
+    member
+        .consumer
+        .close(Duration::from_millis(500), &mut Vec::new());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
