@@ -88,7 +88,12 @@ impl Audit {
         let mut parts = source.rsplitn(3, '/');
         let offset = parts.next()?.parse().ok()?;
         let partition = parts.next()?.parse().ok()?;
-        lock(&self.truth).see(parts.next()?, partition, offset, &Seen::Output);
+        lock(&self.truth).see(
+            parts.next()?,
+            partition,
+            offset,
+            &Seen::Output(message.topic().to_owned()),
+        );
         Some(())
     }
 

@@ -13,8 +13,8 @@ const COMPLAINTS_MAX: usize = 10;
 /// What was seen of a source record in an output topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// An output.
-    Output,
+    /// A record in this output topic.
+    Output(String),
     /// A dead letter with this reason.
     DeadLetter(String),
 }
@@ -52,7 +52,7 @@ impl Tally {
 
     fn add(&mut self, expect: Expect) {
         match expect {
-            Expect::Delivered => self.delivered += 1,
+            Expect::Delivered(_) => self.delivered += 1,
             Expect::Filtered => self.filtered += 1,
             Expect::DeadLettered(_) => self.dead_lettered += 1,
         }
@@ -75,7 +75,19 @@ struct Lane {
 struct Entry {
     expect: Expect,
     bytes: u32,
-    is_seen: bool,
+    /// Which of the outputs (or the dead letter, as the first) were seen: a bit each.
+    seen: u8,
+}
+
+impl Entry {
+    /// Bits of all that has to be seen.
+    fn wanted(&self) -> u8 {
+        match self.expect {
+            Expect::Filtered => 0,
+            Expect::DeadLettered(_) => 1,
+            Expect::Delivered(topics) => (1 << topics.len()) - 1,
+        }
+    }
 }
 
 impl Truth {
@@ -86,7 +98,7 @@ impl Truth {
         lane.entries.push_back(Entry {
             expect,
             bytes,
-            is_seen: false,
+            seen: 0,
         });
         lane.bytes += u64::from(bytes);
         self.written.add(expect);
@@ -110,21 +122,28 @@ impl Truth {
         let Some(entry) = lane.entries.get_mut(index) else {
             return self.complain(format!("{topic}/{partition}/{offset} was never written, but an output names it as its source"));
         };
-        if std::mem::replace(&mut entry.is_seen, true) {
-            self.duplicates += 1;
-            return;
-        }
-        let expect = entry.expect;
-        let is_right = match (expect, seen) {
-            (Expect::Delivered, Seen::Output) => true,
-            (Expect::DeadLettered(spoiled), Seen::DeadLetter(reason)) => spoiled.reason() == reason,
-            _ => false,
+        let bit = match (entry.expect, seen) {
+            (Expect::Delivered(topics), Seen::Output(topic)) => topics
+                .iter()
+                .position(|wanted| wanted == topic)
+                .map(|index| 1 << index),
+            (Expect::DeadLettered(spoiled), Seen::DeadLetter(reason)) => {
+                (spoiled.reason() == reason).then_some(1)
+            }
+            _ => None,
         };
-        if !is_right {
-            self.complain(format!(
+        let Some(bit) = bit else {
+            let expect = entry.expect;
+            // Said once: it is not missing besides.
+            entry.seen = entry.wanted();
+            return self.complain(format!(
                 "{topic}/{partition}/{offset} had to be {expect:?}, but was seen as {seen:?}"
             ));
+        };
+        if entry.seen & bit != 0 {
+            self.duplicates += 1;
         }
+        entry.seen |= bit;
     }
 
     /// Notes how far the worker is, and settles what is before it and was seen if it had to be.
@@ -135,8 +154,7 @@ impl Truth {
         let lane = &mut self.lanes[table as usize][index];
         lane.frontier = lane.frontier.max(frontier);
         while let Some(entry) = lane.entries.front() {
-            let is_done =
-                lane.floor < lane.frontier && (entry.is_seen || entry.expect == Expect::Filtered);
+            let is_done = lane.floor < lane.frontier && entry.seen == entry.wanted();
             if !is_done {
                 break;
             }
@@ -167,7 +185,7 @@ impl Truth {
             for (partition, lane) in self.lanes[table as usize].iter().enumerate() {
                 let passed = usize::try_from(lane.frontier - lane.floor).unwrap_or(0);
                 for (index, entry) in lane.entries.iter().enumerate().take(passed) {
-                    if !entry.is_seen && entry.expect != Expect::Filtered {
+                    if entry.seen != entry.wanted() {
                         missing.push((table, partition, lane.floor + index as i64, entry.expect));
                     }
                 }
@@ -176,7 +194,7 @@ impl Truth {
         for (table, partition, offset, expect) in missing {
             let topic = table.topic();
             self.complain(format!(
-                "{topic}/{partition}/{offset} had to be {expect:?}, but nothing was seen of it"
+                "{topic}/{partition}/{offset} had to be {expect:?}, but not all of it was seen"
             ));
         }
     }
@@ -222,6 +240,8 @@ mod tests {
     use super::*;
 
     const TOPIC: &str = "shop.public.orders";
+    const CLEAN: Expect = Expect::Delivered(&["orders.clean"]);
+    const BOTH: Expect = Expect::Delivered(&["orders.clean", "orders.big"]);
 
     fn written(expects: &[Expect]) -> Truth {
         let mut truth = Truth::default();
@@ -231,14 +251,18 @@ mod tests {
         truth
     }
 
+    fn output(topic: &str) -> Seen {
+        Seen::Output(topic.to_owned())
+    }
+
     #[test]
     fn settles_in_order_and_only_behind_the_frontier() {
         let dead = Expect::DeadLettered(Spoiled::BadFrame);
-        let mut truth = written(&[Expect::Delivered, Expect::Filtered, dead]);
+        let mut truth = written(&[CLEAN, Expect::Filtered, dead]);
         truth.see(TOPIC, 0, 2, &Seen::DeadLetter("bad_frame".into()));
         truth.advance(TOPIC, 0, 3);
         assert_eq!((truth.open(), truth.is_level()), (3, false));
-        truth.see(TOPIC, 0, 0, &Seen::Output);
+        truth.see(TOPIC, 0, 0, &output("orders.clean"));
         truth.advance(TOPIC, 0, 1);
         assert_eq!(truth.open(), 0);
         assert_eq!(
@@ -256,36 +280,50 @@ mod tests {
     }
 
     #[test]
-    fn a_record_passed_and_never_seen_is_missing() {
-        let mut truth = written(&[Expect::Delivered, Expect::Delivered]);
-        truth.see(TOPIC, 0, 1, &Seen::Output);
-        truth.advance(TOPIC, 0, 2);
+    fn a_record_passed_and_not_seen_on_each_of_its_routes_is_missing() {
+        let mut truth = written(&[CLEAN, BOTH, BOTH]);
+        truth.see(TOPIC, 0, 1, &output("orders.clean"));
+        truth.see(TOPIC, 0, 2, &output("orders.clean"));
+        truth.see(TOPIC, 0, 2, &output("orders.big"));
+        truth.advance(TOPIC, 0, 3);
         assert!(!truth.is_level());
         truth.complain_of_missing();
-        assert_eq!(truth.mismatches, 1);
+        assert_eq!(truth.mismatches, 2);
         assert!(
             truth.complaints[0].contains("shop.public.orders/0/0"),
+            "{:?}",
+            truth.complaints
+        );
+        assert!(
+            truth.complaints[1].contains("shop.public.orders/0/1"),
             "{:?}",
             truth.complaints
         );
     }
 
     #[test]
-    fn what_had_to_be_otherwise_or_was_never_written_is_a_mismatch_and_a_repetition_a_duplicate() {
-        let mut truth = written(&[
-            Expect::Filtered,
-            Expect::DeadLettered(Spoiled::Truncated),
-            Expect::Delivered,
-        ]);
-        truth.see(TOPIC, 0, 0, &Seen::Output);
+    fn what_had_to_be_otherwise_or_was_never_written_is_a_mismatch() {
+        let truncated = Expect::DeadLettered(Spoiled::Truncated);
+        let mut truth = written(&[Expect::Filtered, truncated, CLEAN]);
+        truth.see(TOPIC, 0, 0, &output("orders.clean"));
         truth.see(TOPIC, 0, 1, &Seen::DeadLetter("bad_frame".into()));
-        truth.see(TOPIC, 0, 7, &Seen::Output);
-        truth.see("another", 0, 0, &Seen::Output);
-        assert_eq!((truth.mismatches, truth.duplicates), (4, 0));
-        truth.see(TOPIC, 0, 2, &Seen::Output);
-        truth.see(TOPIC, 0, 2, &Seen::Output);
+        truth.see(TOPIC, 0, 2, &output("orders.big"));
+        truth.see(TOPIC, 0, 7, &output("orders.clean"));
+        truth.see("another", 0, 0, &output("orders.clean"));
         truth.advance(TOPIC, 0, 3);
-        truth.see(TOPIC, 0, 2, &Seen::Output);
-        assert_eq!((truth.mismatches, truth.duplicates), (4, 2));
+        assert_eq!(
+            (truth.mismatches, truth.duplicates, truth.open()),
+            (5, 0, 0)
+        );
+    }
+
+    #[test]
+    fn what_is_seen_again_is_a_duplicate_before_and_after_it_is_settled() {
+        let mut truth = written(&[CLEAN]);
+        truth.see(TOPIC, 0, 0, &output("orders.clean"));
+        truth.see(TOPIC, 0, 0, &output("orders.clean"));
+        truth.advance(TOPIC, 0, 1);
+        truth.see(TOPIC, 0, 0, &output("orders.clean"));
+        assert_eq!((truth.mismatches, truth.duplicates), (0, 2));
     }
 }
