@@ -11,10 +11,16 @@
 //! ```
 
 mod cache;
-
+mod client;
 mod desk;
-
+pub mod fake;
 mod http;
 mod reader;
 
+#[cfg(test)]
+mod tests;
+
 pub use cache::{Answer, Cache, Outage, Stats};
+pub use client::{Client, OutputFault, Registered};
+pub use http::Failure;
+pub use reader::Read;

@@ -1,0 +1,400 @@
+//! A schema registry in this process, on loopback: the part of the Confluent API that Lockgate uses, with faults on
+//! command. For the demo and for tests; it forgets everything when it is dropped.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use super::http::{BODY_BYTES_MAX, MEDIA_TYPE};
+
+/// What goes wrong, until it is told otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Every request is answered with this status, and a body in the registry's form.
+    Status(u16),
+    /// 404 in the form of somebody else's server.
+    ForeignNotFound,
+    /// 200 with a page of HTML, as a proxy does it.
+    Html,
+    /// 200 with a body that is larger than any schema.
+    HugeBody,
+    /// A redirect to elsewhere.
+    Redirect,
+    /// Answers, but so late.
+    Delay(Duration),
+}
+
+/// The registry. Its server ends when it is dropped.
+pub struct FakeRegistry {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    runtime: tokio::runtime::Handle,
+    server: Mutex<Option<AbortHandle>>,
+}
+
+#[derive(Default)]
+struct Shared(Mutex<Store>);
+
+#[derive(Default)]
+struct Store {
+    /// By id - 1.
+    schemas: Vec<Stored>,
+    /// Ids by version - 1.
+    subjects: HashMap<String, Vec<u32>>,
+    fault: Fault,
+    /// How many more times an id is to be unknown.
+    hidden: HashMap<u32, u64>,
+    asked: HashMap<u32, u64>,
+    requests: u64,
+    /// The value that `Authorization` must have.
+    authorization: Option<String>,
+}
+
+#[derive(Clone, PartialEq)]
+struct Stored {
+    schema: String,
+    schema_type: String,
+    references: Value,
+}
+
+impl Drop for FakeRegistry {
+    fn drop(&mut self) {
+        self.down();
+    }
+}
+
+impl FakeRegistry {
+    /// Starts on a free port of loopback, on the current tokio runtime.
+    pub async fn start() -> io::Result<FakeRegistry> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let registry = FakeRegistry {
+            address: listener.local_addr()?,
+            shared: Arc::default(),
+            runtime: tokio::runtime::Handle::current(),
+            server: Mutex::new(None),
+        };
+        registry.serve(listener);
+        Ok(registry)
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Registers an Avro schema under a subject; its id. The same text has the same id everywhere.
+    pub fn register(&self, subject: &str, schema: &str) -> u32 {
+        self.register_as(subject, schema, "AVRO", json!([]))
+    }
+
+    /// Registers a schema of any type, with references in the form of the API.
+    pub fn register_as(
+        &self,
+        subject: &str,
+        schema: &str,
+        schema_type: &str,
+        references: Value,
+    ) -> u32 {
+        let stored = Stored {
+            schema: schema.to_owned(),
+            schema_type: schema_type.to_owned(),
+            references,
+        };
+        self.shared.store().register(subject, stored)
+    }
+
+    /// Lets something go wrong from now on.
+    pub fn fail_with(&self, fault: Fault) {
+        self.shared.store().fault = fault;
+    }
+
+    /// Lets an id be unknown for that many requests, as to a member of the registry that lags behind.
+    pub fn hide(&self, id: u32, requests: u64) {
+        self.shared.store().hidden.insert(id, requests);
+    }
+
+    /// Demands this value of the header `Authorization`.
+    pub fn require_authorization(&self, value: &str) {
+        self.shared.store().authorization = Some(value.to_owned());
+    }
+
+    /// Requests received.
+    pub fn requests(&self) -> u64 {
+        self.shared.store().requests
+    }
+
+    /// Requests for one id received.
+    pub fn requests_for(&self, id: u32) -> u64 {
+        let store = self.shared.store();
+        store.asked.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Stops listening: connections are refused. Those that are open get 503 and are closed.
+    pub fn down(&self) {
+        self.fail_with(Fault::Status(503));
+        if let Some(server) = self.server().take() {
+            server.abort();
+        }
+    }
+
+    /// Listens again, at the same address.
+    pub async fn up(&self) -> io::Result<()> {
+        let listener = TcpListener::bind(self.address).await?;
+        self.fail_with(Fault::None);
+        self.serve(listener);
+        Ok(())
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let shared = self.shared.clone();
+        let routes = Router::new()
+            .route("/schemas/ids/{id}", get(by_id))
+            .route("/schemas/types", get(|| async { answer(json!(["AVRO"])) }))
+            .route(
+                "/config",
+                get(|| async { answer(json!({"compatibilityLevel": "NONE"})) }),
+            )
+            .route("/subjects", get(subjects))
+            .route("/subjects/{subject}", post(look_up))
+            .route("/subjects/{subject}/versions", get(versions).post(register))
+            .route("/subjects/{subject}/versions/{version}", get(by_version))
+            .layer(middleware::from_fn_with_state(shared.clone(), disturb))
+            .with_state(shared);
+        let server = self.runtime.spawn(async move {
+            // Only ends when it is aborted; a failed accept is retried inside.
+            let _ = axum::serve(listener, routes).await;
+        });
+        *self.server() = Some(server.abort_handle());
+    }
+}
+
+impl Shared {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    fn register(&mut self, subject: &str, stored: Stored) -> u32 {
+        let known = self.schemas.iter().position(|schema| *schema == stored);
+        let index = known.unwrap_or_else(|| {
+            self.schemas.push(stored);
+            self.schemas.len() - 1
+        });
+        let id = index as u32 + 1;
+        let versions = self.subjects.entry(subject.to_owned()).or_default();
+        if !versions.contains(&id) {
+            versions.push(id);
+        }
+        id
+    }
+
+    fn version(&self, subject: &str, version: usize) -> Option<Value> {
+        let id = *self.subjects.get(subject)?.get(version.checked_sub(1)?)?;
+        let mut body = self.schemas.get(id as usize - 1)?.body();
+        body["subject"] = subject.into();
+        body["version"] = version.into();
+        body["id"] = id.into();
+        Some(body)
+    }
+}
+
+impl Stored {
+    fn body(&self) -> Value {
+        let mut body = json!({ "schema": self.schema });
+        if self.schema_type != "AVRO" {
+            body["schemaType"] = self.schema_type.clone().into();
+        }
+        if self
+            .references
+            .as_array()
+            .is_some_and(|list| !list.is_empty())
+        {
+            body["references"] = self.references.clone();
+        }
+        body
+    }
+}
+
+/// Counts, checks credentials, and lets go wrong what is to go wrong.
+async fn disturb(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION);
+    let (fault, signed) = {
+        let mut store = shared.store();
+        store.requests += 1;
+        let wanted = store.authorization.as_deref();
+        let signed = wanted.is_none_or(|wanted| given.is_some_and(|given| given == wanted));
+        (store.fault, signed)
+    };
+    if !signed {
+        return refuse(401, 40101, "Unauthorized");
+    }
+    match fault {
+        Fault::None => next.run(request).await,
+        Fault::Status(status) => {
+            let mut response = refuse(status, u64::from(status) * 100 + 1, "planted fault");
+            let close = header::HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            response
+        }
+        Fault::ForeignNotFound => {
+            (StatusCode::NOT_FOUND, "<h1>404 page not found</h1>").into_response()
+        }
+        Fault::Html => {
+            "<html><body>Please sign in to the guest network</body></html>".into_response()
+        }
+        Fault::HugeBody => Body::from(vec![b' '; 2 * BODY_BYTES_MAX]).into_response(),
+        Fault::Redirect => (
+            StatusCode::FOUND,
+            [(header::LOCATION, "http://127.0.0.1:1/")],
+        )
+            .into_response(),
+        Fault::Delay(delay) => {
+            tokio::time::sleep(delay).await;
+            next.run(request).await
+        }
+    }
+}
+
+async fn by_id(State(shared): State<Arc<Shared>>, Path(id): Path<u32>) -> Response {
+    let mut store = shared.store();
+    *store.asked.entry(id).or_default() += 1;
+    let hidden = store.hidden.get_mut(&id).is_some_and(|left| {
+        let hides = *left > 0;
+        *left = left.saturating_sub(1);
+        hides
+    });
+    let index = (id as usize).wrapping_sub(1);
+    match store.schemas.get(index).filter(|_| !hidden) {
+        Some(stored) => answer(stored.body()),
+        None => refuse(404, 40403, "Schema not found"),
+    }
+}
+
+async fn subjects(State(shared): State<Arc<Shared>>) -> Response {
+    let store = shared.store();
+    let mut subjects: Vec<&String> = store.subjects.keys().collect();
+    subjects.sort();
+    answer(json!(subjects))
+}
+
+async fn versions(State(shared): State<Arc<Shared>>, Path(subject): Path<String>) -> Response {
+    match shared.store().subjects.get(&subject) {
+        Some(ids) => answer(json!((1..=ids.len()).collect::<Vec<_>>())),
+        None => refuse(404, 40401, "Subject not found"),
+    }
+}
+
+async fn by_version(
+    State(shared): State<Arc<Shared>>,
+    Path((subject, version)): Path<(String, String)>,
+) -> Response {
+    let store = shared.store();
+    let Some(ids) = store.subjects.get(&subject) else {
+        return refuse(404, 40401, "Subject not found");
+    };
+    let version = match &*version {
+        "latest" => ids.len(),
+        number => number.parse().unwrap_or_default(),
+    };
+    match store.version(&subject, version) {
+        Some(body) => answer(body),
+        None => refuse(404, 40402, "Version not found"),
+    }
+}
+
+/// What is posted to look up or to register.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Posted {
+    schema: String,
+    schema_type: Option<String>,
+    #[serde(default)]
+    references: Value,
+}
+
+impl Posted {
+    fn parse(body: &str) -> Result<Stored, Box<Response>> {
+        let posted: Posted = serde_json::from_str(body)
+            .map_err(|error| Box::new(refuse(422, 42201, &error.to_string())))?;
+        let schema_type = posted.schema_type.unwrap_or_else(|| "AVRO".into());
+        if schema_type == "AVRO" && serde_json::from_str::<Value>(&posted.schema).is_err() {
+            return Err(Box::new(refuse(422, 42201, "Invalid schema")));
+        }
+        Ok(Stored {
+            schema: posted.schema,
+            schema_type,
+            references: match posted.references {
+                Value::Null => json!([]),
+                references => references,
+            },
+        })
+    }
+}
+
+async fn look_up(
+    State(shared): State<Arc<Shared>>,
+    Path(subject): Path<String>,
+    body: String,
+) -> Response {
+    let wanted = match Posted::parse(&body) {
+        Ok(wanted) => wanted,
+        Err(refusal) => return *refusal,
+    };
+    let store = shared.store();
+    let Some(ids) = store.subjects.get(&subject) else {
+        return refuse(404, 40401, "Subject not found");
+    };
+    // As JSON: white space makes no other schema.
+    let meaning = |text: &str| serde_json::from_str::<Value>(text).ok();
+    let version = ids.iter().position(|id| {
+        let stored = &store.schemas[*id as usize - 1];
+        meaning(&stored.schema) == meaning(&wanted.schema)
+    });
+    match version.and_then(|index| store.version(&subject, index + 1)) {
+        Some(body) => answer(body),
+        None => refuse(404, 40403, "Schema not found"),
+    }
+}
+
+async fn register(
+    State(shared): State<Arc<Shared>>,
+    Path(subject): Path<String>,
+    body: String,
+) -> Response {
+    match Posted::parse(&body) {
+        Ok(stored) => answer(json!({ "id": shared.store().register(&subject, stored) })),
+        Err(refusal) => *refusal,
+    }
+}
+
+fn answer(body: Value) -> Response {
+    ([(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response()
+}
+
+fn refuse(status: u16, code: u64, message: &str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = json!({ "error_code": code, "message": message });
+    (status, answer(body)).into_response()
+}
