@@ -168,26 +168,24 @@ impl Flow {
 
     /// A partition was assigned. Its state is told in any case: librdkafka keeps a pause across assignments.
     pub fn assigned(&mut self, tp: Tp, epoch: Epoch, turns: &mut Vec<Turn>) {
-        self.removed(tp, turns);
-        self.partitions.insert(
-            tp,
-            Entry {
-                epoch,
-                held: Amount::default(),
-                reasons: Reasons::default(),
-            },
-        );
+        self.forget(tp);
+        let entry = Entry {
+            epoch,
+            held: Amount::default(),
+            reasons: Reasons::default(),
+        };
+        self.partitions.insert(tp, entry);
         turns.push(Turn::Resume(tp));
         // Every share became smaller.
         self.weigh_all(turns);
     }
 
-    /// A partition is no longer ours, and nothing of it is in flight.
-    pub fn removed(&mut self, tp: Tp, turns: &mut Vec<Turn>) {
-        let Some(entry) = self.partitions.remove(&tp) else {
-            return;
-        };
-        self.total.subtract(entry.held);
+    /// Partitions are unassigned: nothing is said about them any more. Whatever their lanes still hold is no longer
+    /// counted, which is nothing unless they were lost or abandoned.
+    pub fn removed(&mut self, tps: &[Tp], turns: &mut Vec<Turn>) {
+        for tp in tps {
+            self.forget(*tp);
+        }
         self.weigh_all(turns);
     }
 
@@ -263,6 +261,12 @@ impl Flow {
         self.limits
             .process
             .part(2 * self.partitions.len().max(1) as u64)
+    }
+
+    fn forget(&mut self, tp: Tp) {
+        if let Some(entry) = self.partitions.remove(&tp) {
+            self.total.subtract(entry.held);
+        }
     }
 
     fn weigh(&mut self, tp: Tp, turns: &mut Vec<Turn>) {

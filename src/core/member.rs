@@ -335,16 +335,22 @@ impl Member {
         initial: Vec<(Tp, Start)>,
         actions: &mut Vec<Action>,
     ) {
-        let is_asked = |topic| {
+        // While a first start is under way there is no second one: it could land on what others committed meanwhile.
+        let is_due = |topic| {
+            let is_under_way = self
+                .bootstraps
+                .values()
+                .any(|topics| topics.contains(&topic));
             let first = self.partitions.get(&Tp {
                 topic,
                 partition: 0,
             });
-            matches!(first, Some(State::Resolving(resolving)) if resolving.asked == Some(request))
+            let asked = matches!(first, Some(State::Resolving(resolving)) if resolving.asked == Some(request));
+            asked && !is_under_way
         };
         let entries: Vec<_> = initial
             .into_iter()
-            .filter(|(tp, _)| is_asked(tp.topic))
+            .filter(|(tp, _)| is_due(tp.topic))
             .collect();
         if entries.is_empty() {
             return;
@@ -355,12 +361,13 @@ impl Member {
             if let State::Resolving(resolving) = state
                 && topics.contains(&tp.topic)
             {
-                // Asked again when the commit is answered, or much later should it never be.
+                // Asked again when the commit is answered.
+                let (ask_at, fault) = (Millis(u64::MAX), Some(StartFault::Waiting));
                 *resolving = Resolving {
-                    ask_at: now.after(COMMIT_RETRY_MAX),
+                    ask_at,
+                    fault,
                     ..Resolving::default()
                 };
-                resolving.fault = Some(StartFault::Waiting);
             }
         }
         self.bootstraps.insert(batch, topics);

@@ -1,0 +1,613 @@
+//! The pipeline thread of a simulated worker: the real `Lanes` and `Tracker`, a producer that keeps order per output
+//! partition, and reports that come back in any order. The planted mistakes are made here, where the road would make them.
+use std::collections::{BTreeMap, VecDeque};
+
+use super::truth::Verdict;
+use super::worker::{Cx, RECORD_BYTES};
+use super::{Held, Mutant, hold};
+use crate::core::flow::Amount;
+use crate::core::member::Event;
+use crate::core::tracker::Acked;
+use crate::core::{DeliveryId, Disposition, Epoch, Lanes, Tp};
+
+const OUTPUT_PARTITIONS: usize = 4;
+
+#[derive(Debug)]
+pub enum ToLane {
+    Open {
+        tp: Tp,
+        epoch: Epoch,
+        offset: i64,
+    },
+    Records {
+        tp: Tp,
+        epoch: Epoch,
+        offsets: Vec<i64>,
+    },
+    Advance {
+        tp: Tp,
+        epoch: Epoch,
+        position: i64,
+    },
+    Drain {
+        tp: Tp,
+        epoch: Epoch,
+    },
+    Abandon {
+        tp: Tp,
+        epoch: Epoch,
+    },
+}
+
+pub enum ToConsumer {
+    Member(Event),
+    /// Records left a lane.
+    Gone {
+        tp: Tp,
+        epoch: Epoch,
+        amount: Amount,
+    },
+    /// A lane waits for a schema, or no longer does.
+    Waits {
+        tp: Tp,
+        epoch: Epoch,
+        waits: bool,
+    },
+}
+
+/// A delivery in the producer's queue.
+#[derive(Clone, Copy)]
+struct Out {
+    id: DeliveryId,
+    sent: Sending,
+    route: u8,
+    is_dead_letter: bool,
+}
+
+/// What was sent, by names that are never used again: the truth about a delivery id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sending {
+    tp: Tp,
+    epoch: Epoch,
+    attempt: u32,
+    offset: i64,
+}
+
+pub struct Completion {
+    out: Out,
+    has_arrived: bool,
+}
+
+#[derive(Default)]
+pub struct Pipeline {
+    lanes: Lanes<i64>,
+    states: BTreeMap<u16, State>,
+    pub inbox: VecDeque<ToLane>,
+    pub outbox: VecDeque<ToConsumer>,
+    queues: [VecDeque<Out>; OUTPUT_PARTITIONS],
+    pub completions: Vec<Completion>,
+    pub disposed: u64,
+    pub released: u64,
+    /// Records that came again and were dropped.
+    pub again: u64,
+    /// The last word of each lane: frontier and records released.
+    pub closed: BTreeMap<(Tp, Epoch), (i64, u64)>,
+}
+
+struct State {
+    attempt: u32,
+    is_draining: bool,
+    is_waiting: bool,
+    reported: i64,
+    last_taken: i64,
+    last_sent: i64,
+    released: u64,
+}
+
+impl Pipeline {
+    pub fn pending(&self) -> u64 {
+        self.lanes
+            .iter()
+            .map(|(_, _, tracker)| tracker.pending().total())
+            .sum()
+    }
+
+    pub fn inbox_records(&self) -> u64 {
+        let records = |message: &ToLane| {
+            if let ToLane::Records { offsets, .. } = message {
+                offsets.len() as u64
+            } else {
+                0
+            }
+        };
+        self.inbox.iter().map(records).sum()
+    }
+
+    /// A delivery of `tp` is still in the producer's queue: it can arrive later.
+    pub fn has_queued(&self, tp: Tp) -> bool {
+        self.queues.iter().flatten().any(|out| out.sent.tp == tp)
+    }
+
+    /// A lane of `tp` is open, or about to be: it can still send.
+    pub fn has_lane(&self, tp: Tp) -> bool {
+        let is_open =
+            |message: &ToLane| matches!(message, ToLane::Open { tp: other, .. } if *other == tp);
+        self.lanes.iter().any(|(_, other, _)| other == tp) || self.inbox.iter().any(is_open)
+    }
+
+    /// One message of the consumer thread arrives.
+    pub fn hear(&mut self, cx: &mut Cx) -> Held {
+        let Some(message) = self.inbox.pop_front() else {
+            return Ok(());
+        };
+        match message {
+            ToLane::Open { tp, epoch, offset } => {
+                let index = self.lanes.open(tp, epoch, offset);
+                let state = State {
+                    attempt: 0,
+                    is_draining: false,
+                    is_waiting: false,
+                    reported: offset,
+                    last_taken: offset - 1,
+                    last_sent: -1,
+                    released: 0,
+                };
+                self.states.insert(index, state);
+                Ok(())
+            }
+            ToLane::Records { tp, epoch, offsets } => self.take(cx, tp, epoch, &offsets),
+            ToLane::Advance {
+                tp,
+                epoch,
+                position,
+            } => {
+                if let Some((_, tracker)) = self
+                    .lanes
+                    .find(tp, epoch)
+                    .and_then(|index| self.lanes.get_mut(index))
+                {
+                    tracker.advance(position);
+                }
+                Ok(())
+            }
+            ToLane::Drain { tp, epoch } => {
+                let Some(index) = self.lanes.find(tp, epoch) else {
+                    return Ok(());
+                };
+                self.state(index).is_draining = true;
+                self.release(index);
+                self.report(cx, index)
+            }
+            ToLane::Abandon { tp, epoch } => {
+                let Some(index) = self.lanes.find(tp, epoch) else {
+                    cx.cover.hit("lane.abandon_closed");
+                    return Ok(());
+                };
+                self.report(cx, index)?;
+                if self.lanes.find(tp, epoch).is_some() {
+                    self.close(cx, index);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, cx: &mut Cx, tp: Tp, epoch: Epoch, offsets: &[i64]) -> Held {
+        let Some(index) = self.lanes.find(tp, epoch) else {
+            return hold(false, "I-6", || {
+                format!("{tp:?} {epoch:?}: records for no lane")
+            });
+        };
+        let is_draining = self.state(index).is_draining;
+        hold(!is_draining, "I-6", || {
+            format!("{tp:?}: records for a lane that drains")
+        })?;
+        for offset in offsets {
+            let Some((_, tracker)) = self.lanes.get_mut(index) else {
+                break;
+            };
+            let is_new = tracker.take(*offset, RECORD_BYTES, *offset).is_ok();
+            let state = self.state(index);
+            let is_right = is_new == (*offset > state.last_taken);
+            hold(is_right, "I-6", || {
+                format!("{tp:?}: {offset} taken {is_new} after {}", state.last_taken)
+            })?;
+            if is_new {
+                state.last_taken = *offset;
+            } else {
+                cx.cover.hit("take.again");
+                self.again += 1;
+                self.gone(tp, epoch, 1);
+            }
+        }
+        self.check(index)
+    }
+
+    /// Processes a few records of one lane into deliveries.
+    pub fn process(&mut self, cx: &mut Cx) -> Held {
+        let ready: Vec<u16> = self
+            .states
+            .iter()
+            .filter(|(_, s)| !s.is_draining && !s.is_waiting)
+            .map(|(i, _)| *i)
+            .collect();
+        let Some(index) = cx.rng.pick(&ready) else {
+            return Ok(());
+        };
+        for _ in 0..1 + cx.rng.below(4) {
+            let Some((tp, tracker)) = self.lanes.get_mut(index) else {
+                break;
+            };
+            let Some((seq, offset, _)) = tracker.next_unprocessed() else {
+                break;
+            };
+            let epoch = tracker.epoch();
+            let verdict = cx.broker.truth.verdict(tp, offset);
+            let routes = match verdict {
+                Verdict::Filtered => {
+                    cx.cover.hit("process.filtered");
+                    tracker.dispose(seq, Disposition::Filtered);
+                    continue;
+                }
+                Verdict::Poison => 1,
+                Verdict::Deliver { routes, .. } => routes,
+            };
+            tracker.opened(seq, routes);
+            let is_dead_letter = verdict == Verdict::Poison;
+            let ids: Vec<DeliveryId> = (0..routes)
+                .map(|route| tracker.delivery(seq, route))
+                .collect();
+            if is_dead_letter {
+                tracker.bury(ids[0]);
+            }
+            cx.cover.hit(if is_dead_letter {
+                "process.poison"
+            } else {
+                "process.deliver"
+            });
+            let state = self.state(index);
+            let is_in_order = offset > state.last_sent;
+            hold(is_in_order, "I-8", || {
+                format!("{tp:?}: {offset} sent after {}", state.last_sent)
+            })?;
+            state.last_sent = offset;
+            let sent = Sending {
+                tp,
+                epoch,
+                attempt: state.attempt,
+                offset,
+            };
+            for (route, id) in ids.into_iter().enumerate() {
+                self.enqueue(
+                    cx,
+                    Out {
+                        id,
+                        sent,
+                        route: route as u8,
+                        is_dead_letter,
+                    },
+                );
+            }
+        }
+        self.check(index)
+    }
+
+    fn enqueue(&mut self, cx: &Cx, out: Out) {
+        let key = cx.broker.truth.key(out.sent.tp, out.sent.offset) as usize;
+        let queue = if out.is_dead_letter {
+            OUTPUT_PARTITIONS - 1
+        } else {
+            (key + usize::from(out.route)) % 3
+        };
+        self.queues[queue].push_back(out);
+    }
+
+    /// The sink takes the oldest deliveries of one output partition, in order.
+    pub fn sink(&mut self, cx: &mut Cx) -> Held {
+        let queue = cx.rng.below(OUTPUT_PARTITIONS);
+        for _ in 0..1 + cx.rng.below(3) {
+            let Some(out) = self.queues[queue].pop_front() else {
+                break;
+            };
+            let has_arrived = write(cx, &out)?;
+            self.completions.push(Completion { out, has_arrived });
+        }
+        Ok(())
+    }
+
+    /// A report comes back: now, late, or for something long gone.
+    pub fn complete(&mut self, cx: &mut Cx, Completion { out, has_arrived }: Completion) -> Held {
+        let Out { mut id, sent, .. } = out;
+        let index = id.lane();
+        let is_current = self
+            .lanes
+            .get_mut(index)
+            .is_some_and(|(tp, tracker)| (tp, tracker.epoch()) == (sent.tp, sent.epoch))
+            && self.state(index).attempt == sent.attempt;
+        if cx.mutant == Some(Mutant::EpochIgnored)
+            && let Some((_, tracker)) = self.lanes.get_mut(index)
+        {
+            id = DeliveryId::new(
+                index,
+                tracker.tag(),
+                id.seq_from(crate::core::Seq(0)),
+                id.delivery(),
+            );
+        }
+        let before = self.fingerprint();
+        let mut fate = Acked::Stale;
+        if let Some((_, tracker)) = self.lanes.of(id) {
+            if has_arrived || cx.mutant == Some(Mutant::FailedSkipped) {
+                fate = tracker.delivered(id);
+            } else if tracker.bury(id) {
+                fate = Acked::Open;
+                cx.cover.hit("delivery.buried");
+                self.enqueue(
+                    cx,
+                    Out {
+                        is_dead_letter: true,
+                        ..out
+                    },
+                );
+            }
+        }
+        if !is_current {
+            cx.cover.hit("delivery.stale");
+            let is_untouched = fate == Acked::Stale && before == self.fingerprint();
+            return hold(is_untouched, "I-3", || {
+                format!("{sent:?}, of an earlier attempt, changed something: {fate:?}")
+            });
+        }
+        hold(fate != Acked::Stale, "I-10", || {
+            format!("{sent:?}: the report was not recognised")
+        })?;
+        cx.cover.hit(match fate {
+            Acked::Done => "delivery.done",
+            _ => "delivery.open",
+        });
+        self.check(index)
+    }
+
+    fn fingerprint(&self) -> Vec<(u16, i64, u64, u64, u64)> {
+        let print = |(index, _, tracker): (u16, Tp, &crate::core::Tracker<i64>)| {
+            let pending = tracker.pending();
+            (
+                index,
+                tracker.frontier(),
+                pending.open,
+                pending.done,
+                pending.unprocessed,
+            )
+        };
+        self.lanes.iter().map(print).collect()
+    }
+
+    /// The lane hands back what is done and says how far it is.
+    pub fn report_some(&mut self, cx: &mut Cx) -> Held {
+        let indexes: Vec<u16> = self.states.keys().copied().collect();
+        match cx.rng.pick(&indexes) {
+            Some(index) => self.report(cx, index),
+            None => Ok(()),
+        }
+    }
+
+    fn report(&mut self, cx: &mut Cx, index: u16) -> Held {
+        let Some((tp, tracker)) = self.lanes.get_mut(index) else {
+            return Ok(());
+        };
+        let mut held = Ok(());
+        let popped = tracker.pop_done(|offset, _, disposition| {
+            let is_right = cx.broker.truth.has_arrived(tp, offset)
+                && cx.broker.truth.disposition(tp, offset) == disposition;
+            let one = hold(is_right, "I-2", || {
+                format!("{tp:?}: {offset} is {disposition:?} without having arrived")
+            });
+            held = std::mem::replace(&mut held, Ok(())).and(one);
+        }) as u64;
+        held?;
+        let (epoch, mut frontier, is_idle) =
+            (tracker.epoch(), tracker.frontier(), tracker.is_idle());
+        if cx.mutant == Some(Mutant::CommitBeforeAck) {
+            frontier = frontier.max(self.state(index).last_taken + 1);
+        }
+        self.disposed += popped;
+        if popped > 0 {
+            cx.cover.hit("lane.pop");
+            self.gone(tp, epoch, popped);
+        }
+        let state = self.state(index);
+        if frontier != state.reported {
+            hold(frontier > state.reported, "I-4", || {
+                format!("{tp:?}: frontier {frontier} after {}", state.reported)
+            })?;
+            state.reported = frontier;
+            self.outbox.push_back(ToConsumer::Member(Event::Frontier {
+                tp,
+                epoch,
+                offset: frontier,
+            }));
+        }
+        if self.state(index).is_draining && is_idle {
+            cx.cover.hit("lane.drained");
+            self.close(cx, index);
+        } else {
+            self.check(index)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, cx: &Cx, index: u16) {
+        let Some((tp, _)) = self.lanes.get_mut(index) else {
+            return;
+        };
+        let (Some(tracker), Some(state)) = (self.lanes.close(index), self.states.remove(&index))
+        else {
+            return;
+        };
+        let (epoch, pending) = (tracker.epoch(), tracker.pending().total());
+        let frontier = if cx.mutant == Some(Mutant::CommitBeforeAck) {
+            state.reported
+        } else {
+            tracker.frontier()
+        };
+        self.gone(tp, epoch, pending);
+        self.released += pending;
+        let released = state.released + pending;
+        self.closed.insert((tp, epoch), (frontier, released));
+        self.outbox.push_back(ToConsumer::Member(Event::Drained {
+            tp,
+            epoch,
+            frontier,
+            released,
+        }));
+    }
+
+    /// A lane that drains begins nothing new.
+    fn release(&mut self, index: u16) {
+        let Some((tp, tracker)) = self.lanes.get_mut(index) else {
+            return;
+        };
+        let (epoch, released) = (tracker.epoch(), tracker.release_unprocessed(|_, _| {}));
+        self.released += released;
+        self.state(index).released += released;
+        self.gone(tp, epoch, released);
+    }
+
+    /// The producer died: some of its queue was written, nobody knows how much. A new one, and everything again.
+    pub fn die(&mut self, cx: &mut Cx) -> Held {
+        for queue in 0..OUTPUT_PARTITIONS {
+            let written = cx.rng.below(self.queues[queue].len() + 1);
+            for (index, out) in std::mem::take(&mut self.queues[queue])
+                .into_iter()
+                .enumerate()
+            {
+                if index < written {
+                    write(cx, &out)?;
+                }
+                // The purged ones are reported as failed, which says nothing about what was written.
+                if cx.rng.per_mille(500) {
+                    self.completions.push(Completion {
+                        out,
+                        has_arrived: false,
+                    });
+                }
+            }
+        }
+        cx.cover.hit("producer.death");
+        let indexes: Vec<u16> = self.states.keys().copied().collect();
+        for index in indexes {
+            let Some((tp, tracker)) = self.lanes.get_mut(index) else {
+                continue;
+            };
+            let (frontier, records) = (tracker.frontier(), tracker.len());
+            if cx.mutant != Some(Mutant::NoRewind) {
+                tracker.rewind();
+            }
+            let pending = tracker.pending();
+            let is_rewound =
+                pending.open == 0 && tracker.frontier() == frontier && tracker.len() == records;
+            hold(is_rewound, "I-11", || {
+                format!("{tp:?}: after the producer's death {pending:?}, frontier {frontier}")
+            })?;
+            if pending.unprocessed > 0 {
+                cx.cover.hit("lane.rewind");
+            }
+            let state = self.state(index);
+            state.attempt += 1;
+            state.last_sent = -1;
+            if state.is_draining {
+                self.release(index);
+            }
+            self.check(index)?;
+        }
+        Ok(())
+    }
+
+    /// The process dies: some of the queue was written, the rest is gone.
+    pub fn crash(&mut self, cx: &mut Cx) -> Held {
+        for queue in &mut self.queues {
+            let written = cx.rng.below(queue.len() + 1);
+            for out in queue.drain(..).take(written) {
+                write(cx, &out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A lane begins or ends to wait for a schema.
+    pub fn wait(&mut self, cx: &mut Cx) {
+        let waiting: Vec<u16> = self
+            .states
+            .iter()
+            .filter(|(_, state)| state.is_waiting)
+            .map(|(index, _)| *index)
+            .collect();
+        let all: Vec<u16> = self.states.keys().copied().collect();
+        let is_end = cx.is_calm || cx.rng.per_mille(600);
+        let Some(index) = cx.rng.pick(if is_end { &waiting } else { &all }) else {
+            return;
+        };
+        self.state(index).is_waiting = !is_end;
+        cx.cover.hit(if is_end {
+            "schema.found"
+        } else {
+            "schema.wait"
+        });
+        if let Some((tp, tracker)) = self.lanes.get_mut(index) {
+            let epoch = tracker.epoch();
+            self.outbox.push_back(ToConsumer::Waits {
+                tp,
+                epoch,
+                waits: !is_end,
+            });
+        }
+    }
+
+    fn gone(&mut self, tp: Tp, epoch: Epoch, records: u64) {
+        let amount = Amount {
+            records,
+            bytes: records * u64::from(RECORD_BYTES),
+        };
+        self.outbox
+            .push_back(ToConsumer::Gone { tp, epoch, amount });
+    }
+
+    fn check(&mut self, index: u16) -> Held {
+        match self.lanes.get_mut(index) {
+            Some((tp, tracker)) => {
+                let checked = tracker.check();
+                hold(checked.is_ok(), "tracker", || {
+                    format!("{tp:?}: {checked:?}")
+                })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn state(&mut self, index: u16) -> &mut State {
+        self.states
+            .get_mut(&index)
+            .expect("every open lane has a state")
+    }
+}
+
+/// The far side takes a delivery or refuses it for good. True if it is durable there.
+fn write(cx: &mut Cx, out: &Out) -> Result<bool, super::Violation> {
+    let Sending { tp, offset, .. } = out.sent;
+    let verdict = cx.broker.truth.verdict(tp, offset);
+    let is_refused =
+        matches!(verdict, Verdict::Deliver { refused, .. } if refused & (1 << out.route) != 0);
+    if is_refused && !out.is_dead_letter {
+        cx.cover.hit("sink.refused");
+        return Ok(false);
+    }
+    cx.cover.hit(if out.is_dead_letter {
+        "sink.dead_letter"
+    } else {
+        "sink.written"
+    });
+    cx.broker
+        .truth
+        .sunk(tp, offset, out.route, out.is_dead_letter)?;
+    Ok(true)
+}

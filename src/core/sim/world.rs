@@ -1,0 +1,389 @@
+//! The schedule: which of all the things that could happen next does.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::broker::{Broker, Group};
+use super::rng::Rng;
+use super::truth::Truth;
+use super::worker::{Cx, Worker};
+use super::{Cover, Held, Mutant, hold};
+use crate::core::member::Event;
+use crate::core::{Millis, Tp};
+use crate::topology::plan::StartFrom;
+
+const WORKERS: usize = 3;
+const CALM_STEPS_MAX: usize = 40_000;
+
+pub struct World<'a> {
+    now: Millis,
+    rng: Rng,
+    broker: Broker,
+    workers: Vec<Option<Worker>>,
+    /// Seats of processes that died: the coordinator has yet to notice.
+    dead_seats: Vec<u32>,
+    /// Partitions that this worker lost or abandoned, with something under way perhaps.
+    unclean: BTreeSet<(Tp, usize)>,
+    cover: &'a mut Cover,
+    mutant: Option<Mutant>,
+    is_calm: bool,
+    is_sink_down: bool,
+    has_spoils: bool,
+}
+
+impl<'a> World<'a> {
+    pub fn new(seed: u64, mutant: Option<Mutant>, cover: &'a mut Cover) -> World<'a> {
+        let mut rng = Rng::new(seed);
+        let broker = Broker {
+            truth: Truth::new(rng.next()),
+            topics: vec![0; 1 + rng.below(2)],
+            start_from: if rng.per_mille(700) {
+                StartFrom::Earliest
+            } else {
+                StartFrom::Latest
+            },
+            committed: BTreeMap::new(),
+            spoiled: BTreeSet::new(),
+            group: Group::default(),
+        };
+        let mut world = World {
+            now: Millis(rng.below(100_000) as u64),
+            has_spoils: rng.per_mille(250),
+            rng,
+            broker,
+            workers: (0..WORKERS).map(|_| None).collect(),
+            dead_seats: Vec::new(),
+            unclean: BTreeSet::new(),
+            cover,
+            mutant,
+            is_calm: false,
+            is_sink_down: false,
+        };
+        for topic in 0..world.broker.topics.len() as u16 {
+            for _ in 0..1 + world.rng.below(4) {
+                let tp = world.broker.create(topic);
+                for _ in 0..world.rng.below(20) {
+                    let gap = world.rng.below(3) as i64;
+                    world.broker.truth.append(tp, gap);
+                }
+            }
+        }
+        world
+    }
+
+    /// Some steps with faults, then calm until everything is delivered and committed, then a shutdown of all.
+    pub fn run(mut self, steps: usize) -> Result<u64, super::Violation> {
+        let mut taken = steps as u64;
+        for _ in 0..steps {
+            self.step()?;
+        }
+        self.is_calm = true;
+        self.is_sink_down = false;
+        taken += self.run_until("delivered and committed", Self::is_settled)?;
+        for index in 0..WORKERS {
+            self.with_worker(index, |worker, cx| match worker.shutdown {
+                None => worker.begin_shutdown(cx),
+                Some(_) => Ok(()),
+            })?;
+        }
+        taken += self.run_until("shut down", |world| {
+            world.workers.iter().all(Option::is_none)
+        })?;
+        Ok(taken)
+    }
+
+    fn run_until(
+        &mut self,
+        what: &str,
+        is_reached: fn(&Self) -> bool,
+    ) -> Result<u64, super::Violation> {
+        for taken in 0..CALM_STEPS_MAX {
+            if taken % 64 == 0 && is_reached(self) {
+                return Ok(taken as u64);
+            }
+            self.step()?;
+        }
+        hold(false, "I-10", || {
+            format!(
+                "not {what} after {CALM_STEPS_MAX} calm steps: {}",
+                self.describe()
+            )
+        })?;
+        Ok(0)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.broker
+            .truth
+            .tps()
+            .filter(|tp| !self.broker.spoiled.contains(tp))
+            .all(|tp| {
+                let committed = self
+                    .broker
+                    .committed
+                    .get(&tp)
+                    .map_or(0, |committed| committed.offset);
+                self.broker.truth.is_finished(tp) && committed >= self.broker.truth.end(tp)
+            })
+    }
+
+    fn describe(&self) -> String {
+        let mut text = String::new();
+        for tp in self.broker.truth.tps() {
+            let (committed, end) = (self.broker.committed.get(&tp), self.broker.truth.end(tp));
+            text += &format!(
+                "\n{tp:?} {committed:?} frontier {} end {end}",
+                self.broker.truth.frontier(tp)
+            );
+        }
+        for worker in self.workers.iter().flatten() {
+            let standings: Vec<_> = worker.member.standings().collect();
+            text += &format!(
+                "\nworker {} group {:?} {standings:?}",
+                worker.id, worker.client.group
+            );
+        }
+        text
+    }
+
+    fn step(&mut self) -> Held {
+        self.now = self.now.after(Millis(self.rng.below(120) as u64));
+        if self.rng.per_mille(4) {
+            self.now = self.now.after(Millis(self.rng.below(8_000) as u64));
+        }
+        let index = self.rng.below(WORKERS);
+        if self.workers[index].is_none() {
+            return self.start(index);
+        }
+        match self.rng.below(1_000) {
+            0..110 => self.with_worker(index, |worker, cx| worker.heartbeat(cx)),
+            110..210 => self.with_worker(index, |worker, cx| worker.poll(cx)),
+            210..340 => self.with_worker(index, |worker, cx| worker.hear(cx)),
+            340..380 => self.with_worker(index, |worker, cx| worker.tell(cx, Event::Tick)),
+            380..480 => self.with_worker(index, |worker, cx| worker.pipeline.hear(cx)),
+            480..560 => self.with_worker(index, |worker, cx| worker.pipeline.process(cx)),
+            560..660 if !self.is_sink_down => {
+                self.with_worker(index, |worker, cx| worker.pipeline.sink(cx))
+            }
+            560..660 => Ok(()),
+            660..790 => self.with_worker(index, |worker, cx| worker.completion(cx)),
+            790..850 => self.with_worker(index, |worker, cx| worker.pipeline.report_some(cx)),
+            850..870 => self.with_worker(index, |worker, cx| {
+                worker.read_positions(cx);
+                Ok(())
+            }),
+            870..890 => self.hear_positions(index),
+            890..915 => self.with_worker(index, |worker, cx| worker.take_commit(cx)),
+            915..940 => self.with_worker(index, |worker, cx| worker.hear_answer(cx)),
+            940..948 => self.with_worker(index, |worker, cx| {
+                worker.pipeline.wait(cx);
+                Ok(())
+            }),
+            948..954 => self.notice_the_dead(),
+            _ if self.is_calm => Ok(()),
+            _ => self.disturb(index),
+        }?;
+        self.after(index)
+    }
+
+    /// New records, and everything that can go wrong.
+    fn disturb(&mut self, index: usize) -> Held {
+        match self.rng.below(1_000) {
+            0..500 => {
+                let tps: Vec<Tp> = self.broker.truth.tps().collect();
+                let Some(tp) = self.rng.pick(&tps) else {
+                    return Ok(());
+                };
+                for _ in 0..1 + self.rng.below(8) {
+                    let gap = if self.rng.per_mille(200) {
+                        self.rng.below(4) as i64
+                    } else {
+                        0
+                    };
+                    self.broker.truth.append(tp, gap);
+                }
+                self.cover.hit("log.append");
+            }
+            500..640 => {
+                let tps: Vec<Tp> = self.broker.truth.tps().collect();
+                let Some(tp) = self.rng.pick(&tps) else {
+                    return Ok(());
+                };
+                self.broker.truth.append_marker(tp);
+                self.cover.hit("log.marker");
+            }
+            640..650 => {
+                let topic = self.rng.below(self.broker.topics.len()) as u16;
+                if self.broker.topics[usize::from(topic)] < 6 {
+                    self.broker.create(topic);
+                    self.broker.group.rebalance();
+                    self.cover.hit("log.partition");
+                }
+            }
+            650..710 => {
+                self.is_sink_down = !self.is_sink_down;
+                self.cover.hit("sink.outage");
+            }
+            710..830 => return self.with_worker(index, |worker, cx| worker.pipeline.die(cx)),
+            830..845 => return self.crash(index),
+            845..860 => {
+                return self.with_worker(index, |worker, cx| match worker.shutdown {
+                    None => worker.begin_shutdown(cx),
+                    Some(_) => Ok(()),
+                });
+            }
+            860..885 => self.kick(index),
+            885..895 if self.has_spoils => self.spoil(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, index: usize) -> Held {
+        // Workers come back when the schedule pleases; when it is calm and nobody shuts down, at once.
+        if self.rng.per_mille(if self.is_calm { 1_000 } else { 250 }) && !self.is_leaving() {
+            self.workers[index] = Some(Worker::new(index));
+        }
+        self.notice_the_dead()
+    }
+
+    /// The shutdown of all has begun.
+    fn is_leaving(&self) -> bool {
+        self.is_calm && self.is_settled()
+    }
+
+    fn with_worker(
+        &mut self,
+        index: usize,
+        step: impl FnOnce(&mut Worker, &mut Cx) -> Held,
+    ) -> Held {
+        let Some(worker) = &mut self.workers[index] else {
+            return Ok(());
+        };
+        let mut cx = Cx {
+            now: self.now,
+            rng: &mut self.rng,
+            broker: &mut self.broker,
+            cover: self.cover,
+            mutant: self.mutant,
+            is_calm: self.is_calm,
+        };
+        step(worker, &mut cx)
+    }
+
+    fn after(&mut self, index: usize) -> Held {
+        let Some(worker) = &mut self.workers[index] else {
+            return Ok(());
+        };
+        worker.check_balance()?;
+        let abandoned = std::mem::take(&mut worker.abandoned);
+        self.unclean
+            .extend(abandoned.into_iter().map(|tp| (tp, index)));
+        if worker.done.is_some() {
+            self.with_worker(index, |worker, cx| {
+                worker.check_done(cx)?;
+                worker.pipeline.crash(cx)
+            })?;
+            if let Some(seat) = self.workers[index]
+                .take()
+                .and_then(|worker| worker.client.seat)
+            {
+                self.leave(seat);
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant I-9, whenever partitions may have been assigned.
+    fn hear_positions(&mut self, index: usize) -> Held {
+        self.with_worker(index, |worker, cx| worker.hear_positions(cx))?;
+        let Some(owner) = &self.workers[index] else {
+            return Ok(());
+        };
+        let tps: Vec<Tp> = owner.client.assigned.keys().copied().collect();
+        for (tp, other) in tps
+            .iter()
+            .flat_map(|tp| (0..WORKERS).map(|other| (*tp, other)))
+        {
+            let Some(former) = self.workers[other].as_ref().filter(|_| other != index) else {
+                continue;
+            };
+            let can_arrive = former.pipeline.has_queued(tp);
+            let is_clean = !self.unclean.contains(&(tp, other));
+            hold(!can_arrive || !is_clean, "I-9", || {
+                format!("{tp:?} belongs to worker {index}, worker {other} still sends")
+            })?;
+            self.cover.hit(if can_arrive {
+                "handover.unclean"
+            } else {
+                "handover.clean"
+            });
+            if !can_arrive && !former.may_send(tp) {
+                self.unclean.remove(&(tp, other));
+            }
+        }
+        Ok(())
+    }
+
+    fn crash(&mut self, index: usize) -> Held {
+        self.cover.hit("crash");
+        self.with_worker(index, |worker, cx| worker.pipeline.crash(cx))?;
+        if let Some(worker) = self.workers[index].take() {
+            self.dead_seats.extend(worker.client.seat);
+        }
+        Ok(())
+    }
+
+    fn notice_the_dead(&mut self) -> Held {
+        if let Some(seat) = self.dead_seats.pop() {
+            self.leave(seat);
+        }
+        Ok(())
+    }
+
+    /// The session of a living worker times out: it goes on until its next heartbeat tells it.
+    fn kick(&mut self, index: usize) {
+        let Some(worker) = &self.workers[index] else {
+            return;
+        };
+        let Some(seat) = worker
+            .client
+            .seat
+            .filter(|seat| self.broker.group.seats.contains_key(seat))
+        else {
+            return;
+        };
+        self.cover.hit("group.kick");
+        let group = worker.client.group.iter();
+        self.unclean.extend(group.map(|tp| (*tp, index)));
+        self.leave(seat);
+    }
+
+    fn leave(&mut self, seat: u32) {
+        self.broker.group.leave(seat);
+        let tps: Vec<Tp> = self.broker.truth.tps().collect();
+        self.broker.group.deal(&tps);
+    }
+
+    /// A position expires, or retention overtakes it.
+    fn spoil(&mut self) {
+        let committed: Vec<Tp> = self.broker.committed.keys().copied().collect();
+        let Some(tp) = self.rng.pick(&committed) else {
+            return;
+        };
+        let position = self.broker.committed[&tp];
+        let is_last = committed
+            .iter()
+            .filter(|other| other.topic == tp.topic)
+            .count()
+            == 1;
+        let (low, high) = self.broker.truth.watermarks(tp);
+        if self.rng.per_mille(500) && !is_last {
+            self.broker.committed.remove(&tp);
+        } else if position.offset < high {
+            self.broker.truth.truncate(tp, low.max(position.offset + 1));
+        } else {
+            return;
+        }
+        self.cover.hit("log.spoil");
+        self.broker.spoiled.insert(tp);
+    }
+}
