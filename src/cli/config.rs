@@ -98,9 +98,7 @@ fn show_client(
         Client::Admin => Role::Admin,
         Client::Tool => Role::Tool,
     };
-    let connection = config
-        .connection(connection)
-        .map_err(crate::config::ConfigFaults::from)?;
+    let connection = config.connection(connection)?;
     let properties = connection.client(role, &config.limits);
     if json {
         let shown: serde_json::Map<String, serde_json::Value> = properties

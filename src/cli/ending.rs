@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::config::ConfigFaults;
+use crate::config::{ConfigFault, ConfigFaults};
 
 /// The exit codes of every command (CONTRACTS: scripts rely on them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub fn conclude(ended: anyhow::Result<Exit>) -> Exit {
 
 fn exit_of(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
-        if cause.is::<UsageError>() || cause.is::<ConfigFaults>() {
+        if cause.is::<UsageError>() || cause.is::<ConfigFault>() || cause.is::<ConfigFaults>() {
             return Exit::Usage;
         }
         if let Some(io) = cause.downcast_ref::<io::Error>()

@@ -15,6 +15,8 @@ pub struct ConfigFault {
     pub help: Option<String>,
 }
 
+impl std::error::Error for ConfigFault {}
+
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.key.is_empty() {

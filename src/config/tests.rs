@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn faults(&self) -> Vec<ConfigFault> {
-        self.load().err().expect("faults were planted").0
+        self.load().expect_err("faults were planted").0
     }
 }
 
@@ -278,10 +278,9 @@ fn planted_secrets_are_nowhere_to_be_seen() {
     ] {
         for profile in [Profile::Dev, Profile::Production] {
             let place = Place::new(&[("lockgate.toml", &wrong)]).profile(profile);
-            let faults = place
-                .load()
-                .err()
-                .unwrap_or_else(|| panic!("accepted: {wrong}"));
+            let Err(faults) = place.load() else {
+                panic!("accepted: {wrong}")
+            };
             printed.push(format!("{faults}\n{faults:?}"));
         }
     }

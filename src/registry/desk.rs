@@ -3,6 +3,7 @@
 //! One ask per id at a time, a few at once, so many per second at most. While the registry fails, one ask at a time, after
 //! a backoff, finds out whether it is back; all others wait for that.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::core::Millis;
@@ -97,13 +98,12 @@ impl Desk {
 
     /// Somebody wants this id. One that is open already stays as it is.
     pub fn request(&mut self, now: Millis, id: u32) {
-        if !self.open.contains_key(&id) {
-            let open = Open {
+        if let Entry::Vacant(entry) = self.open.entry(id) {
+            entry.insert(Open {
                 unknown_since: None,
                 unknowns: 0,
                 backoff: Backoff::new(OUTAGE_BASE, OUTAGE_CAP),
-            };
-            self.open.insert(id, open);
+            });
             self.schedule(now, id);
         }
     }
@@ -247,13 +247,16 @@ mod tests {
         Desk::new(Millis(30_000), 50)
     }
 
+    type Asks = Vec<(u64, u32)>;
+    type Fates = Vec<(u64, u32, Fate)>;
+
     /// Runs the desk against a registry until nothing is open or the time is over; returns every ask with its time.
     fn drive(
         desk: &mut Desk,
         mut now: u64,
         end: u64,
         registry: impl Fn(u64, u32) -> Asked,
-    ) -> (Vec<(u64, u32)>, Vec<(u64, u32, Fate)>) {
+    ) -> (Asks, Fates) {
         let (mut asks, mut fates) = (Vec::new(), Vec::new());
         while now <= end && desk.open() > 0 {
             match desk.step(Millis(now)) {

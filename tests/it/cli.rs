@@ -1,0 +1,127 @@
+//! The binary as a shell sees it: exit codes, streams, colours, secrets.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+/// The binary in an empty folder and an environment of its own.
+fn lockgate(words: &[&str]) -> (tempfile::TempDir, Command) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockgate"));
+    command.args(words).current_dir(folder.path()).env_clear();
+    (folder, command)
+}
+
+fn output(words: &[&str]) -> Output {
+    let (_folder, mut command) = lockgate(words);
+    command.output().unwrap()
+}
+
+#[test]
+fn wrong_words_and_wrong_configuration_end_with_64_and_say_what_was_meant() {
+    for (words, meant) in [
+        (&["conifg"][..], "'config'"),
+        (&["config", "--jsn"], "'--json'"),
+        (&["config", "--set", "kafka.brokrs=a:1"], "`kafka.brokers`"),
+        (&["config", "--config", "absent.toml"], "absent.toml"),
+        (
+            &["config", "--client", "producer"],
+            "LOCKGATE__KAFKA__BROKERS",
+        ),
+        (&[], "Usage"),
+    ] {
+        let output = output(words);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {error}");
+        assert!(error.contains(meant), "{words:?}: {error}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn help_version_and_completion_go_to_standard_output() {
+    for words in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "dlq"],
+        &["completion", "bash"],
+    ] {
+        let output = output(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(
+            !output.stdout.is_empty() && output.stderr.is_empty(),
+            "{words:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pipe_shows_no_colours() {
+    for words in [&["config"][..], &["--help"]] {
+        let output = output(words);
+        assert!(!output.stdout.contains(&0x1b), "{words:?}");
+    }
+    assert!(!output(&["conifg"]).stderr.contains(&0x1b));
+}
+
+#[test]
+fn a_reader_that_had_enough_is_not_an_error() {
+    let (folder, mut command) = lockgate(&["config", "--json"]);
+    // More than a pipe holds, so that the writer is still writing when the reader leaves.
+    let vars: String = (0..20_000).map(|n| format!("v{n} = \"{n}\"\n")).collect();
+    std::fs::write(
+        folder.path().join("lockgate.toml"),
+        format!("[vars]\n{vars}"),
+    )
+    .unwrap();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 1];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*error), (Some(0), ""));
+}
+
+/// Method: the same canaries in the environment, once read by reference and once wrongly inline; the search is proven by
+/// a canary in a value that is shown.
+#[test]
+fn secrets_of_the_environment_are_in_no_output() {
+    let run = |profile: &str, password: &str, shown: &str| {
+        let (_folder, mut command) = lockgate(&["config", "--json"]);
+        let output = command
+            .env("LOCKGATE_PROFILE", profile)
+            .env("LOCKGATE__KAFKA__BROKERS", "a:1")
+            .env(
+                "LOCKGATE__KAFKA__PROPERTIES",
+                format!("sasl.password={password}"),
+            )
+            .env("LOCKGATE__REGISTRY__TOKEN", password)
+            .env("LOCKGATE__VARS__SHOWN", shown)
+            .env("KAFKA_PASSWORD", "canary-71")
+            .output()
+            .unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(printed).unwrap())
+    };
+    let (code, printed) = run("production", "env:KAFKA_PASSWORD", "no");
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("env:KAFKA_PASSWORD") && !printed.contains("canary-71"));
+    let (code, printed) = run("production", "canary-71", "no");
+    assert_eq!(code, Some(64), "{printed}");
+    assert!(
+        printed.contains("inline") && !printed.contains("canary-71"),
+        "{printed}"
+    );
+    let (_, printed) = run("dev", "canary-71", "no");
+    assert!(
+        printed.contains("<hidden>") && !printed.contains("canary-71"),
+        "{printed}"
+    );
+    let (_, printed) = run("dev", "x", "canary-71");
+    assert!(printed.contains("canary-71"), "the search finds nothing");
+}
