@@ -1,8 +1,15 @@
-//! stub
-use super::{Scan, Slots, Val, Want};
-use crate::schema::Schema;
-use bumpalo::Bump;
+//! The output record: byte ranges copied where the encodings agree (neighbours in one piece), values converted where they
+//! do not, computed values encoded.
+
 use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use super::copy::same_encoding;
+use super::primitive::put_long;
+use super::scan::Found;
+use super::{Fault, Scan, Slots, Val, Want, defaults, encode};
+use crate::schema::{NodeId, Schema};
 
 /// Where a field of the output comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +21,15 @@ pub enum FieldSource {
     /// The default of the output schema.
     Default,
 }
-/// The program that writes an output record.
-pub struct Emit {}
+
+/// A compiled program that writes one output record. Immutable; one serves all threads. It belongs to one scan.
+pub struct Emit {
+    out: Arc<Schema>,
+    /// Each with the index of the (first) field that it writes.
+    ops: Vec<(Op, u32)>,
+    /// The bytes of defaults and of nulls.
+    constants: Vec<u8>,
+}
 
 /// Why an output could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,30 +39,299 @@ pub struct EmitFault {
     pub field: String,
     /// Reason code, an entry of `docs/ERRORS.md`.
     pub reason: &'static str,
-    /// What failed, bounded.
+    /// What failed, bounded, without payload beyond numbers.
     pub message: String,
 }
+
+/// A range of [`Emit::constants`].
+type Range = (u32, u32);
+
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    Constant(Range),
+    /// The bytes from one slot to another, neighbours in the writer's datum. If their parent is null, `absent` (a null
+    /// for each) is written, or the field (by its index) is at fault.
+    Copy {
+        first: u16,
+        last: u16,
+        union: bool,
+        absent: Result<Range, u32>,
+    },
+    /// The bytes of a value without the writer's union index, behind the target's.
+    Wrap {
+        slot: u16,
+        null: Option<u8>,
+        branch: Option<u8>,
+    },
+    /// Built, lifted and encoded.
+    Convert {
+        slot: u16,
+        node: NodeId,
+    },
+    Compute {
+        reg: u16,
+        node: NodeId,
+    },
+}
+
 impl Emit {
-    /// Compiles the program; `fields` has one source per field of `out`'s root record.
+    /// Compiles the program; `fields` has one source for each field of `out`'s root record, in its order. `reader` and
+    /// `wants` are those of the scan. The caller has asked [`super::copyable`] and [`super::encodable`]; `Err` is for a
+    /// plan that contradicts itself.
     pub fn compile(
-        _scan: &Scan,
-        _reader: &Schema,
-        _wants: &[Want],
-        _out: &Arc<Schema>,
-        _fields: &[FieldSource],
+        scan: &Scan,
+        reader: &Schema,
+        wants: &[Want],
+        out: &Arc<Schema>,
+        fields: &[FieldSource],
     ) -> Result<Emit, String> {
-        todo!()
+        let targets = out.fields(out.root);
+        if targets.len() != fields.len() {
+            return Err(format!(
+                "the output has {} fields, the plan fills {}",
+                targets.len(),
+                fields.len()
+            ));
+        }
+        let mut emit = Emit {
+            out: out.clone(),
+            ops: Vec::new(),
+            constants: Vec::new(),
+        };
+        for (index, (field, source)) in targets.iter().zip(fields).enumerate() {
+            let index = index as u32;
+            match source {
+                FieldSource::Slot(slot) if usize::from(*slot) < wants.len() => {
+                    let op = emit.slot(scan, reader, *slot, field.ty, index);
+                    emit.push(scan, op, index);
+                }
+                FieldSource::Slot(slot) => {
+                    return Err(format!("field {}: there is no slot {slot}", field.name));
+                }
+                FieldSource::Reg(reg) => emit.ops.push((
+                    Op::Compute {
+                        reg: *reg,
+                        node: field.ty,
+                    },
+                    index,
+                )),
+                FieldSource::Default => {
+                    let default = field.default.as_ref();
+                    let default =
+                        default.ok_or_else(|| format!("field {} has no default", field.name))?;
+                    let bytes = defaults::encode(out, field.ty, default)
+                        .map_err(|fault| format!("field {}: {}", field.name, fault.message))?;
+                    let range = emit.constant(&bytes);
+                    emit.push(scan, Op::Constant(range), index);
+                }
+            }
+        }
+        Ok(emit)
     }
-    /// Appends the output datum. On a fault `out` is as it was. `bump` holds containers that must be rebuilt.
+
+    /// Appends the output datum. On a fault `out` is as it was. `regs` are the computed values; `bump` holds containers
+    /// that must be rebuilt, and decimals that change their scale. Otherwise allocates only when `out` grows.
     pub fn run<'a>(
         &self,
-        _scan: &'a Scan,
-        _datum: &'a [u8],
-        _slots: &Slots,
-        _regs: &[Val<'a>],
-        _bump: &'a Bump,
-        _out: &mut Vec<u8>,
+        scan: &'a Scan,
+        datum: &'a [u8],
+        slots: &Slots,
+        regs: &[Val<'a>],
+        bump: &'a Bump,
+        out: &mut Vec<u8>,
     ) -> Result<(), EmitFault> {
-        todo!()
+        let start = out.len();
+        for (op, field) in &self.ops {
+            let done = match *op {
+                Op::Constant(range) => {
+                    out.extend_from_slice(self.bytes(range));
+                    Ok(())
+                }
+                Op::Copy {
+                    first,
+                    last,
+                    union,
+                    absent,
+                } => {
+                    let (from, to) = (
+                        &slots.slots[usize::from(first)],
+                        &slots.slots[usize::from(last)],
+                    );
+                    if from.found == Found::Absent {
+                        match absent {
+                            Ok(range) => out.extend_from_slice(self.bytes(range)),
+                            Err(field) => {
+                                out.truncate(start);
+                                return Err(self.fault(field, null_fault()));
+                            }
+                        }
+                        Ok(())
+                    } else {
+                        copy(
+                            datum,
+                            if union { from.start } else { from.value },
+                            to.end,
+                            out,
+                        )
+                    }
+                }
+                Op::Wrap { slot, null, branch } => {
+                    let slot = &slots.slots[usize::from(slot)];
+                    match (slot.found, null) {
+                        (Found::Absent | Found::Null, Some(null)) => {
+                            put_long(i64::from(null), out);
+                            Ok(())
+                        }
+                        (Found::Absent | Found::Null, None) => Err(null_fault()),
+                        _ => {
+                            if let Some(branch) = branch {
+                                put_long(i64::from(branch), out);
+                            }
+                            copy(datum, slot.value, slot.end, out)
+                        }
+                    }
+                }
+                Op::Convert { slot, node } => scan
+                    .build(slots, slot, datum, bump, true)
+                    .and_then(|value| encode::copied(&self.out, node, &value, out)),
+                Op::Compute { reg, node } => {
+                    encode::value(&self.out, node, &regs[usize::from(reg)], out)
+                }
+            };
+            if let Err(fault) = done {
+                out.truncate(start);
+                return Err(self.fault(*field, fault));
+            }
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, scan: &Scan, reader: &Schema, slot: u16, target: NodeId, index: u32) -> Op {
+        let place = &scan.places[usize::from(slot)];
+        let out = self.out.clone();
+        let agree = |w: NodeId, r: NodeId, t: NodeId| {
+            same_encoding(&scan.writer, w, reader, r) && same_encoding(reader, r, &out, t)
+        };
+        // A default has no bytes in the datum.
+        let Some(w) = place.writer else {
+            return Op::Convert { slot, node: target };
+        };
+        let nullable = out.nullable(target);
+        if agree(w, place.reader, target) {
+            let absent = match nullable {
+                Some((null, _)) => {
+                    let mut bytes = Vec::with_capacity(1);
+                    put_long(i64::from(null), &mut bytes);
+                    Ok(self.constant(&bytes))
+                }
+                None => Err(index),
+            };
+            return Op::Copy {
+                first: slot,
+                last: slot,
+                union: place.writer_is_union,
+                absent,
+            };
+        }
+        let (w, _) = scan.writer.strip_null(w);
+        let (r, _) = reader.strip_null(place.reader);
+        let (t, _) = out.strip_null(target);
+        if agree(w, r, t) {
+            let null = nullable.map(|(null, _)| null as u8);
+            return Op::Wrap {
+                slot,
+                null,
+                branch: null.map(|null| 1 - null),
+            };
+        }
+        Op::Convert { slot, node: target }
+    }
+
+    /// Adds an op, in one piece with the one before it if their bytes lie side by side.
+    fn push(&mut self, scan: &Scan, op: Op, index: u32) {
+        let field = |slot: u16| scan.places[usize::from(slot)].field;
+        match (self.ops.last_mut().map(|(op, _)| op), op) {
+            (Some(Op::Constant(before)), Op::Constant(range)) if before.1 == range.0 => {
+                before.1 = range.1
+            }
+            (
+                Some(Op::Copy {
+                    last,
+                    absent: before,
+                    ..
+                }),
+                Op::Copy {
+                    first,
+                    last: next,
+                    absent,
+                    ..
+                },
+            ) if matches!((field(*last), field(first)), (Some((a, i)), Some((b, j))) if a == b && i + 1 == j)
+                && can_join(before, &absent) =>
+            {
+                *last = next;
+                *before = match (*before, absent) {
+                    (Ok(a), Ok(b)) => Ok((a.0, b.1)),
+                    (Err(field), _) | (_, Err(field)) => Err(field),
+                };
+            }
+            _ => self.ops.push((op, index)),
+        }
+    }
+
+    fn constant(&mut self, bytes: &[u8]) -> Range {
+        let start = self.constants.len() as u32;
+        self.constants.extend_from_slice(bytes);
+        (start, self.constants.len() as u32)
+    }
+
+    fn bytes(&self, (start, end): Range) -> &[u8] {
+        &self.constants[start as usize..end as usize]
+    }
+
+    #[cold]
+    fn fault(&self, field: u32, fault: Fault) -> EmitFault {
+        let field = self.out.fields(self.out.root)[field as usize]
+            .name
+            .to_string();
+        EmitFault {
+            field,
+            reason: fault.reason,
+            message: fault.message,
+        }
+    }
+}
+
+/// Nulls that are written together must stand together; one field at fault is at fault for all.
+fn can_join(before: &Result<Range, u32>, next: &Result<Range, u32>) -> bool {
+    match (before, next) {
+        (Ok(before), Ok(next)) => before.1 == next.0,
+        _ => true,
+    }
+}
+
+fn null_fault() -> Fault {
+    Fault::new(
+        "unexpected_null",
+        "the value is null, the field is not nullable",
+    )
+}
+
+#[inline]
+fn copy(datum: &[u8], from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
+    match datum.get(from as usize..to as usize) {
+        Some(bytes) => {
+            out.extend_from_slice(bytes);
+            Ok(())
+        }
+        None => Err(Fault::new("truncated", "the slots belong to another datum")),
+    }
+}
+
+#[cfg(test)]
+impl Emit {
+    /// The number of ops: what fusing saves.
+    pub(super) fn len(&self) -> usize {
+        self.ops.len()
     }
 }

@@ -1,1 +1,351 @@
-//! stub
+//! The few encodings that everything else is made of, read from a slice with every bound checked.
+
+/// What is wrong with a datum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Truncated,
+    Varint,
+    Length,
+    Boolean,
+    Utf8,
+    UnionIndex,
+    EnumIndex,
+    Limit,
+    Decimal,
+    Trailing,
+}
+
+impl Trouble {
+    /// The reason code that reaches the operator.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Trouble::Truncated => "truncated",
+            Trouble::Varint => "bad_varint",
+            Trouble::Length => "bad_length",
+            Trouble::Boolean => "bad_boolean",
+            Trouble::Utf8 => "bad_utf8",
+            Trouble::UnionIndex => "bad_union_index",
+            Trouble::EnumIndex => "bad_enum_index",
+            Trouble::Limit => "avro_limit",
+            Trouble::Decimal => "unrepresentable",
+            Trouble::Trailing => "trailing_bytes",
+        }
+    }
+}
+
+/// A length or count beyond this is no truncation any more but an attack or garbage: no Kafka message is as large.
+const LENGTH_MAX: u64 = 1 << 28;
+
+/// Reads a variable-length integer (before zigzag) at `pos`: the value and the position after it. At most ten bytes;
+/// bits beyond 64 are refused, padding with zero groups is not (the specification allows it).
+#[inline(always)]
+pub(crate) fn varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
+    match data.get(pos) {
+        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), pos + 1)),
+        Some(_) => wide_varint(data, pos),
+        None => Err(Trouble::Truncated),
+    }
+}
+
+/// Two bytes and more: eight at once, the groups of seven bits pushed together in three steps.
+#[inline]
+fn wide_varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
+    if let Some(Ok(bytes)) = data.get(pos..pos + 8).map(<[u8; 8]>::try_from) {
+        let word = u64::from_le_bytes(bytes);
+        let stops = !word & 0x8080_8080_8080_8080;
+        if stops != 0 {
+            let bits = stops.trailing_zeros() + 1;
+            let word = word & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
+            let word = (word & 0x007f_007f_007f_007f) | ((word & 0x7f00_7f00_7f00_7f00) >> 1);
+            let word = (word & 0x0000_3fff_0000_3fff) | ((word & 0x3fff_0000_3fff_0000) >> 2);
+            let word = (word & 0x0fff_ffff) | ((word & 0x0fff_ffff_0000_0000) >> 4);
+            return Ok((word, pos + bits as usize / 8));
+        }
+    }
+    slow_varint(data, pos)
+}
+
+#[cold]
+fn slow_varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
+    let mut value = 0u64;
+    for (i, &byte) in data[pos..].iter().take(10).enumerate() {
+        if i == 9 && byte > 1 {
+            return Err(Trouble::Varint);
+        }
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Ok((value, pos + i + 1));
+        }
+    }
+    Err(if data.len() - pos >= 10 {
+        Trouble::Varint
+    } else {
+        Trouble::Truncated
+    })
+}
+
+#[inline(always)]
+pub(crate) fn zigzag(raw: u64) -> i64 {
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+}
+
+#[inline(always)]
+pub(crate) fn long(data: &[u8], pos: usize) -> Result<(i64, usize), Trouble> {
+    let (raw, end) = varint(data, pos)?;
+    Ok((zigzag(raw), end))
+}
+
+/// An `int`: within 32 bits, at most five bytes.
+#[inline(always)]
+pub(crate) fn int(data: &[u8], pos: usize) -> Result<(i64, usize), Trouble> {
+    let (raw, end) = varint(data, pos)?;
+    if raw > u64::from(u32::MAX) || end - pos > 5 {
+        return Err(Trouble::Varint);
+    }
+    Ok((zigzag(raw), end))
+}
+
+/// The index of a union branch or enum symbol below `count`, encoded as `int`.
+#[inline(always)]
+pub(crate) fn index(
+    data: &[u8],
+    pos: usize,
+    count: u32,
+    trouble: Trouble,
+) -> Result<(u32, usize), Trouble> {
+    let (value, end) = int(data, pos)?;
+    match u32::try_from(value) {
+        Ok(index) if index < count => Ok((index, end)),
+        _ => Err(trouble),
+    }
+}
+
+/// A length-prefixed run of bytes: where it starts and ends.
+#[inline(always)]
+pub(crate) fn run(data: &[u8], pos: usize) -> Result<(usize, usize), Trouble> {
+    let (length, start) = long(data, pos)?;
+    let length = length as u64;
+    if length > (data.len() - start) as u64 {
+        return Err(bad_length(length as i64));
+    }
+    Ok((start, start + length as usize))
+}
+
+#[cold]
+fn bad_length(length: i64) -> Trouble {
+    match length {
+        ..0 => Trouble::Length,
+        length if length as u64 > LENGTH_MAX => Trouble::Limit,
+        _ => Trouble::Truncated,
+    }
+}
+
+/// `size` bytes without a prefix: the position after them.
+#[inline(always)]
+pub(crate) fn skip(data: &[u8], pos: usize, size: u32) -> Result<usize, Trouble> {
+    if size as usize > data.len() - pos {
+        return Err(bad_length(i64::from(size)));
+    }
+    Ok(pos + size as usize)
+}
+
+#[inline(always)]
+pub(crate) fn boolean(data: &[u8], pos: usize) -> Result<(bool, usize), Trouble> {
+    match data.get(pos) {
+        Some(0) => Ok((false, pos + 1)),
+        Some(1) => Ok((true, pos + 1)),
+        Some(_) => Err(Trouble::Boolean),
+        None => Err(Trouble::Truncated),
+    }
+}
+
+#[inline(always)]
+pub(crate) fn float(data: &[u8], pos: usize) -> Result<(f32, usize), Trouble> {
+    match data.get(pos..pos + 4).map(<[u8; 4]>::try_from) {
+        Some(Ok(bytes)) => Ok((f32::from_le_bytes(bytes), pos + 4)),
+        _ => Err(Trouble::Truncated),
+    }
+}
+
+#[inline(always)]
+pub(crate) fn double(data: &[u8], pos: usize) -> Result<(f64, usize), Trouble> {
+    match data.get(pos..pos + 8).map(<[u8; 8]>::try_from) {
+        Some(Ok(bytes)) => Ok((f64::from_le_bytes(bytes), pos + 8)),
+        _ => Err(Trouble::Truncated),
+    }
+}
+
+/// Whether the bytes are UTF-8. Most strings are short and ASCII: words of eight bytes, the last one overlapping.
+#[inline]
+pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+    is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
+}
+
+#[inline(always)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut seen = 0u64;
+    match bytes.last_chunk::<8>() {
+        Some(last) => {
+            let (words, _) = bytes.as_chunks::<8>();
+            for word in words {
+                seen |= u64::from_le_bytes(*word);
+            }
+            seen |= u64::from_le_bytes(*last);
+        }
+        None => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                seen = u64::from(u32::from_le_bytes(*first) | u32::from_le_bytes(*last));
+            }
+            _ => {
+                for byte in bytes {
+                    seen |= u64::from(*byte);
+                }
+            }
+        },
+    }
+    seen & HIGH == 0
+}
+
+/// The text of bytes that a scan has validated; empty if the caller mixed up two datums.
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}
+
+/// One block of an array or map.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    /// Items in the block; 0 ends the collection.
+    pub(crate) items: u64,
+    /// Where the block must end, if the writer gave its size.
+    pub(crate) end: Option<usize>,
+}
+
+/// Reads a block's head. `item_bytes_min` is what an item takes at least; `budget` is how many more items the datum may hold.
+#[inline]
+pub(crate) fn block(
+    data: &[u8],
+    pos: usize,
+    item_bytes_min: u32,
+    budget: &mut u64,
+) -> Result<(Block, usize), Trouble> {
+    let (count, mut pos) = long(data, pos)?;
+    let mut end = None;
+    if count < 0 {
+        let (size, after) = long(data, pos)?;
+        pos = after;
+        // A size that cannot be is met with a limit, not an allocation: nothing is ever reserved from it.
+        match usize::try_from(size) {
+            Ok(size) if size <= data.len() - pos => end = Some(pos + size),
+            _ => return Err(Trouble::Limit),
+        }
+    }
+    let items = count.unsigned_abs();
+    let room = (data.len() - pos) as u64;
+    if items.saturating_mul(u64::from(item_bytes_min)) > room {
+        return Err(if items > LENGTH_MAX {
+            Trouble::Limit
+        } else {
+            Trouble::Truncated
+        });
+    }
+    if items > *budget {
+        return Err(Trouble::Limit);
+    }
+    *budget -= items;
+    Ok((Block { items, end }, pos))
+}
+
+/// Appends a zigzag varint.
+#[inline]
+pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
+    let mut raw = ((value << 1) ^ (value >> 63)) as u64;
+    while raw >= 0x80 {
+        out.push(raw as u8 | 0x80);
+        raw >>= 7;
+    }
+    out.push(raw as u8);
+}
+
+/// Appends a length-prefixed run of bytes.
+#[inline]
+pub(crate) fn put_run(bytes: &[u8], out: &mut Vec<u8>) {
+    put_long(bytes.len() as i64, out);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn overlong_and_overflowing_varints_are_refused() {
+        assert_eq!(varint(&[0x80; 11], 0), Err(Trouble::Varint));
+        assert_eq!(
+            varint(
+                &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02],
+                0
+            ),
+            Err(Trouble::Varint)
+        );
+        assert_eq!(
+            varint(
+                &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
+                0
+            ),
+            Ok((u64::MAX, 10))
+        );
+        assert_eq!(varint(&[0x80; 9], 0), Err(Trouble::Truncated));
+        assert_eq!(varint(&[], 0), Err(Trouble::Truncated));
+        assert_eq!(
+            int(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x00], 0),
+            Err(Trouble::Varint)
+        );
+        assert_eq!(
+            int(&[0xFE, 0xFF, 0xFF, 0xFF, 0x0F], 0),
+            Ok((i64::from(i32::MAX), 5))
+        );
+        assert_eq!(
+            int(&[0x80, 0x80, 0x80, 0x80, 0x10], 0),
+            Err(Trouble::Varint)
+        );
+    }
+
+    #[test]
+    fn a_block_is_bounded_by_bytes_and_budget() {
+        let read = |bytes: &[u8], min| block(bytes, 0, min, &mut 2_000).map(|(b, _)| b.items);
+        let mut bomb = Vec::new();
+        put_long(1_000_000_000, &mut bomb);
+        assert_eq!(read(&bomb, 0), Err(Trouble::Limit));
+        assert_eq!(read(&bomb, 2), Err(Trouble::Limit));
+        let mut negative = Vec::new();
+        put_long(-2, &mut negative);
+        put_long(1_000, &mut negative);
+        assert_eq!(read(&negative, 1), Err(Trouble::Limit));
+        let mut least = Vec::new();
+        put_long(i64::MIN, &mut least);
+        put_long(0, &mut least);
+        assert_eq!(read(&least, 0), Err(Trouble::Limit));
+    }
+
+    proptest! {
+        #[test]
+        fn varints_come_back(value in any::<i64>(), shift in 0u32..64, tail in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let value = value >> shift;
+            let mut bytes = Vec::new();
+            put_long(value, &mut bytes);
+            let length = bytes.len();
+            bytes.extend(tail);
+            prop_assert_eq!(long(&bytes, 0), Ok((value, length)));
+            prop_assert_eq!(slow_varint(&bytes, 0).map(|(v, e)| (zigzag(v), e)), Ok((value, length)));
+        }
+
+        #[test]
+        fn the_quick_check_agrees_with_std(bytes in proptest::collection::vec(prop_oneof![9 => 0u8..128, 1 => any::<u8>()], 0..70)) {
+            prop_assert_eq!(is_utf8(&bytes), std::str::from_utf8(&bytes).is_ok());
+            prop_assert_eq!(is_ascii(&bytes), bytes.is_ascii());
+        }
+    }
+}

@@ -1,1 +1,329 @@
-//! stub
+//! How containers are built from their encoding: a tree per (writer type, reader type), resolved when it is compiled.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
+
+use super::primitive::{self, Trouble};
+use super::{Fault, VALUES_MAX, Val, ZERO_BYTE_ITEMS_MAX, defaults, lift};
+use crate::schema::resolve;
+use crate::schema::{Kind, NodeId, Schema};
+
+/// Deepest nesting of containers that is built: the limits of a datum and of a schema together, unions not counted.
+const BUILD_DEPTH_MAX: u32 = 128;
+
+/// Index of a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShapeId(u32);
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    /// An int or long that the reader takes as a float or double.
+    IntAsFloat,
+    IntAsDouble,
+    Text,
+    Bytes,
+    Fixed(u32),
+    /// The reader's symbol for each of the writer's.
+    Enum(Vec<Arc<str>>),
+    Array(ShapeId),
+    Map(ShapeId),
+    Union(Vec<ShapeId>),
+    Record(Vec<Step>, Vec<Arc<str>>),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// The next value of the writer is the reader's field with this index, or is passed over.
+    Read(ShapeId, Option<u32>),
+    /// The reader's field has this default.
+    Default(u32, ShapeId, Arc<[u8]>),
+}
+
+/// The shapes of one scan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shapes {
+    /// The shape and the reader's node, whose meaning a value is lifted to. `None` for what the reader passes over.
+    shapes: Vec<(Shape, Option<NodeId>)>,
+    known: HashMap<(bool, NodeId, Option<NodeId>), ShapeId>,
+}
+
+/// How many values one datum may still become.
+pub(super) struct Budget {
+    values: usize,
+    items: u64,
+}
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Budget {
+        Budget {
+            values: VALUES_MAX.saturating_add(bytes.saturating_mul(4)),
+            items: bytes as u64 + ZERO_BYTE_ITEMS_MAX,
+        }
+    }
+}
+
+impl Shapes {
+    /// The shape of reading the writer's `w` as the reader's `r`, which it resolves to.
+    pub(super) fn compile(
+        &mut self,
+        writer: &Schema,
+        w: NodeId,
+        reader: &Schema,
+        r: NodeId,
+    ) -> ShapeId {
+        self.pair(writer, w, reader, Some(r))
+    }
+
+    fn pair(&mut self, writer: &Schema, w: NodeId, reader: &Schema, r: Option<NodeId>) -> ShapeId {
+        let r = match r.map(|r| (r, &reader.node(r).kind)) {
+            Some((_, Kind::Union(branches))) if !matches!(writer.node(w).kind, Kind::Union(_)) => {
+                resolve::reader_branch(writer, w, reader, branches).map(|at| branches[at])
+            }
+            other => other.map(|(r, _)| r),
+        };
+        // Defaults are read with the reader's schema on both sides.
+        let key = (std::ptr::eq(writer, reader), w, r);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let id = ShapeId(self.shapes.len() as u32);
+        self.known.insert(key, id);
+        self.shapes.push((Shape::Null, r));
+        let rk = r.map(|r| &reader.node(r).kind);
+        let shape = match (&writer.node(w).kind, rk) {
+            (Kind::Null, _) => Shape::Null,
+            (Kind::Boolean, _) => Shape::Boolean,
+            (Kind::Int | Kind::Long, Some(Kind::Float)) => Shape::IntAsFloat,
+            (Kind::Int | Kind::Long, Some(Kind::Double)) => Shape::IntAsDouble,
+            (Kind::Int, _) => Shape::Int,
+            (Kind::Long, _) => Shape::Long,
+            (Kind::Float, _) => Shape::Float,
+            (Kind::Double, _) => Shape::Double,
+            (Kind::String, Some(Kind::Bytes)) => Shape::Bytes,
+            (Kind::Bytes, Some(Kind::String)) | (Kind::String, _) => Shape::Text,
+            (Kind::Bytes, _) => Shape::Bytes,
+            (Kind::Fixed { size }, _) => Shape::Fixed(*size),
+            (
+                Kind::Enum { symbols, .. },
+                Some(Kind::Enum {
+                    symbols: known,
+                    default,
+                }),
+            ) => {
+                let at = resolve::symbols(symbols, known, *default);
+                Shape::Enum(
+                    at.zip(symbols)
+                        .map(|(at, own)| at.map_or(own, |at| &known[at as usize]).clone())
+                        .collect(),
+                )
+            }
+            (Kind::Enum { symbols, .. }, _) => Shape::Enum(symbols.clone()),
+            (Kind::Array(wi), rk) => {
+                let inner = match rk {
+                    Some(Kind::Array(ri)) => Some(*ri),
+                    _ => None,
+                };
+                Shape::Array(self.pair(writer, *wi, reader, inner))
+            }
+            (Kind::Map(wi), rk) => {
+                let inner = match rk {
+                    Some(Kind::Map(ri)) => Some(*ri),
+                    _ => None,
+                };
+                Shape::Map(self.pair(writer, *wi, reader, inner))
+            }
+            (Kind::Union(branches), _) => Shape::Union(
+                branches
+                    .iter()
+                    .map(|b| self.pair(writer, *b, reader, r))
+                    .collect(),
+            ),
+            (Kind::Record(wf), rk) => {
+                let rf = match rk {
+                    Some(Kind::Record(fields)) => fields.as_slice(),
+                    _ => &[],
+                };
+                let map = resolve::field_map(wf, rf);
+                let mut steps: Vec<Step> = Vec::with_capacity(wf.len());
+                for (i, field) in wf.iter().enumerate() {
+                    let j = map.iter().position(|from| *from == Some(i));
+                    let shape = self.pair(writer, field.ty, reader, j.map(|j| rf[j].ty));
+                    steps.push(Step::Read(shape, j.map(|j| j as u32)));
+                }
+                for (j, field) in rf.iter().enumerate().filter(|(j, _)| map[*j].is_none()) {
+                    let bytes = field
+                        .default
+                        .as_ref()
+                        .and_then(|d| defaults::encode(reader, field.ty, d).ok());
+                    // Resolution has encoded this default once already, without a fault.
+                    if let Some(bytes) = bytes {
+                        let shape = self.pair(reader, field.ty, reader, Some(field.ty));
+                        steps.push(Step::Default(j as u32, shape, bytes.into()));
+                    }
+                }
+                Shape::Record(steps, rf.iter().map(|field| field.name.clone()).collect())
+            }
+        };
+        self.shapes[id.0 as usize].0 = shape;
+        id
+    }
+
+    /// Builds the value at `pos`. The bytes have been scanned, but nothing here relies on it.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one recursive walk; a struct would only rename them"
+    )]
+    pub(super) fn read<'a>(
+        &'a self,
+        reader: &Schema,
+        id: ShapeId,
+        data: &'a [u8],
+        pos: &mut usize,
+        bump: &'a Bump,
+        budget: &mut Budget,
+        lifted: bool,
+        depth: u32,
+    ) -> Result<Val<'a>, Fault> {
+        let wrong = |trouble: Trouble| Fault::new(trouble.reason(), "the value cannot be read");
+        if budget.values == 0 || depth > BUILD_DEPTH_MAX {
+            let what = "the value nests too deep or holds too many values to be built";
+            return Err(Fault::new("avro_limit", what));
+        }
+        budget.values -= 1;
+        let (shape, node) = &self.shapes[id.0 as usize];
+        let after = |pos: &mut usize, (from, end): (usize, usize)| {
+            *pos = end;
+            &data[from..end]
+        };
+        let value = match shape {
+            Shape::Null => Val::Null,
+            Shape::Boolean => Val::Bool(step(pos, primitive::boolean(data, *pos)).map_err(wrong)?),
+            Shape::Int => Val::Int(step(pos, primitive::int(data, *pos)).map_err(wrong)?),
+            Shape::Long => Val::Int(step(pos, primitive::long(data, *pos)).map_err(wrong)?),
+            Shape::Float => Val::Double(
+                step(pos, primitive::float(data, *pos))
+                    .map_err(wrong)?
+                    .into(),
+            ),
+            Shape::Double => Val::Double(step(pos, primitive::double(data, *pos)).map_err(wrong)?),
+            Shape::IntAsFloat => {
+                Val::Double((step(pos, primitive::long(data, *pos)).map_err(wrong)? as f32).into())
+            }
+            Shape::IntAsDouble => {
+                Val::Double(step(pos, primitive::long(data, *pos)).map_err(wrong)? as f64)
+            }
+            Shape::Text => {
+                let bytes = after(pos, primitive::run(data, *pos).map_err(wrong)?);
+                Val::Str(std::str::from_utf8(bytes).map_err(|_| wrong(Trouble::Utf8))?)
+            }
+            Shape::Bytes => Val::Bytes(after(pos, primitive::run(data, *pos).map_err(wrong)?)),
+            Shape::Fixed(size) => {
+                let end = primitive::skip(data, *pos, *size).map_err(wrong)?;
+                Val::Bytes(after(pos, (*pos, end)))
+            }
+            Shape::Enum(symbols) => {
+                let read = primitive::index(data, *pos, symbols.len() as u32, Trouble::EnumIndex);
+                Val::Str(&symbols[step(pos, read).map_err(wrong)? as usize])
+            }
+            Shape::Union(branches) => {
+                let read = primitive::index(data, *pos, branches.len() as u32, Trouble::UnionIndex);
+                let branch = branches[step(pos, read).map_err(wrong)? as usize];
+                return self.read(reader, branch, data, pos, bump, budget, lifted, depth);
+            }
+            Shape::Array(items) => {
+                let mut list = BumpVec::new_in(bump);
+                while let Some(count) = next_block(data, pos, budget).map_err(wrong)? {
+                    for _ in 0..count {
+                        list.push(self.read(
+                            reader,
+                            *items,
+                            data,
+                            pos,
+                            bump,
+                            budget,
+                            lifted,
+                            depth + 1,
+                        )?);
+                    }
+                }
+                Val::List(list.into_bump_slice())
+            }
+            Shape::Map(values) => {
+                let mut entries = BumpVec::new_in(bump);
+                while let Some(count) = next_block(data, pos, budget).map_err(wrong)? {
+                    for _ in 0..count {
+                        let key = after(pos, primitive::run(data, *pos).map_err(wrong)?);
+                        let key = std::str::from_utf8(key).map_err(|_| wrong(Trouble::Utf8))?;
+                        let value =
+                            self.read(reader, *values, data, pos, bump, budget, lifted, depth + 1)?;
+                        entries.push((Val::Str(key), value));
+                    }
+                }
+                Val::Map(entries.into_bump_slice())
+            }
+            Shape::Record(steps, names) => {
+                let fields = bump
+                    .alloc_slice_fill_iter(names.iter().map(|name| (Val::Str(name), Val::Null)));
+                for step in steps {
+                    match step {
+                        Step::Read(shape, field) => {
+                            let value = self.read(
+                                reader,
+                                *shape,
+                                data,
+                                pos,
+                                bump,
+                                budget,
+                                lifted,
+                                depth + 1,
+                            )?;
+                            if let Some(field) = field {
+                                fields[*field as usize].1 = value;
+                            }
+                        }
+                        Step::Default(field, shape, bytes) => {
+                            let at = &mut 0;
+                            let value = self.read(
+                                reader,
+                                *shape,
+                                bytes,
+                                at,
+                                bump,
+                                budget,
+                                lifted,
+                                depth + 1,
+                            )?;
+                            fields[*field as usize].1 = value;
+                        }
+                    }
+                }
+                Val::Map(fields)
+            }
+        };
+        match node {
+            Some(node) if lifted => lift(reader, *node, value, bump),
+            _ => Ok(value),
+        }
+    }
+}
+
+fn step<T>(pos: &mut usize, read: Result<(T, usize), Trouble>) -> Result<T, Trouble> {
+    let (value, end) = read?;
+    *pos = end;
+    Ok(value)
+}
+
+fn next_block(data: &[u8], pos: &mut usize, budget: &mut Budget) -> Result<Option<u64>, Trouble> {
+    let (block, next) = primitive::block(data, *pos, 0, &mut budget.items)?;
+    *pos = next;
+    Ok((block.items > 0).then_some(block.items))
+}

@@ -3,10 +3,10 @@
 //! The specification lets a union or an enum fail on the datum that has no counterpart, and ignores logical types; then
 //! a stream would break on a value weeks later, or read microseconds as milliseconds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use super::{Field, Kind, Logical, NodeId, Schema};
+use super::{Field, Kind, Logical, Node, NodeId, Schema};
 use crate::codec::defaults;
 
 /// Deepest nesting of pairs that is followed. Types nest 64 deep at most; the rest is recursion, which repeats.
@@ -54,42 +54,84 @@ pub(crate) fn same_field(name: &str, reader: &Field) -> bool {
     *reader.name == *name || reader.aliases.iter().any(|alias| alias == name)
 }
 
-/// The writer's field that a reader's field is read from: by name, else by the reader's aliases.
-pub(crate) fn writer_field(writer: &[Field], reader: &Field) -> Option<usize> {
-    writer
+/// For each field of the reader the index of the writer's field that it is read from: the one of its name, else one
+/// that an alias of it names and that no other field of the reader claims.
+pub(crate) fn field_map(writer: &[Field], reader: &[Field]) -> Vec<Option<usize>> {
+    let mut claimed = vec![false; writer.len()];
+    let by_name: HashMap<&str, usize> = writer
         .iter()
-        .position(|field| field.name == reader.name)
-        .or_else(|| {
-            writer
-                .iter()
-                .position(|field| same_field(&field.name, reader))
-        })
+        .enumerate()
+        .map(|(i, f)| (&*f.name, i))
+        .collect();
+    let mut map: Vec<Option<usize>> = reader
+        .iter()
+        .map(|field| by_name.get(&*field.name).copied())
+        .collect();
+    for at in map.iter().flatten() {
+        claimed[*at] = true;
+    }
+    for (field, slot) in reader
+        .iter()
+        .zip(&mut map)
+        .filter(|(_, slot)| slot.is_none())
+    {
+        let by_alias = field
+            .aliases
+            .iter()
+            .filter_map(|alias| by_name.get(alias.as_str()));
+        if let Some(at) = by_alias.copied().find(|at| !claimed[*at]) {
+            claimed[at] = true;
+            *slot = Some(at);
+        }
+    }
+    map
 }
 
-/// The branch of the reader's union that a writer's (non-union) type is read as: the same type before a promotion,
-/// the same name before the same shape.
+/// The branch of the reader's union that a writer's (non-union) type is read as: the same type and name before the same
+/// unqualified name or alias, that before a promotion. Only the types themselves are compared, not what is inside.
 pub(crate) fn reader_branch(
     writer: &Schema,
     w: NodeId,
     reader: &Schema,
     branches: &[NodeId],
 ) -> Option<usize> {
-    let fits = |branch: &NodeId| Resolver::fits(writer, w, reader, *branch);
-    let exact = |branch: &NodeId| {
-        let (a, b) = (writer.node(w), reader.node(*branch));
-        std::mem::discriminant(&a.kind) == std::mem::discriminant(&b.kind)
-            && a.name == b.name
-            && fits(branch)
+    let node = writer.node(w);
+    let rank = |branch: &NodeId| {
+        let other = reader.node(*branch);
+        if std::mem::discriminant(&node.kind) == std::mem::discriminant(&other.kind) {
+            match (&node.name, &other.name) {
+                (a, b) if a == b => Some(0),
+                _ if names_agree(node, other) => Some(1),
+                _ => None,
+            }
+        } else {
+            is_promotion(&node.kind, &other.kind).then_some(2)
+        }
     };
-    let same_kind = |branch: &NodeId| {
-        let (a, b) = (writer.node(w), reader.node(*branch));
-        std::mem::discriminant(&a.kind) == std::mem::discriminant(&b.kind) && fits(branch)
-    };
-    branches
+    let ranked = branches
         .iter()
-        .position(exact)
-        .or_else(|| branches.iter().position(same_kind))
-        .or_else(|| branches.iter().position(fits))
+        .enumerate()
+        .filter_map(|(i, b)| Some((rank(b)?, i)));
+    ranked.min().map(|(_, i)| i)
+}
+
+fn is_promotion(writer: &Kind, reader: &Kind) -> bool {
+    matches!(
+        (writer, reader),
+        (Kind::Int, Kind::Long | Kind::Float | Kind::Double)
+            | (Kind::Long, Kind::Float | Kind::Double)
+            | (Kind::Float, Kind::Double)
+            | (Kind::String, Kind::Bytes)
+            | (Kind::Bytes, Kind::String)
+    )
+}
+
+/// The specification: unqualified names agree, or an alias of the reader names the writer's type.
+fn names_agree(writer: &Node, reader: &Node) -> bool {
+    let (Some(a), Some(b)) = (&writer.name, &reader.name) else {
+        return false;
+    };
+    last(a) == last(b) || reader.aliases.iter().any(|alias| alias == a)
 }
 
 /// Where each symbol of the writer's enum stands in the reader's; `None` for one that the reader can neither name nor default.
@@ -116,18 +158,6 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Whether the pair fits, without a report.
-    fn fits(writer: &Schema, w: NodeId, reader: &Schema, r: NodeId) -> bool {
-        let mut trial = Resolver {
-            writer,
-            reader,
-            seen: HashSet::new(),
-            faults: Vec::new(),
-        };
-        trial.pair(w, r, "", 0);
-        trial.faults.is_empty()
-    }
-
     fn fault(&mut self, path: &str, message: String) {
         if self.faults.len() < MISMATCHES_MAX {
             self.faults.push(Mismatch {
@@ -156,20 +186,13 @@ impl Resolver<'_> {
                 }
             }
             (_, Kind::Union(branches)) => {
-                if reader_branch(self.writer, w, self.reader, branches).is_none() {
-                    // With one candidate of the same shape, its own faults say more than "no branch".
-                    let alike = |b: &&NodeId| {
-                        std::mem::discriminant(&self.reader.node(**b).kind)
-                            == std::mem::discriminant(&wn.kind)
-                    };
-                    match branches.iter().find(alike) {
-                        Some(branch) => self.pair(w, *branch, path, depth + 1),
-                        None => self.misfit(w, r, path),
-                    }
+                match reader_branch(self.writer, w, self.reader, branches) {
+                    Some(branch) => self.pair(w, branches[branch], path, depth + 1),
+                    None => self.misfit(w, r, path),
                 }
             }
             (Kind::Record(wf), Kind::Record(rf)) => {
-                if !self.names_agree(w, r) {
+                if !names_agree(wn, rn) {
                     return self.misfit(w, r, path);
                 }
                 if !meanings_agree(&wn.logical, &rn.logical) {
@@ -184,7 +207,7 @@ impl Resolver<'_> {
                     default,
                 },
             ) => {
-                if !self.names_agree(w, r) {
+                if !names_agree(wn, rn) {
                     return self.misfit(w, r, path);
                 }
                 let missing: Vec<&str> = symbols(ws, rs, *default)
@@ -202,7 +225,7 @@ impl Resolver<'_> {
                 }
             }
             (Kind::Fixed { size: a }, Kind::Fixed { size: b }) => {
-                if a != b || !self.names_agree(w, r) || !meanings_agree(&wn.logical, &rn.logical) {
+                if a != b || !names_agree(wn, rn) || !meanings_agree(&wn.logical, &rn.logical) {
                     self.misfit(w, r, path);
                 }
             }
@@ -213,15 +236,7 @@ impl Resolver<'_> {
                 self.pair(*wi, *ri, &format!("{path}{{}}"), depth + 1)
             }
             (a, b) => {
-                let promoted = matches!(
-                    (a, b),
-                    (Kind::Int, Kind::Long | Kind::Float | Kind::Double)
-                        | (Kind::Long, Kind::Float | Kind::Double)
-                        | (Kind::Float, Kind::Double)
-                        | (Kind::String, Kind::Bytes)
-                        | (Kind::Bytes, Kind::String)
-                );
-                if !(a == b || promoted) || !meanings_agree(&wn.logical, &rn.logical) {
+                if !(a == b || is_promotion(a, b)) || !meanings_agree(&wn.logical, &rn.logical) {
                     self.misfit(w, r, path);
                 }
             }
@@ -229,13 +244,13 @@ impl Resolver<'_> {
     }
 
     fn records(&mut self, wf: &[Field], rf: &[Field], path: &str, depth: u32) {
-        for field in rf {
+        for (field, from) in rf.iter().zip(field_map(wf, rf)) {
             let path = if path.is_empty() {
                 field.name.to_string()
             } else {
                 format!("{path}.{}", field.name)
             };
-            match (writer_field(wf, field), &field.default) {
+            match (from, &field.default) {
                 (Some(at), _) => self.pair(wf[at].ty, field.ty, &path, depth + 1),
                 (None, Some(default)) => {
                     if let Err(fault) = defaults::encode(self.reader, field.ty, default) {
@@ -254,15 +269,6 @@ impl Resolver<'_> {
                 ),
             }
         }
-    }
-
-    /// The specification: unqualified names agree, or an alias of the reader names the writer's type.
-    fn names_agree(&self, w: NodeId, r: NodeId) -> bool {
-        let (wn, rn) = (self.writer.node(w), self.reader.node(r));
-        let (Some(a), Some(b)) = (&wn.name, &rn.name) else {
-            return false;
-        };
-        last(a) == last(b) || rn.aliases.iter().any(|alias| alias == a)
     }
 
     fn misfit(&mut self, w: NodeId, r: NodeId, path: &str) {
