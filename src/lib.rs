@@ -20,6 +20,17 @@
 //! demo      the main job on an embedded broker and registry
 //! ```
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::todo,
+        clippy::dbg_macro
+    )
+)]
 
 pub mod admin;
 pub mod cli;
@@ -28,6 +39,7 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod expr;
+#[allow(unsafe_code)]
 pub mod kafka;
 pub mod pipeline;
 pub mod registry;
