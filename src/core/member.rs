@@ -8,8 +8,8 @@
 //!
 //! - Every rebalance is answered: `Assigned` by an [`Action::Assign`] at once, empty while the positions are being
 //!   read, so that a slow or stuck read never holds up the group; the partitions follow in later incremental assigns.
-//!   `Revoked` and `Lost` by one [`Action::Unassign`] each. Only what was assigned is named there, because librdkafka
-//!   refuses the rest.
+//!   `Revoked` and `Lost` by one [`Action::Unassign`] each, of exactly the partitions named there, those included
+//!   that were never assigned.
 //! - A partition that is being revoked drains while the others go on. Its lane has until `drain_timeout` less a share
 //!   for the final commit, is then abandoned, and the partition is given back at `drain_timeout` in any case.
 //! - One commit per partition is under way at a time, so an older one never lands on a newer one. Failures are driven
@@ -132,7 +132,8 @@ pub enum Action {
     },
     /// Commit, answer with [`Event::CommitAnswer`].
     Commit(Batch, Vec<CommitEntry>),
-    /// Incremental unassign. Must be called with an empty list too.
+    /// Incremental unassign, the answer to [`Event::Revoked`] and [`Event::Lost`]: the same partitions. Must be called
+    /// with an empty list too.
     Unassign(Vec<Tp>),
     /// The partition has no position that may be used. It is ours and stands still.
     Stopped(Tp, StartFault),
@@ -180,8 +181,8 @@ pub struct Positions {
 pub struct Member {
     config: MemberConfig,
     partitions: BTreeMap<Tp, State>,
-    /// Rebalances that wait for an unassign, with the partitions it waits for.
-    revocations: Vec<BTreeSet<Tp>>,
+    /// Rebalances that wait for their unassign: the partitions they name.
+    revocations: Vec<Vec<Tp>>,
     /// Commits of initial positions under way, with their topics.
     bootstraps: BTreeMap<Batch, BTreeSet<u16>>,
     next_epoch: u32,
@@ -285,7 +286,7 @@ impl Member {
                 initial,
                 positions,
             } => {
-                self.bootstrap(now, request, initial, actions);
+                self.bootstrap(request, initial, actions);
                 self.resolved(now, request, positions, actions);
             }
             Event::Revoked(tps) => self.revoked(now, tps, actions),
@@ -330,7 +331,6 @@ impl Member {
 
     fn bootstrap(
         &mut self,
-        now: Millis,
         request: Request,
         initial: Vec<(Tp, Start)>,
         actions: &mut Vec<Action>,
@@ -420,6 +420,14 @@ impl Member {
                 Err(fault) => resolving.try_later(now, fault),
             }
         }
+        for state in self.partitions.values_mut() {
+            if let State::Resolving(resolving) = state
+                && resolving.asked == Some(request)
+            {
+                let fault = "the answer does not name the partition".to_owned();
+                resolving.try_later(now, StartFault::Unreadable(fault));
+            }
+        }
         if !assign.is_empty() {
             actions.push(Action::Assign(assign));
         }
@@ -427,40 +435,31 @@ impl Member {
 
     fn revoked(&mut self, now: Millis, tps: Vec<Tp>, actions: &mut Vec<Action>) {
         let config = self.config;
-        let mut waits_for = BTreeSet::new();
-        for tp in tps {
-            match self.partitions.get_mut(&tp) {
+        for tp in &tps {
+            match self.partitions.get_mut(tp) {
                 None => {}
-                Some(State::Active(active)) => {
-                    active.leave(tp, now, config, actions);
-                    waits_for.insert(tp);
-                }
-                Some(_) => drop(self.partitions.remove(&tp)),
+                Some(State::Active(active)) => active.leave(*tp, now, config, actions),
+                Some(_) => drop(self.partitions.remove(tp)),
             }
         }
-        self.revocations.push(waits_for);
+        self.revocations.push(tps);
     }
 
     fn lost(&mut self, tps: Vec<Tp>, actions: &mut Vec<Action>) {
-        let mut unassign = Vec::new();
-        for tp in tps {
-            let Some(State::Active(active)) = self.partitions.remove(&tp) else {
+        for tp in &tps {
+            let Some(State::Active(active)) = self.partitions.remove(tp) else {
                 continue;
             };
-            unassign.push(tp);
-            if active
-                .leaving
-                .as_ref()
-                .is_none_or(|leaving| leaving.released.is_none())
-            {
+            let last_word = active.leaving.as_ref().and_then(|leaving| leaving.released);
+            if last_word.is_none() {
                 actions.push(Action::AbandonLane {
-                    tp,
+                    tp: *tp,
                     epoch: active.positions.epoch,
                 });
             }
-            self.leave_behind(tp, &active);
+            self.leave_behind(*tp, &active);
         }
-        actions.push(Action::Unassign(unassign));
+        actions.push(Action::Unassign(tps));
     }
 
     fn drained(&mut self, tp: Tp, epoch: Epoch, frontier: i64, records: u64) {
@@ -599,31 +598,33 @@ impl Member {
     }
 
     fn finish_revocations(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let revocations = std::mem::take(&mut self.revocations);
-        for waits_for in revocations {
-            if !waits_for.iter().all(|tp| self.may_leave(*tp, now)) {
-                self.revocations.push(waits_for);
+        for tps in std::mem::take(&mut self.revocations) {
+            if !tps.iter().all(|tp| self.may_leave(*tp, now)) {
+                self.revocations.push(tps);
                 continue;
             }
-            let unassign: Vec<Tp> = waits_for
-                .into_iter()
-                .filter(|tp| self.partitions.contains_key(tp))
-                .collect();
-            for tp in &unassign {
-                let Some(State::Active(active)) = self.partitions.remove(tp) else {
-                    continue;
-                };
-                self.leave_behind(*tp, &active);
-                if self.shutdown.is_none()
-                    && active
-                        .leaving
-                        .is_some_and(|leaving| leaving.is_wanted_again)
-                {
-                    self.partitions
-                        .insert(*tp, State::Resolving(Resolving::default()));
-                }
+            for tp in &tps {
+                self.left(*tp);
             }
-            actions.push(Action::Unassign(unassign));
+            actions.push(Action::Unassign(tps));
+        }
+    }
+
+    fn left(&mut self, tp: Tp) {
+        let Some(State::Active(Active {
+            leaving: Some(leaving),
+            ..
+        })) = self.partitions.get(&tp)
+        else {
+            return;
+        };
+        let is_wanted_again = leaving.is_wanted_again && self.shutdown.is_none();
+        if let Some(State::Active(active)) = self.partitions.remove(&tp) {
+            self.leave_behind(tp, &active);
+        }
+        if is_wanted_again {
+            self.partitions
+                .insert(tp, State::Resolving(Resolving::default()));
         }
     }
 
@@ -640,9 +641,6 @@ impl Member {
             }
         }
         self.is_done = true;
-        if !partitions.is_empty() {
-            actions.push(Action::Unassign(partitions.into_keys().collect()));
-        }
         actions.push(Action::Done(self.shutdown.clone().unwrap_or_default()));
     }
 

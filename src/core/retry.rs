@@ -25,7 +25,7 @@ impl Backoff {
         let doubled = 1_u64.checked_shl(self.attempts).unwrap_or(u64::MAX);
         let ceiling = self.base_ms.saturating_mul(doubled).min(self.cap_ms);
         self.attempts = self.attempts.saturating_add(1);
-        Millis((u128::from(random) * (u128::from(ceiling) + 1) >> 64) as u64)
+        Millis(((u128::from(random) * (u128::from(ceiling) + 1)) >> 64) as u64)
     }
 
     /// It worked: the next failure is a first one again.

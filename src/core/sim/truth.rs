@@ -136,7 +136,7 @@ impl Truth {
             12..18 => Verdict::Poison,
             _ => {
                 let routes = 1 + (hash >> 8) as u8 % 3;
-                let refused = if (hash >> 16) % 12 == 0 {
+                let refused = if (hash >> 16).is_multiple_of(12) {
                     (hash >> 24) as u8 & ((1 << routes) - 1)
                 } else {
                     0
