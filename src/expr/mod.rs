@@ -8,17 +8,33 @@
 //! `event.before` are real. What is left for a record are faults of its values (overflow, division by zero, text that
 //! is not a time); each of them has a reason code and is listed in [`Compiled::can_fail`].
 
+mod ast;
+mod calls;
+mod check;
+mod cx;
 mod env;
+mod eval;
 mod facts;
 mod fault;
+mod func;
 mod node;
+mod operators;
+mod parse;
+mod path;
+mod template;
+mod time;
 mod types;
+mod value;
 mod wants;
 
+pub use cx::{Cx, Datum};
 pub use env::{BeforeColumns, Binding, Env, Envelope, EventEnv, KeyEnv, Meta, OutField};
+pub use eval::eval;
 pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault};
-pub use node::{Compiled, Const, MetaField, Node, Source};
+pub use func::{Func, Part};
+pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source};
+pub use template::{Part as TemplatePart, Template};
 pub use types::{Type, View};
 pub use wants::Wants;
 
@@ -27,14 +43,14 @@ pub use wants::Wants;
 /// # Errors
 /// All faults found in the text.
 pub fn compile(
-    _text: &str,
-    _env: &Env,
-    _wants: &mut Wants,
-    _facts: &Facts,
+    text: &str,
+    env: &Env,
+    wants: &mut Wants,
+    facts: &Facts,
 ) -> Result<Compiled, Vec<ExprFault>> {
-    Err(vec![ExprFault::new(
-        "expr_syntax",
-        (0, 0),
-        "the language is not built yet",
-    )])
+    let ast = parse::parse(text).map_err(|fault| vec![fault])?;
+    check::check(&ast, env, wants, facts)
 }
+
+#[cfg(test)]
+mod tests;

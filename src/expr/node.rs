@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use regex::Regex;
+
+pub use super::ast::FoldKind;
+use super::func::Func;
 use super::{Facts, Type, View};
-use crate::codec::Decimal;
+use crate::codec::{Decimal, Val};
 
 /// A checked expression, ready to be evaluated for any record of its source.
 #[derive(Clone, Debug)]
@@ -82,9 +86,57 @@ pub enum Const {
     Decimal(Decimal),
     Timestamp(i64, u32),
     Duration(i64, i32),
-    /// Days since 1970-01-01.
-    Date(i64),
-    List(Vec<Const>),
+}
+
+impl Const {
+    /// The type of the constant.
+    pub fn ty(&self) -> Type {
+        match self {
+            Const::Null => Type::Null,
+            Const::Bool(_) => Type::Bool,
+            Const::Int(_) => Type::Int,
+            Const::Uint(_) => Type::Uint,
+            Const::Double(_) => Type::Double,
+            Const::Str(_) => Type::String,
+            Const::Bytes(_) => Type::Bytes,
+            Const::Decimal(_) => Type::Decimal,
+            Const::Timestamp(..) => Type::Timestamp,
+            Const::Duration(..) => Type::Duration,
+        }
+    }
+
+    /// The constant as a value.
+    pub fn val(&self) -> Val<'_> {
+        match self {
+            Const::Null => Val::Null,
+            Const::Bool(v) => Val::Bool(*v),
+            Const::Int(v) => Val::Int(*v),
+            Const::Uint(v) => Val::Uint(*v),
+            Const::Double(v) => Val::Double(*v),
+            Const::Str(v) => Val::Str(v),
+            Const::Bytes(v) => Val::Bytes(v),
+            Const::Decimal(v) => Val::Decimal(v),
+            Const::Timestamp(seconds, nanos) => Val::Timestamp(*seconds, *nanos),
+            Const::Duration(seconds, nanos) => Val::Duration(*seconds, *nanos),
+        }
+    }
+
+    /// The value as a constant; `None` for lists and maps.
+    pub fn of(val: Val) -> Option<Const> {
+        Some(match val {
+            Val::Null => Const::Null,
+            Val::Bool(v) => Const::Bool(v),
+            Val::Int(v) => Const::Int(v),
+            Val::Uint(v) => Const::Uint(v),
+            Val::Double(v) => Const::Double(v),
+            Val::Str(v) => Const::Str(v.into()),
+            Val::Bytes(v) => Const::Bytes(v.into()),
+            Val::Decimal(v) => Const::Decimal(*v),
+            Val::Timestamp(seconds, nanos) => Const::Timestamp(seconds, nanos),
+            Val::Duration(seconds, nanos) => Const::Duration(seconds, nanos),
+            Val::List(_) | Val::Map(_) => return None,
+        })
+    }
 }
 
 /// One step of an evaluation. Operands have been checked: what a node is given fits it, except for `dyn`.
@@ -101,4 +153,89 @@ pub enum Node {
     /// A value computed by an earlier expression.
     Reg(u16),
     Meta(MetaField),
+    /// A variable of a macro, counted from the innermost.
+    Local(u16),
+    /// A field of a record that is a value (an element of a list).
+    Field {
+        of: Box<Node>,
+        name: Arc<str>,
+        view: View,
+    },
+    Not(Box<Node>),
+    Negate(Box<Node>),
+    And(Box<[Node; 2]>),
+    Or(Box<[Node; 2]>),
+    Cond(Box<[Node; 3]>),
+    Equal {
+        operands: Box<[Node; 2]>,
+        negated: bool,
+    },
+    IsNull {
+        of: Box<Node>,
+        negated: bool,
+    },
+    Compare {
+        order: Order,
+        operands: Box<[Node; 2]>,
+    },
+    Arith {
+        op: Arith,
+        operands: Box<[Node; 2]>,
+    },
+    In(Box<[Node; 2]>),
+    InSet {
+        of: Box<Node>,
+        set: Set,
+    },
+    Index(Box<[Node; 2]>),
+    /// Whether a map has a key.
+    HasKey {
+        of: Box<Node>,
+        key: Arc<str>,
+    },
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+    Call(Func, Vec<Node>),
+    /// A search with a pattern that was compiled once.
+    Matches(Box<Node>, Regex),
+    Fold(Box<Fold>),
+}
+
+/// The four orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Order {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// Arithmetic, and its namesakes on text, lists and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Arith {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+/// Constants on the right of `in`, sorted.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Set {
+    Ints(Vec<i64>),
+    Texts(Vec<Arc<str>>),
+}
+
+/// A macro over a list or the keys of a map.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Fold {
+    pub kind: FoldKind,
+    pub over: Node,
+    pub filter: Option<Node>,
+    pub body: Node,
 }

@@ -77,6 +77,15 @@ impl View {
             View::List(_) | View::Map(_) | View::Record | View::VariableDecimal
         )
     }
+
+    /// Whether the physical value is the value already.
+    pub(super) fn is_physical(&self) -> bool {
+        match self {
+            View::Plain | View::Record => true,
+            View::List(item) | View::Map(item) => item.is_physical(),
+            _ => false,
+        }
+    }
 }
 
 impl Type {

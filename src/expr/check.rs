@@ -1,0 +1,566 @@
+//! From syntax tree to typed nodes: names, types, nullability and what conditions prove. Paths are in `path.rs`,
+//! operators in `operators.rs`, functions in `calls.rs`.
+
+use std::collections::BTreeSet;
+
+use super::ast::{Ast, AstKind, BinaryOp, FoldKind, Span};
+use super::node::Fold;
+use super::{
+    Binding, Compiled, Const, Env, ExprFault, Facts, Node, Source, Type, View, Wants, eval,
+};
+
+/// Macros within macros: each multiplies the time.
+const FOLDS_MAX: usize = 3;
+
+/// Checks a tree and compiles it.
+pub(super) fn check(
+    ast: &Ast,
+    env: &Env,
+    wants: &mut Wants,
+    facts: &Facts,
+) -> Result<Compiled, Vec<ExprFault>> {
+    let mut checker = Checker {
+        env,
+        wants,
+        faults: Vec::new(),
+        can_fail: BTreeSet::new(),
+        reads: BTreeSet::new(),
+        locals: Vec::new(),
+        lenient: false,
+    };
+    let node = checker.expr(ast, facts).and_then(|typed| {
+        let (ty, if_true, if_false) = (
+            typed.ty.clone(),
+            typed.if_true.clone(),
+            typed.if_false.clone(),
+        );
+        Some((checker.node(typed)?, ty, if_true, if_false))
+    });
+    match node {
+        Some((node, ty, if_true, if_false)) if checker.faults.is_empty() => Ok(Compiled {
+            node,
+            ty,
+            if_true,
+            if_false,
+            can_fail: checker.can_fail.into_iter().collect(),
+            reads: checker.reads,
+        }),
+        _ => Err(checker.faults),
+    }
+}
+
+/// A checked part of an expression.
+pub(super) struct Typed {
+    pub value: Value,
+    pub ty: Type,
+    pub span: Span,
+    /// The name under which facts know the value.
+    pub path: Option<String>,
+    /// What is known where it is true, beyond what was known before.
+    pub if_true: Facts,
+    /// What is known where it is false.
+    pub if_false: Facts,
+}
+
+/// Where a value comes from. A path becomes a slot only when its value is used, so that `event.after.id` wants one slot.
+pub(super) enum Value {
+    Node(Node),
+    Path {
+        source: Source,
+        path: Vec<u32>,
+        view: View,
+    },
+}
+
+/// A variable of a macro.
+pub(super) struct Local {
+    pub name: String,
+    pub ty: Type,
+}
+
+pub(super) struct Checker<'e> {
+    pub env: &'e Env,
+    pub wants: &'e mut Wants,
+    pub faults: Vec<ExprFault>,
+    pub can_fail: BTreeSet<&'static str>,
+    pub reads: BTreeSet<String>,
+    pub locals: Vec<Local>,
+    /// Inside of `has`: a null parent is an answer, not a fault.
+    pub lenient: bool,
+}
+
+impl Typed {
+    pub fn new(node: Node, ty: Type, span: Span) -> Typed {
+        Typed {
+            value: Value::Node(node),
+            ty,
+            span,
+            path: None,
+            if_true: Facts::none(),
+            if_false: Facts::none(),
+        }
+    }
+
+    pub fn constant(&self) -> Option<&Const> {
+        match &self.value {
+            Value::Node(Node::Const(value)) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Checks one part; `None` after a fault was noted.
+    pub fn expr(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
+        let span = ast.span;
+        match &ast.kind {
+            AstKind::Literal(value) => {
+                let mut typed = Typed::new(Node::Const(value.clone()), value.ty(), span);
+                match value {
+                    Const::Bool(true) => typed.if_false = Facts::impossible(),
+                    Const::Bool(false) => typed.if_true = Facts::impossible(),
+                    _ => {}
+                }
+                Some(typed)
+            }
+            AstKind::Ident(name) => self.ident(name, span, facts),
+            AstKind::Select { of, field } => self.select(of, field, span, facts),
+            AstKind::Has { of, field } => self.has(of, field, span, facts),
+            AstKind::Not(of) => {
+                let of = self.condition(of, facts)?;
+                let (if_true, if_false) = (of.if_false.clone(), of.if_true.clone());
+                let node = Node::Not(Box::new(self.node(of)?));
+                Some(Typed {
+                    if_true,
+                    if_false,
+                    ..self.folded(node, Type::Bool, span, &[])
+                })
+            }
+            AstKind::And(a, b) => {
+                let left = self.condition(a, facts);
+                let known = left
+                    .as_ref()
+                    .map_or_else(|| facts.clone(), |left| facts.and(&left.if_true));
+                let right = self.condition(b, &known);
+                let (left, right) = (left?, right?);
+                let if_true = left.if_true.and(&right.if_true);
+                let if_false = left.if_false.or(&left.if_true.and(&right.if_false));
+                let node = Node::And(Box::new([self.node(left)?, self.node(right)?]));
+                Some(Typed {
+                    if_true,
+                    if_false,
+                    ..self.folded(node, Type::Bool, span, &[])
+                })
+            }
+            AstKind::Or(a, b) => {
+                let left = self.condition(a, facts);
+                let known = left
+                    .as_ref()
+                    .map_or_else(|| facts.clone(), |left| facts.and(&left.if_false));
+                let right = self.condition(b, &known);
+                let (left, right) = (left?, right?);
+                let if_true = left.if_true.or(&left.if_false.and(&right.if_true));
+                let if_false = left.if_false.and(&right.if_false);
+                let node = Node::Or(Box::new([self.node(left)?, self.node(right)?]));
+                Some(Typed {
+                    if_true,
+                    if_false,
+                    ..self.folded(node, Type::Bool, span, &[])
+                })
+            }
+            AstKind::Cond(condition, a, b) => self.conditional(condition, a, b, span, facts),
+            AstKind::Binary(op, a, b) => {
+                // Both sides, so that the faults of both are told.
+                let (left, right) = (self.expr(a, facts), self.expr(b, facts));
+                self.binary(*op, left?, right?, span)
+            }
+            AstKind::Negate(of) => {
+                let of = self.expr(of, facts)?;
+                self.negate(of, span)
+            }
+            AstKind::Index(of, index) => {
+                let (of, index) = (self.expr(of, facts), self.expr(index, facts));
+                self.index(of?, index?, span, facts)
+            }
+            AstKind::List(items) => self.list(items, span, facts),
+            AstKind::Map(entries) => self.map(entries, span, facts),
+            AstKind::Call { name, target, args } => {
+                self.call(name, target.as_deref(), args, span, facts)
+            }
+            AstKind::Fold {
+                kind,
+                over,
+                var,
+                filter,
+                body,
+            } => self.fold(*kind, over, var, filter.as_deref(), body, span, facts),
+        }
+    }
+
+    /// Notes a fault.
+    pub fn fault<T>(&mut self, fault: ExprFault) -> Option<T> {
+        // A fault of a part that is checked twice is told once.
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+        None
+    }
+
+    /// The node of a checked part; a path becomes a slot.
+    pub fn node(&mut self, typed: Typed) -> Option<Node> {
+        match typed.value {
+            Value::Node(node) => Some(node),
+            Value::Path { source, path, view } => {
+                if let Some(path) = &typed.path {
+                    self.whole_before(path, typed.span)?;
+                    self.reads.insert(path.clone());
+                }
+                self.view_can_fail(&view);
+                Some(Node::Slot {
+                    source,
+                    slot: self.wants.slot_of(source, &path),
+                    view,
+                })
+            }
+        }
+    }
+
+    /// The reasons for which a physical value may not be a value of its type.
+    pub fn view_can_fail(&mut self, view: &View) {
+        match view {
+            View::Plain | View::Record => {}
+            View::Timestamp(_) | View::Time(_) | View::Interval(_) => {
+                self.can_fail.insert("time_range");
+            }
+            View::ZonedTimestamp => {
+                self.can_fail.insert("bad_timestamp");
+            }
+            View::Decimal(_) | View::VariableDecimal => {
+                self.can_fail.insert("decimal_overflow");
+            }
+            View::List(item) | View::Map(item) => self.view_can_fail(item),
+        }
+    }
+
+    /// A part that must be a condition.
+    pub fn condition(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
+        let mut typed = self.expr(ast, facts)?;
+        if typed.ty == Type::Dyn {
+            self.can_fail.insert("no_such_overload");
+            return Some(typed);
+        }
+        typed = self.non_null(typed)?;
+        if typed.ty != Type::Bool {
+            let message = format!("a condition is needed here, this is {}", article(&typed.ty));
+            return self.fault(ExprFault::new("type_mismatch", typed.span, message));
+        }
+        Some(typed)
+    }
+
+    /// A part that must not be null.
+    pub fn non_null(&mut self, typed: Typed) -> Option<Typed> {
+        match &typed.ty {
+            Type::Nullable(_) => {
+                let message = match &typed.path {
+                    Some(path) => format!("`{path}` may be null here"),
+                    None => format!(
+                        "this is {}, and null has no meaning here",
+                        article(&typed.ty)
+                    ),
+                };
+                let fault = ExprFault::new("nullable", typed.span, message);
+                let help = self.null_help(typed.path.as_deref());
+                self.fault(fault.help(help))
+            }
+            Type::Null => {
+                let name = typed
+                    .path
+                    .as_ref()
+                    .map_or_else(|| "this".to_owned(), |path| format!("`{path}`"));
+                self.fault(ExprFault::new(
+                    "nullable",
+                    typed.span,
+                    format!("{name} is always null here"),
+                ))
+            }
+            _ => Some(typed),
+        }
+    }
+
+    /// How to show that a path is not null.
+    pub fn null_help(&self, path: Option<&str>) -> String {
+        match path {
+            Some("event.after") => {
+                "keep only events that have it (`event.op in [\"c\", \"u\", \"r\"]`), or guard with `event.after != null`"
+                    .into()
+            }
+            Some("event.before") => {
+                "only deletes are sure to have it (`event.op == \"d\"`); else guard with `event.before != null`".into()
+            }
+            Some(path) if !path.contains('#') => format!("guard with `{path} != null && …`, or `{path} != null ? {path} : …`"),
+            Some(path) => {
+                let name = path.replace(|c: char| c == '#' || c.is_ascii_digit(), "");
+                format!("guard with `{name} != null && …`")
+            }
+            None => "guard with a comparison to null".into(),
+        }
+    }
+
+    /// A node over constants becomes a constant, unless it fails; then it, like any other, can fail for these reasons.
+    pub fn folded(&mut self, node: Node, ty: Type, span: Span, reasons: &[&'static str]) -> Typed {
+        let is_constant = |node: &Node| matches!(node, Node::Const(_));
+        let foldable = match &node {
+            Node::Call(_, args) => args.iter().all(is_constant),
+            Node::Arith { operands, .. }
+            | Node::Compare { operands, .. }
+            | Node::Equal { operands, .. } => operands.iter().all(is_constant),
+            Node::And(operands) | Node::Or(operands) => operands.iter().all(is_constant),
+            Node::Negate(of) | Node::Not(of) | Node::Matches(of, _) | Node::IsNull { of, .. } => {
+                is_constant(of)
+            }
+            Node::Cond(parts) => parts.iter().all(is_constant),
+            _ => false,
+        };
+        let value = if foldable {
+            eval::constant(&node).and_then(Result::ok)
+        } else {
+            None
+        };
+        match value {
+            Some(value) => Typed::new(Node::Const(value), ty, span),
+            None => {
+                self.can_fail.extend(reasons);
+                Typed::new(node, ty, span)
+            }
+        }
+    }
+
+    fn conditional(
+        &mut self,
+        condition: &Ast,
+        a: &Ast,
+        b: &Ast,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let condition = self.condition(condition, facts);
+        let (when, unless) = match &condition {
+            Some(typed) => (facts.and(&typed.if_true), facts.and(&typed.if_false)),
+            None => (facts.clone(), facts.clone()),
+        };
+        let (then, otherwise) = (self.expr(a, &when), self.expr(b, &unless));
+        let (condition, then, otherwise) = (condition?, then?, otherwise?);
+        let ty = match then.ty.join(&otherwise.ty) {
+            Some(ty) => ty,
+            None if then.ty == Type::Dyn || otherwise.ty == Type::Dyn => Type::Dyn,
+            None => {
+                let message = format!(
+                    "the branches have different types: {} and {}",
+                    article(&then.ty),
+                    article(&otherwise.ty)
+                );
+                return self.fault(ExprFault::new("type_mismatch", span, message));
+            }
+        };
+        let if_true = condition
+            .if_true
+            .and(&then.if_true)
+            .or(&condition.if_false.and(&otherwise.if_true));
+        let if_false = condition
+            .if_true
+            .and(&then.if_false)
+            .or(&condition.if_false.and(&otherwise.if_false));
+        let node = Node::Cond(Box::new([
+            self.node(condition)?,
+            self.node(then)?,
+            self.node(otherwise)?,
+        ]));
+        Some(Typed {
+            if_true,
+            if_false,
+            ..self.folded(node, ty, span, &[])
+        })
+    }
+
+    fn list(&mut self, items: &[Ast], span: Span, facts: &Facts) -> Option<Typed> {
+        let all: Vec<_> = items.iter().map(|item| self.expr(item, facts)).collect();
+        let all = all.into_iter().collect::<Option<Vec<_>>>()?;
+        let ty = self.joined(all.iter().map(|item| &item.ty));
+        let nodes = all
+            .into_iter()
+            .map(|item| self.node(item))
+            .collect::<Option<Vec<_>>>()?;
+        Some(Typed::new(
+            Node::List(nodes),
+            Type::List(Box::new(ty)),
+            span,
+        ))
+    }
+
+    fn map(&mut self, entries: &[(Ast, Ast)], span: Span, facts: &Facts) -> Option<Typed> {
+        let mut all = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            all.push((self.expr(key, facts), self.expr(value, facts)));
+        }
+        let mut typed = Vec::with_capacity(all.len());
+        for (key, value) in all {
+            let (key, value) = (key?, value?);
+            if !matches!(
+                key.ty,
+                Type::Bool | Type::Int | Type::Uint | Type::String | Type::Dyn
+            ) {
+                let message = format!(
+                    "the key of a map is a bool, int, uint or string, this is {}",
+                    article(&key.ty)
+                );
+                return self.fault(ExprFault::new("type_mismatch", key.span, message));
+            }
+            typed.push((key, value));
+        }
+        let key = self.joined(typed.iter().map(|(key, _)| &key.ty));
+        let value = self.joined(typed.iter().map(|(_, value)| &value.ty));
+        let mut nodes = Vec::with_capacity(typed.len());
+        for (key, value) in typed {
+            nodes.push((self.node(key)?, self.node(value)?));
+        }
+        let keys: BTreeSet<_> = nodes.iter().map(|(key, _)| format!("{key:?}")).collect();
+        let distinct =
+            keys.len() == nodes.len() && nodes.iter().all(|(key, _)| matches!(key, Node::Const(_)));
+        if !distinct {
+            self.can_fail.insert("duplicate_key");
+        }
+        Some(Typed::new(
+            Node::Map(nodes),
+            Type::Map(Box::new(key), Box::new(value)),
+            span,
+        ))
+    }
+
+    /// The type of elements; `dyn` where they differ or there are none.
+    fn joined<'t>(&self, types: impl Iterator<Item = &'t Type>) -> Type {
+        let joined = types.map(|ty| Some(ty.clone())).reduce(|a, b| a?.join(&b?));
+        joined.flatten().unwrap_or(Type::Dyn)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn fold(
+        &mut self,
+        kind: FoldKind,
+        over: &Ast,
+        var: &str,
+        filter: Option<&Ast>,
+        body: &Ast,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let over = self.expr(over, facts)?;
+        let over = self.non_null(over)?;
+        let item = match &over.ty {
+            Type::List(item) => (**item).clone(),
+            Type::Map(key, _) => (**key).clone(),
+            Type::Dyn => {
+                self.can_fail.insert("no_such_overload");
+                Type::Dyn
+            }
+            other => {
+                let message = format!("a list or a map is needed here, this is {}", article(other));
+                return self.fault(ExprFault::new("type_mismatch", over.span, message));
+            }
+        };
+        if self.locals.len() >= FOLDS_MAX {
+            let message = format!("more than {FOLDS_MAX} macros within macros");
+            return self.fault(ExprFault::new("expr_limit", span, message));
+        }
+        if matches!(var, "event" | "out" | "meta" | "vars") {
+            let message = format!("`{var}` is a scope and cannot be the name of a variable");
+            return self.fault(ExprFault::new("bad_name", span, message));
+        }
+        self.locals.push(Local {
+            name: var.to_owned(),
+            ty: item,
+        });
+        let checked = self.fold_body(kind, filter, body, facts);
+        self.locals.pop();
+        let (filter, body, item) = checked?;
+        let ty = match kind {
+            FoldKind::Map => Type::List(Box::new(item)),
+            _ => Type::Bool,
+        };
+        self.can_fail.insert("expression_limit");
+        let over = self.node(over)?;
+        Some(Typed::new(
+            Node::Fold(Box::new(Fold {
+                kind,
+                over,
+                filter,
+                body,
+            })),
+            ty,
+            span,
+        ))
+    }
+
+    fn fold_body(
+        &mut self,
+        kind: FoldKind,
+        filter: Option<&Ast>,
+        body: &Ast,
+        facts: &Facts,
+    ) -> Option<(Option<Node>, Node, Type)> {
+        let filter = match filter {
+            Some(filter) => Some(self.condition(filter, facts)?),
+            None => None,
+        };
+        let known = filter
+            .as_ref()
+            .map_or_else(|| facts.clone(), |filter| facts.and(&filter.if_true));
+        let body = match kind {
+            FoldKind::Map => self.expr(body, &known)?,
+            _ => self.condition(body, &known)?,
+        };
+        let ty = body.ty.clone();
+        let filter = match filter {
+            Some(filter) => Some(self.node(filter)?),
+            None => None,
+        };
+        Some((filter, self.node(body)?, ty))
+    }
+
+    /// What a field of `out` is bound to.
+    pub fn bound(&mut self, binding: &Binding) -> Value {
+        match binding {
+            Binding::Reg(at) => Value::Node(Node::Reg(*at)),
+            Binding::Source(Node::Slot { source, slot, view }) => {
+                let path = self.wants.path(*source, *slot).to_vec();
+                Value::Path {
+                    source: *source,
+                    path,
+                    view: view.clone(),
+                }
+            }
+            Binding::Source(node) => Value::Node(node.clone()),
+        }
+    }
+
+    pub fn binary(&mut self, op: BinaryOp, left: Typed, right: Typed, span: Span) -> Option<Typed> {
+        match op {
+            BinaryOp::Eq => self.equality(left, right, false, span),
+            BinaryOp::Ne => self.equality(left, right, true, span),
+            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
+                self.order(op, left, right, span)
+            }
+            BinaryOp::In => self.contained(left, right, span),
+            _ => self.arithmetic(op, left, right, span),
+        }
+    }
+}
+
+/// The type with its article, for messages.
+pub(super) fn article(ty: &Type) -> String {
+    let name = ty.to_string();
+    match name.as_bytes().first() {
+        _ if matches!(ty, Type::Null | Type::Bytes | Type::Dyn) => name,
+        Some(b'a' | b'e' | b'i' | b'o') => format!("an {name}"),
+        _ => format!("a {name}"),
+    }
+}

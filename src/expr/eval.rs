@@ -1,0 +1,629 @@
+//! Evaluation of a compiled expression for one record. Nothing is allocated but in the record's arena, and there only for
+//! values that are built: text, decimals, lists.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+
+use bumpalo::collections::{String as BumpString, Vec as BumpVec};
+
+use super::node::{Arith, Const, Fold, FoldKind, Order, Set};
+use super::value::{compare, equal, get, whole};
+use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, func, time};
+use crate::codec::decimal::DecimalFault;
+use crate::codec::{Decimal, Val};
+
+/// Steps of macros in one evaluation: bounds the time of nested macros over long lists.
+const STEPS_MAX: u32 = 1_000_000;
+/// Bytes that one evaluation may build.
+const BUILT_MAX: usize = 16 << 20;
+
+pub(super) type Result<T> = std::result::Result<T, EvalFault>;
+
+/// Evaluates an expression.
+///
+/// # Errors
+/// A reason code out of [`super::Compiled::can_fail`]; `unexpected_null` where a record contradicts what its envelope
+/// promises (an operation `c` without `after`).
+pub fn eval<'a>(node: &'a Node, cx: &Cx<'a>) -> Result<Val<'a>> {
+    match node {
+        // The commonest expressions need no budget.
+        Node::Const(value) => Ok(value.val()),
+        Node::Slot { source, slot, view } => read(cx, *source, *slot, view),
+        Node::Reg(at) => register(cx, *at),
+        _ => {
+            let budget = Budget {
+                steps: Cell::new(STEPS_MAX),
+                bytes: Cell::new(BUILT_MAX),
+            };
+            Run {
+                cx,
+                budget: &budget,
+                frame: None,
+            }
+            .eval(node)
+        }
+    }
+}
+
+/// What is left to one evaluation.
+struct Budget {
+    steps: Cell<u32>,
+    bytes: Cell<usize>,
+}
+
+/// The variable of a macro, and those around it.
+#[derive(Clone, Copy)]
+struct Frame<'c, 'a> {
+    value: Val<'a>,
+    outer: Option<&'c Frame<'c, 'a>>,
+}
+
+/// One evaluation.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'c, 'a> {
+    pub cx: &'c Cx<'a>,
+    budget: &'c Budget,
+    frame: Option<&'c Frame<'c, 'a>>,
+}
+
+impl<'a> Run<'_, 'a> {
+    fn eval(&self, node: &'a Node) -> Result<Val<'a>> {
+        match node {
+            Node::Const(value) => Ok(value.val()),
+            Node::Slot { source, slot, view } => read(self.cx, *source, *slot, view),
+            Node::Reg(at) => register(self.cx, *at),
+            Node::Equal { operands, negated } => {
+                let (a, b) = self.both(operands)?;
+                Ok(Val::Bool(equal(a, b) != *negated))
+            }
+            Node::IsNull { of, negated } => Ok(Val::Bool(self.is_null(of)? != *negated)),
+            Node::Compare { order, operands } => self.compare(*order, operands),
+            Node::InSet { of, set } => {
+                let of = self.eval(of)?;
+                Ok(Val::Bool(match (set, of) {
+                    (Set::Ints(all), Val::Int(v)) => all.binary_search(&v).is_ok(),
+                    (Set::Texts(all), Val::Str(v)) => {
+                        all.binary_search_by(|text| (**text).cmp(v)).is_ok()
+                    }
+                    _ => false,
+                }))
+            }
+            Node::And(operands) => self.absorbing(operands, false),
+            Node::Or(operands) => self.absorbing(operands, true),
+            Node::Not(of) => Ok(Val::Bool(!self.bool(of)?)),
+            Node::Cond(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                self.eval(if self.bool(condition)? {
+                    then
+                } else {
+                    otherwise
+                })
+            }
+            Node::Arith { op, operands } => {
+                let (a, b) = self.both(operands)?;
+                self.arith(*op, a, b)
+            }
+            Node::Negate(of) => match self.eval(of)? {
+                Val::Int(v) => v.checked_neg().map(Val::Int).ok_or_else(int_overflow),
+                Val::Double(v) => Ok(Val::Double(-v)),
+                Val::Decimal(v) => self.decimal(v.neg()),
+                other => Err(mismatch(&[other])),
+            },
+            Node::Call(func, args) => match &args[..] {
+                [] => func::call(*func, &[], self),
+                [a] => func::call(*func, &[self.eval(a)?], self),
+                [a, b] => func::call(*func, &[self.eval(a)?, self.eval(b)?], self),
+                [a, b, c] => {
+                    func::call(*func, &[self.eval(a)?, self.eval(b)?, self.eval(c)?], self)
+                }
+                [a, b, c, d, ..] => func::call(
+                    *func,
+                    &[self.eval(a)?, self.eval(b)?, self.eval(c)?, self.eval(d)?],
+                    self,
+                ),
+            },
+            Node::Matches(of, pattern) => match self.eval(of)? {
+                Val::Str(text) => Ok(Val::Bool(pattern.is_match(text))),
+                other => Err(mismatch(&[other])),
+            },
+            Node::In(operands) => {
+                let (item, all) = self.both(operands)?;
+                match all {
+                    Val::List(all) => Ok(Val::Bool(all.iter().any(|one| equal(*one, item)))),
+                    Val::Map(all) => Ok(Val::Bool(get(all, item).is_some())),
+                    other => Err(mismatch(&[other])),
+                }
+            }
+            Node::Index(operands) => {
+                let (of, index) = self.both(operands)?;
+                element(of, index)
+            }
+            Node::HasKey { of, key } => match self.eval(of)? {
+                Val::Map(all) => Ok(Val::Bool(get(all, Val::Str(key)).is_some())),
+                other => Err(mismatch(&[other])),
+            },
+            Node::Field { of, name, view } => match self.eval(of)? {
+                Val::Map(fields) => apply(
+                    view,
+                    get(fields, Val::Str(name)).unwrap_or(Val::Null),
+                    self.cx,
+                ),
+                other => Err(mismatch(&[other])),
+            },
+            Node::Local(up) => {
+                let mut frame = self.frame;
+                for _ in 0..*up {
+                    frame = frame.and_then(|frame| frame.outer);
+                }
+                frame.map(|frame| frame.value).ok_or_else(|| mismatch(&[]))
+            }
+            Node::Meta(field) => self.meta(*field),
+            Node::List(nodes) => {
+                self.spend(nodes.len() * size_of::<Val>())?;
+                let mut list = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
+                for node in nodes {
+                    list.push(self.eval(node)?);
+                }
+                Ok(Val::List(list.into_bump_slice()))
+            }
+            Node::Map(nodes) => {
+                self.spend(nodes.len() * 2 * size_of::<Val>())?;
+                let mut map = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
+                for (key, value) in nodes {
+                    let key = self.eval(key)?;
+                    if get(&map, key).is_some() {
+                        return Err(EvalFault::new(
+                            "duplicate_key",
+                            "a map was given the same key twice",
+                        ));
+                    }
+                    map.push((key, self.eval(value)?));
+                }
+                Ok(Val::Map(map.into_bump_slice()))
+            }
+            Node::Fold(fold) => self.fold(fold),
+        }
+    }
+
+    fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
+        Ok((self.eval(&operands[0])?, self.eval(&operands[1])?))
+    }
+
+    /// The presence of a slot is known without its value.
+    fn is_null(&self, node: &'a Node) -> Result<bool> {
+        match node {
+            Node::Slot { source, slot, .. } => {
+                Ok(datum(self.cx, *source)
+                    .is_none_or(|datum| datum.scan.is_null(datum.slots, *slot)))
+            }
+            node => Ok(matches!(self.eval(node)?, Val::Null)),
+        }
+    }
+
+    fn bool(&self, node: &'a Node) -> Result<bool> {
+        match self.eval(node)? {
+            Val::Bool(value) => Ok(value),
+            other => Err(mismatch(&[other])),
+        }
+    }
+
+    /// CEL's logic: a side that decides makes up for a fault of the other.
+    fn absorbing(&self, operands: &'a [Node; 2], decides: bool) -> Result<Val<'a>> {
+        match self.bool(&operands[0]) {
+            Ok(value) if value == decides => Ok(Val::Bool(decides)),
+            Ok(_) => self.bool(&operands[1]).map(Val::Bool),
+            Err(fault) => match self.bool(&operands[1]) {
+                Ok(value) if value == decides => Ok(Val::Bool(decides)),
+                _ => Err(fault),
+            },
+        }
+    }
+
+    fn compare(&self, order: Order, operands: &'a [Node; 2]) -> Result<Val<'a>> {
+        let (a, b) = self.both(operands)?;
+        let Some(ordering) = compare(a, b) else {
+            let numbers = |val| matches!(val, Val::Double(_) | Val::Int(_) | Val::Uint(_));
+            // NaN is not less and not greater than anything.
+            return if numbers(a) && numbers(b) {
+                Ok(Val::Bool(false))
+            } else {
+                Err(mismatch(&[a, b]))
+            };
+        };
+        Ok(Val::Bool(match order {
+            Order::Less => ordering == Ordering::Less,
+            Order::LessOrEqual => ordering != Ordering::Greater,
+            Order::Greater => ordering == Ordering::Greater,
+            Order::GreaterOrEqual => ordering != Ordering::Less,
+        }))
+    }
+
+    fn arith(&self, op: Arith, a: Val<'a>, b: Val<'a>) -> Result<Val<'a>> {
+        match (a, b) {
+            (Val::Int(a), Val::Int(b)) => int(op, a, b),
+            (Val::Uint(a), Val::Uint(b)) => uint(op, a, b),
+            (Val::Double(x), Val::Double(y)) => Ok(Val::Double(match op {
+                Arith::Add => x + y,
+                Arith::Subtract => x - y,
+                Arith::Multiply => x * y,
+                Arith::Divide => x / y,
+                Arith::Remainder => return Err(mismatch(&[a, b])),
+            })),
+            (Val::Decimal(x), Val::Decimal(y)) => self.decimals(op, *x, *y),
+            (Val::Decimal(x), y) if whole(y).is_some() => {
+                self.decimals(op, *x, whole(y).unwrap_or(*x))
+            }
+            (x, Val::Decimal(y)) if whole(x).is_some() => {
+                self.decimals(op, whole(x).unwrap_or(*y), *y)
+            }
+            (Val::Str(a), Val::Str(b)) if op == Arith::Add => self.text(a.len() + b.len(), |out| {
+                out.push_str(a);
+                out.push_str(b);
+            }),
+            (Val::Bytes(a), Val::Bytes(b)) if op == Arith::Add => {
+                self.spend(a.len() + b.len())?;
+                let mut out = BumpVec::with_capacity_in(a.len() + b.len(), self.cx.bump);
+                out.extend_from_slice(a);
+                out.extend_from_slice(b);
+                Ok(Val::Bytes(out.into_bump_slice()))
+            }
+            (Val::List(a), Val::List(b)) if op == Arith::Add => {
+                self.spend((a.len() + b.len()) * size_of::<Val>())?;
+                let mut out = BumpVec::with_capacity_in(a.len() + b.len(), self.cx.bump);
+                out.extend_from_slice(a);
+                out.extend_from_slice(b);
+                Ok(Val::List(out.into_bump_slice()))
+            }
+            _ => times(op, a, b).unwrap_or_else(|| Err(mismatch(&[a, b]))),
+        }
+    }
+
+    fn decimals(&self, op: Arith, a: Decimal, b: Decimal) -> Result<Val<'a>> {
+        match op {
+            Arith::Add => self.decimal(a.add(b)),
+            Arith::Subtract => self.decimal(a.sub(b)),
+            Arith::Multiply => self.decimal(a.mul(b)),
+            Arith::Divide | Arith::Remainder => Err(mismatch(&[])),
+        }
+    }
+
+    /// A decimal in the arena.
+    pub fn decimal(&self, value: std::result::Result<Decimal, DecimalFault>) -> Result<Val<'a>> {
+        value
+            .map(|value| Val::Decimal(self.cx.bump.alloc(value)))
+            .map_err(decimal_fault)
+    }
+
+    /// A new text of about this many bytes, in the arena.
+    pub fn text(&self, bytes: usize, write: impl FnOnce(&mut BumpString<'a>)) -> Result<Val<'a>> {
+        self.spend(bytes)?;
+        let mut out = BumpString::with_capacity_in(bytes, self.cx.bump);
+        write(&mut out);
+        Ok(Val::Str(out.into_bump_str()))
+    }
+
+    /// Takes bytes out of the budget of this evaluation.
+    pub fn spend(&self, bytes: usize) -> Result<()> {
+        let left = self.budget.bytes.get().checked_sub(bytes).ok_or_else(|| {
+            EvalFault::new(
+                "expression_limit",
+                format!("the expression built more than {BUILT_MAX} bytes"),
+            )
+        })?;
+        self.budget.bytes.set(left);
+        Ok(())
+    }
+
+    fn meta(&self, field: MetaField) -> Result<Val<'a>> {
+        let meta = self.cx.meta;
+        Ok(match field {
+            MetaField::Topic => Val::Str(meta.topic),
+            MetaField::Partition => Val::Int(meta.partition.into()),
+            MetaField::Offset => Val::Int(meta.offset),
+            MetaField::Timestamp => {
+                let time = meta
+                    .timestamp_ms
+                    .and_then(|ms| time::timestamp_of(ms, 1_000));
+                let (seconds, nanos) = time.ok_or_else(|| {
+                    EvalFault::new("missing_timestamp", "the record has no timestamp")
+                })?;
+                Val::Timestamp(seconds, nanos)
+            }
+            MetaField::KeyBytes => meta.key.map_or(Val::Null, Val::Bytes),
+            MetaField::KeyText => match meta.key {
+                Some(key) => Val::Str(func::utf8(key)?),
+                None => Val::Null,
+            },
+            MetaField::Headers => {
+                self.spend(meta.headers.len() * 2 * size_of::<Val>())?;
+                let mut map = BumpVec::with_capacity_in(meta.headers.len(), self.cx.bump);
+                // A name that is not text cannot be asked for.
+                for (name, value) in meta.headers {
+                    if let Ok(name) = std::str::from_utf8(name) {
+                        map.push((Val::Str(name), value.map_or(Val::Null, Val::Bytes)));
+                    }
+                }
+                Val::Map(map.into_bump_slice())
+            }
+        })
+    }
+
+    fn fold(&self, fold: &'a Fold) -> Result<Val<'a>> {
+        let over = self.eval(&fold.over)?;
+        let len = match over {
+            Val::List(items) => items.len(),
+            Val::Map(items) => items.len(),
+            other => return Err(mismatch(&[other])),
+        };
+        let item = |at: usize| match over {
+            Val::List(items) => items[at],
+            Val::Map(items) => items[at].0,
+            _ => Val::Null,
+        };
+        let mut found = 0_usize;
+        let mut fault = None;
+        let mut built = BumpVec::new_in(self.cx.bump);
+        for at in 0..len {
+            let steps = self.budget.steps.get().checked_sub(1).ok_or_else(|| {
+                EvalFault::new(
+                    "expression_limit",
+                    format!("the expression took more than {STEPS_MAX} steps"),
+                )
+            })?;
+            self.budget.steps.set(steps);
+            let frame = Frame {
+                value: item(at),
+                outer: self.frame,
+            };
+            let inner = Run {
+                frame: Some(&frame),
+                ..*self
+            };
+            match fold.kind {
+                FoldKind::All | FoldKind::Exists => {
+                    let decides = fold.kind == FoldKind::Exists;
+                    match inner.bool(&fold.body) {
+                        Ok(value) if value == decides => return Ok(Val::Bool(decides)),
+                        Ok(_) => {}
+                        Err(error) => fault = fault.or(Some(error)),
+                    }
+                }
+                FoldKind::ExistsOne => found += usize::from(inner.bool(&fold.body)?),
+                FoldKind::Map => {
+                    let keep = match &fold.filter {
+                        Some(filter) => inner.bool(filter)?,
+                        None => true,
+                    };
+                    if keep {
+                        self.spend(size_of::<Val>())?;
+                        built.push(inner.eval(&fold.body)?);
+                    }
+                }
+            }
+        }
+        match (fold.kind, fault) {
+            (_, Some(fault)) => Err(fault),
+            (FoldKind::All, None) => Ok(Val::Bool(true)),
+            (FoldKind::Exists, None) => Ok(Val::Bool(false)),
+            (FoldKind::ExistsOne, None) => Ok(Val::Bool(found == 1)),
+            (FoldKind::Map, None) => Ok(Val::List(built.into_bump_slice())),
+        }
+    }
+}
+
+fn register<'a>(cx: &Cx<'a>, at: u16) -> Result<Val<'a>> {
+    cx.regs
+        .get(usize::from(at))
+        .copied()
+        .ok_or_else(|| mismatch(&[Val::Null]))
+}
+
+fn datum<'c, 'a>(cx: &'c Cx<'a>, source: Source) -> Option<&'c Datum<'a>> {
+    match source {
+        Source::Value => cx.value.as_ref(),
+        Source::Key => cx.key.as_ref(),
+    }
+}
+
+fn read<'a>(cx: &Cx<'a>, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
+    let Some(datum) = datum(cx, source) else {
+        return Ok(Val::Null);
+    };
+    if view.is_built() {
+        let built = datum
+            .scan
+            .materialise(datum.slots, slot, datum.bytes, cx.bump);
+        apply(
+            view,
+            built.map_err(|fault| EvalFault::new(fault.reason, fault.message))?,
+            cx,
+        )
+    } else {
+        apply(view, datum.scan.get(datum.slots, slot, datum.bytes), cx)
+    }
+}
+
+/// Turns a physical value into one of its type.
+fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a>> {
+    let out_of_range = || EvalFault::new("time_range", "a time is outside of the years 1 to 9999");
+    Ok(match (view, val) {
+        (View::Plain | View::Record, val) | (_, val @ Val::Null) => val,
+        (View::Timestamp(per_second), Val::Int(v)) => {
+            let (seconds, nanos) = time::timestamp_of(v, *per_second).ok_or_else(out_of_range)?;
+            Val::Timestamp(seconds, nanos)
+        }
+        (View::ZonedTimestamp, Val::Str(text)) => {
+            let (seconds, nanos) = time::parse_timestamp(text).ok_or_else(|| {
+                EvalFault::new("bad_timestamp", "a text is not a timestamp of RFC 3339")
+            })?;
+            Val::Timestamp(seconds, nanos)
+        }
+        (View::Time(per_second) | View::Interval(per_second), Val::Int(v)) => {
+            let (seconds, nanos) = time::duration_of(v, *per_second).ok_or_else(out_of_range)?;
+            Val::Duration(seconds, nanos)
+        }
+        (View::Decimal(scale), Val::Bytes(bytes)) => Val::Decimal(
+            cx.bump
+                .alloc(Decimal::from_be_bytes(bytes, *scale).map_err(decimal_fault)?),
+        ),
+        (View::Decimal(_) | View::VariableDecimal, val @ Val::Decimal(_)) => val,
+        (View::VariableDecimal, Val::Map(fields)) => {
+            match (
+                get(fields, Val::Str("scale")),
+                get(fields, Val::Str("value")),
+            ) {
+                (Some(Val::Int(scale)), Some(Val::Bytes(bytes))) => {
+                    let scale =
+                        u32::try_from(scale).map_err(|_| decimal_fault(DecimalFault::Overflow))?;
+                    Val::Decimal(
+                        cx.bump
+                            .alloc(Decimal::from_be_bytes(bytes, scale).map_err(decimal_fault)?),
+                    )
+                }
+                _ => return Err(mismatch(&[Val::Map(fields)])),
+            }
+        }
+        (View::List(item), val @ Val::List(items)) => {
+            if item.is_physical() {
+                return Ok(val);
+            }
+            let mut list = BumpVec::with_capacity_in(items.len(), cx.bump);
+            for one in items {
+                list.push(apply(item, *one, cx)?);
+            }
+            Val::List(list.into_bump_slice())
+        }
+        (View::Map(item), val @ Val::Map(items)) => {
+            if item.is_physical() {
+                return Ok(val);
+            }
+            let mut map = BumpVec::with_capacity_in(items.len(), cx.bump);
+            for (key, one) in items {
+                map.push((*key, apply(item, *one, cx)?));
+            }
+            Val::Map(map.into_bump_slice())
+        }
+        (_, other) => return Err(mismatch(&[other])),
+    })
+}
+
+fn element<'a>(of: Val<'a>, index: Val) -> Result<Val<'a>> {
+    match (of, index) {
+        (Val::List(items), index) => {
+            let at = match index {
+                Val::Int(v) => usize::try_from(v).ok(),
+                Val::Uint(v) => usize::try_from(v).ok(),
+                Val::Double(v) if v.fract() == 0.0 && v >= 0.0 => Some(v as usize),
+                Val::Double(_) => None,
+                other => return Err(mismatch(&[other])),
+            };
+            let item = at.and_then(|at| items.get(at));
+            item.copied().ok_or_else(|| {
+                let message = format!("an index is outside of a list of {} elements", items.len());
+                EvalFault::new("index_out_of_range", message)
+            })
+        }
+        (Val::Map(items), key) => get(items, key)
+            .ok_or_else(|| EvalFault::new("missing_key", "a map does not have the key")),
+        (other, _) => Err(mismatch(&[other])),
+    }
+}
+
+fn int<'a>(op: Arith, a: i64, b: i64) -> Result<Val<'a>> {
+    if b == 0 && matches!(op, Arith::Divide | Arith::Remainder) {
+        return Err(division_by_zero());
+    }
+    let result = match op {
+        Arith::Add => a.checked_add(b),
+        Arith::Subtract => a.checked_sub(b),
+        Arith::Multiply => a.checked_mul(b),
+        Arith::Divide => a.checked_div(b),
+        Arith::Remainder => a.checked_rem(b),
+    };
+    result.map(Val::Int).ok_or_else(int_overflow)
+}
+
+fn uint<'a>(op: Arith, a: u64, b: u64) -> Result<Val<'a>> {
+    if b == 0 && matches!(op, Arith::Divide | Arith::Remainder) {
+        return Err(division_by_zero());
+    }
+    let result = match op {
+        Arith::Add => a.checked_add(b),
+        Arith::Subtract => a.checked_sub(b),
+        Arith::Multiply => a.checked_mul(b),
+        Arith::Divide => a.checked_div(b),
+        Arith::Remainder => a.checked_rem(b),
+    };
+    result.map(Val::Uint).ok_or_else(int_overflow)
+}
+
+/// Sums and differences of timestamps and durations; `None` if it is neither.
+fn times<'a>(op: Arith, a: Val, b: Val) -> Option<Result<Val<'a>>> {
+    let nanos = |val| match val {
+        Val::Timestamp(seconds, nanos) => Some(time::nanos(seconds, nanos.into())),
+        Val::Duration(seconds, nanos) => Some(time::nanos(seconds, nanos.into())),
+        _ => None,
+    };
+    let (x, y) = (nanos(a)?, nanos(b)?);
+    let total = match op {
+        Arith::Add => x + y,
+        Arith::Subtract => x - y,
+        _ => return None,
+    };
+    let instant = |val| matches!(val, Val::Timestamp(..));
+    let result = match (op, instant(a), instant(b)) {
+        (Arith::Add, true, true) | (Arith::Subtract, false, true) => return None,
+        (Arith::Subtract, true, true) | (_, false, false) => {
+            time::duration(total).map(|(s, n)| Val::Duration(s, n))
+        }
+        _ => time::timestamp(total).map(|(s, n)| Val::Timestamp(s, n)),
+    };
+    Some(result.ok_or_else(|| EvalFault::new("time_range", "a sum of times is out of range")))
+}
+
+pub(super) fn int_overflow() -> EvalFault {
+    EvalFault::new("int_overflow", "a whole number does not fit 64 bits")
+}
+
+fn division_by_zero() -> EvalFault {
+    EvalFault::new("division_by_zero", "a number was divided by zero")
+}
+
+pub(super) fn decimal_fault(fault: DecimalFault) -> EvalFault {
+    EvalFault::new(fault.reason(), fault.to_string())
+}
+
+/// A value of a kind that the operation has no meaning for: null against the envelope's promise, or `dyn`.
+pub(super) fn mismatch(vals: &[Val]) -> EvalFault {
+    match vals.iter().any(|val| matches!(val, Val::Null)) {
+        true => EvalFault::new(
+            "unexpected_null",
+            "a value is null where the envelope promises one",
+        ),
+        false => EvalFault::new(
+            "no_such_overload",
+            "an operation has no meaning for the types of its values",
+        ),
+    }
+}
+
+/// Evaluates an expression that reads nothing; `None` if it fails or its value is not a constant.
+pub(super) fn constant(node: &Node) -> Option<std::result::Result<Const, EvalFault>> {
+    let bump = bumpalo::Bump::new();
+    let meta = super::Meta {
+        topic: "",
+        partition: 0,
+        offset: 0,
+        timestamp_ms: None,
+        key: None,
+        headers: &[],
+    };
+    let cx = Cx {
+        value: None,
+        key: None,
+        regs: &[],
+        meta: &meta,
+        bump: &bump,
+    };
+    eval(node, &cx).map(Const::of).transpose()
+}

@@ -1,0 +1,564 @@
+//! Names and paths: the scopes, fields of records, keys of maps, elements, `has`.
+
+use super::ast::{Ast, AstKind, Span};
+use super::check::{Checker, Typed, Value, article};
+use super::{
+    BeforeColumns, Const, Envelope, ExprFault, Facts, KeyEnv, MetaField, Node, Source, Type,
+};
+use crate::schema::Kind;
+
+const SCOPES: [&str; 4] = ["event", "out", "meta", "vars"];
+const META: [&str; 6] = [
+    "topic",
+    "partition",
+    "offset",
+    "timestamp",
+    "key",
+    "headers",
+];
+
+impl Checker<'_> {
+    pub fn ident(&mut self, name: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        if let Some(up) = self.local(name) {
+            let depth = self.locals.len() - 1 - up;
+            let ty = self.locals[depth].ty.clone();
+            let up = u16::try_from(up).expect("macros are nested a few levels deep");
+            let path = format!("{name}#{depth}");
+            let ty = narrowed(ty, &path, facts);
+            return Some(Typed {
+                path: Some(path),
+                ..Typed::new(Node::Local(up), ty, span)
+            });
+        }
+        match name {
+            "event" => {
+                let Some(event) = &self.env.event else {
+                    let fault = ExprFault::new(
+                        "no_event",
+                        span,
+                        "there is no event here, only `meta` and `vars`",
+                    );
+                    return self
+                        .fault(fault.help("a tombstone has a key and no value: read `meta.key`"));
+                };
+                let (ty, view) = Type::with_view(&event.schema, event.schema.root);
+                let value = Value::Path {
+                    source: Source::Value,
+                    path: Vec::new(),
+                    view,
+                };
+                Some(Typed {
+                    value,
+                    path: Some("event".into()),
+                    ..Typed::new(Node::Reg(0), ty, span)
+                })
+            }
+            "out" | "meta" | "vars" => {
+                let message = format!("`{name}` is a scope, not a value");
+                self.fault(
+                    ExprFault::new("bad_name", span, message)
+                        .help(format!("read one of its fields: `{name}.…`")),
+                )
+            }
+            _ => {
+                let fault = ExprFault::new("unknown_name", span, format!("there is no `{name}`"));
+                let help = self.name_help(name);
+                self.fault(fault.help(help))
+            }
+        }
+    }
+
+    /// Where a variable of a macro is, counted from the innermost.
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals
+            .iter()
+            .rev()
+            .position(|local| local.name == name)
+    }
+
+    fn name_help(&self, name: &str) -> String {
+        let mut paths = Vec::new();
+        for prefix in ["event.after", "event"] {
+            if self.field_names(prefix).iter().any(|field| field == name) {
+                paths.push(format!("{prefix}.{name}"));
+            }
+        }
+        if let Some(out) = &self.env.out
+            && out.iter().any(|field| field.name == name)
+        {
+            paths.insert(0, format!("out.{name}"));
+        }
+        if META.contains(&name) && paths.is_empty() {
+            paths.push(format!("meta.{name}"));
+        }
+        let locals = self.locals.iter().map(|local| local.name.as_str());
+        match (
+            paths.first(),
+            closest(name, SCOPES.into_iter().chain(locals)),
+        ) {
+            (Some(path), _) => format!("did you mean `{path}`?"),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => {
+                "names begin with `event`, `out`, `meta` or `vars`; text is quoted".into()
+            }
+        }
+    }
+
+    /// Names of the fields under `event` or `event.after`.
+    fn field_names(&self, path: &str) -> Vec<String> {
+        let Some(event) = &self.env.event else {
+            return Vec::new();
+        };
+        let schema = &event.schema;
+        let mut node = schema.strip_null(schema.root).0;
+        for name in path.split('.').skip(1) {
+            match schema.field(node, name) {
+                Some((_, field)) => node = schema.strip_null(field.ty).0,
+                None => return Vec::new(),
+            }
+        }
+        match &schema.node(node).kind {
+            Kind::Record(fields) => fields.iter().map(|field| field.name.to_string()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub fn select(&mut self, of: &Ast, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        match &of.kind {
+            AstKind::Ident(name) if self.local(name).is_none() => match name.as_str() {
+                "out" => return self.out(field, span, facts),
+                "meta" => return self.meta(field, span, facts),
+                "vars" => return self.var(field, span),
+                _ => {}
+            },
+            _ => {}
+        }
+        let of = self.expr(of, facts)?;
+        self.step(of, field, span, facts)
+    }
+
+    /// A field of a record, or the value of a key.
+    fn step(&mut self, of: Typed, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        let lenient = self.lenient && matches!(of.value, Value::Path { .. });
+        let of = if lenient {
+            Typed {
+                ty: of.ty.non_null().clone(),
+                ..of
+            }
+        } else {
+            self.non_null(of)?
+        };
+        let (schema, node) = match &of.ty {
+            Type::Record(schema, node) => (schema.clone(), *node),
+            Type::Map(key, value) if matches!(**key, Type::String | Type::Dyn) => {
+                let ty = (**value).clone();
+                self.can_fail.insert("missing_key");
+                let key = Node::Const(Const::Str(field.into()));
+                let node = Node::Index(Box::new([self.node(of)?, key]));
+                return Some(Typed::new(node, ty, span));
+            }
+            Type::Dyn => {
+                self.can_fail.extend(["missing_key", "no_such_overload"]);
+                let key = Node::Const(Const::Str(field.into()));
+                let node = Node::Index(Box::new([self.node(of)?, key]));
+                return Some(Typed::new(node, Type::Dyn, span));
+            }
+            other => {
+                let message = format!("{} has no fields, so there is no `{field}`", article(other));
+                return self.fault(ExprFault::new("unknown_field", span, message));
+            }
+        };
+        let Some((index, found)) = schema.field(node, field) else {
+            let names: Vec<&str> = schema
+                .fields(node)
+                .iter()
+                .map(|field| &*field.name)
+                .collect();
+            let record = schema
+                .node(node)
+                .name
+                .clone()
+                .unwrap_or_else(|| "the record".into());
+            let fault = ExprFault::new(
+                "unknown_field",
+                span,
+                format!("`{record}` has no field `{field}`"),
+            );
+            let help = match closest(field, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", listed(&names)),
+            };
+            return self.fault(fault.help(help));
+        };
+        let path = of.path.as_ref().map(|path| format!("{path}.{field}"));
+        if of.path.as_deref() == Some("event.before") {
+            self.real_column(field, span)?;
+        }
+        let (ty, view) = Type::with_view(&schema, found.ty);
+        let ty = match &path {
+            Some(path) => narrowed(ty, path, facts),
+            None => ty,
+        };
+        let value = match of.value {
+            Value::Path {
+                source,
+                path: mut indexes,
+                ..
+            } => {
+                indexes.push(index);
+                Value::Path {
+                    source,
+                    path: indexes,
+                    view,
+                }
+            }
+            Value::Node(of) => {
+                self.view_can_fail(&view);
+                Value::Node(Node::Field {
+                    of: Box::new(of),
+                    name: found.name.clone(),
+                    view,
+                })
+            }
+        };
+        Some(Typed {
+            value,
+            path,
+            ..Typed::new(Node::Reg(0), ty, span)
+        })
+    }
+
+    /// Whether a column of `event.before` carries the row's value.
+    fn real_column(&mut self, field: &str, span: Span) -> Option<()> {
+        let Some(event) = &self.env.event else {
+            return Some(());
+        };
+        match &event.before {
+            BeforeColumns::Only(columns)
+                if event.envelope == Envelope::Debezium
+                    && !columns.iter().any(|column| column == field) =>
+            {
+                let keys = columns.join("`, `");
+                let message = format!(
+                    "`event.before.{field}` is not real: under replica_identity default only the key columns (`{keys}`) \
+                     are, Debezium fills the others with zeros and blanks"
+                );
+                self.fault(ExprFault::new("before_not_carried", span, message).help(
+                    "set the table to `REPLICA IDENTITY FULL` and the source to `replica_identity: full`, or read `event.after`",
+                ))
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// `event.before` as a whole is real only if all its columns are.
+    pub fn whole_before(&mut self, path: &str, span: Span) -> Option<()> {
+        match &self.env.event {
+            Some(event)
+                if path == "event.before"
+                    && event.envelope == Envelope::Debezium
+                    && event.before != BeforeColumns::All =>
+            {
+                let message = "`event.before` as a whole is not real: under replica_identity default only its key columns are";
+                self.fault(
+                    ExprFault::new("before_not_carried", span, message)
+                        .help("read its key columns one by one"),
+                )
+            }
+            _ => Some(()),
+        }
+    }
+
+    fn out(&mut self, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        let env = self.env;
+        let Some(out) = &env.out else {
+            let fault = ExprFault::new("no_out", span, "there is no mapped event here");
+            return self.fault(fault.help("`out` is known after a step with `schema`"));
+        };
+        let Some(found) = out.iter().find(|out| out.name == field) else {
+            let fault = ExprFault::new(
+                "unknown_field",
+                span,
+                format!("the mapped event has no field `{field}`"),
+            );
+            let names: Vec<&str> = out.iter().map(|field| field.name.as_str()).collect();
+            let help = match closest(field, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", listed(&names)),
+            };
+            return self.fault(fault.help(help));
+        };
+        let path = format!("out.{field}");
+        self.reads.insert(path.clone());
+        let ty = narrowed(found.ty.clone(), &path, facts);
+        let value = self.bound(&found.binding);
+        Some(Typed {
+            value,
+            path: Some(path),
+            ..Typed::new(Node::Reg(0), ty, span)
+        })
+    }
+
+    fn meta(&mut self, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        let path = format!("meta.{field}");
+        let (meta, ty) = match field {
+            "topic" => (MetaField::Topic, Type::String),
+            "partition" => (MetaField::Partition, Type::Int),
+            "offset" => (MetaField::Offset, Type::Int),
+            "timestamp" => {
+                self.can_fail.insert("missing_timestamp");
+                (MetaField::Timestamp, Type::Timestamp)
+            }
+            "headers" => {
+                let value = Box::new(Type::Bytes.nullable());
+                (MetaField::Headers, Type::Map(Box::new(Type::String), value))
+            }
+            "key" => match &self.env.key {
+                KeyEnv::Bytes => (MetaField::KeyBytes, Type::Bytes.nullable()),
+                KeyEnv::String => {
+                    self.can_fail.insert("bad_utf8");
+                    (MetaField::KeyText, Type::String.nullable())
+                }
+                KeyEnv::Avro { schema, nullable } => {
+                    let (ty, view) = Type::with_view(schema, schema.root);
+                    let ty = narrowed(if *nullable { ty.nullable() } else { ty }, &path, facts);
+                    let value = Value::Path {
+                        source: Source::Key,
+                        path: Vec::new(),
+                        view,
+                    };
+                    return Some(Typed {
+                        value,
+                        path: Some(path),
+                        ..Typed::new(Node::Reg(0), ty, span)
+                    });
+                }
+            },
+            _ => {
+                let fault = ExprFault::new(
+                    "unknown_field",
+                    span,
+                    format!("`meta` has no field `{field}`"),
+                );
+                let help = match closest(field, META) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it has {}", listed(&META)),
+                };
+                return self.fault(fault.help(help));
+            }
+        };
+        self.reads.insert(path.clone());
+        let ty = narrowed(ty, &path, facts);
+        Some(Typed {
+            path: Some(path),
+            ..Typed::new(Node::Meta(meta), ty, span)
+        })
+    }
+
+    fn var(&mut self, field: &str, span: Span) -> Option<Typed> {
+        let env = self.env;
+        if let Some((_, value)) = env.vars.iter().find(|(name, _)| name == field) {
+            return Some(Typed::new(Node::Const(value.clone()), value.ty(), span));
+        }
+        let fault = ExprFault::new(
+            "unknown_field",
+            span,
+            format!("the topology has no variable `{field}`"),
+        );
+        let help = match closest(field, env.vars.iter().map(|(name, _)| name.as_str())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it under `vars:`".into(),
+        };
+        self.fault(fault.help(help))
+    }
+
+    /// `has(of.field)`: present and not null. Parents that are null make it false.
+    pub fn has(&mut self, of: &Ast, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        let parent = match &of.kind {
+            AstKind::Ident(name)
+                if SCOPES[1..].contains(&name.as_str()) && self.local(name).is_none() =>
+            {
+                None
+            }
+            _ => {
+                let outer = std::mem::replace(&mut self.lenient, is_path(of));
+                let parent = self.expr(of, facts);
+                self.lenient = outer;
+                Some(parent?)
+            }
+        };
+        if let Some(parent) = parent {
+            match &parent.ty {
+                Type::Map(key, _) if matches!(**key, Type::String | Type::Dyn) => {
+                    let of = Box::new(self.node(parent)?);
+                    return Some(Typed::new(
+                        Node::HasKey {
+                            of,
+                            key: field.into(),
+                        },
+                        Type::Bool,
+                        span,
+                    ));
+                }
+                Type::Dyn => {
+                    self.can_fail.insert("no_such_overload");
+                    let of = Box::new(self.node(parent)?);
+                    return Some(Typed::new(
+                        Node::HasKey {
+                            of,
+                            key: field.into(),
+                        },
+                        Type::Bool,
+                        span,
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let outer = std::mem::replace(&mut self.lenient, is_path(of));
+        let typed = self.select(of, field, span, facts);
+        self.lenient = outer;
+        let typed = typed?;
+        let path = typed.path.clone();
+        let tested = self.null_test(typed, true, span)?;
+        // Where the field is, its parents are.
+        let mut if_true = tested.if_true.clone();
+        let mut rest = path.as_deref().unwrap_or_default();
+        while let Some((parent, _)) = rest.rsplit_once('.') {
+            if_true = if_true.and(&Facts::non_null(parent));
+            rest = parent;
+        }
+        Some(Typed { if_true, ..tested })
+    }
+
+    /// Whether a value is null (or not). Only its presence is read, so `event.before` may be asked.
+    pub fn null_test(&mut self, of: Typed, negated: bool, span: Span) -> Option<Typed> {
+        let (null, non_null) = match &of.path {
+            Some(path) => (Facts::null(path), Facts::non_null(path)),
+            None => (Facts::none(), Facts::none()),
+        };
+        let node = match of.value {
+            Value::Node(node) => node,
+            Value::Path { source, path, view } => {
+                self.reads.extend(of.path);
+                Node::Slot {
+                    source,
+                    slot: self.wants.slot_of(source, &path),
+                    view,
+                }
+            }
+        };
+        let (if_true, if_false) = if negated {
+            (non_null, null)
+        } else {
+            (null, non_null)
+        };
+        let typed = self.folded(
+            Node::IsNull {
+                of: Box::new(node),
+                negated,
+            },
+            Type::Bool,
+            span,
+            &[],
+        );
+        Some(Typed {
+            if_true,
+            if_false,
+            ..typed
+        })
+    }
+
+    pub fn index(&mut self, of: Typed, index: Typed, span: Span, facts: &Facts) -> Option<Typed> {
+        let of = self.non_null(of)?;
+        let index = self.non_null(index)?;
+        let (ty, reason) = match (&of.ty, &index.ty) {
+            (Type::Record(..), Type::String) => {
+                let Some(Const::Str(field)) = index.constant().cloned() else {
+                    let message = "the name of a field must be a constant";
+                    return self.fault(ExprFault::new("type_mismatch", index.span, message));
+                };
+                return self.step(of, &field, span, facts);
+            }
+            (Type::List(item), Type::Int | Type::Uint | Type::Dyn) => {
+                ((**item).clone(), "index_out_of_range")
+            }
+            (Type::Map(key, value), given) if comparable(key, given) => {
+                ((**value).clone(), "missing_key")
+            }
+            (Type::Dyn, _) => {
+                self.can_fail
+                    .extend(["no_such_overload", "index_out_of_range"]);
+                (Type::Dyn, "missing_key")
+            }
+            (of_ty, index_ty) => {
+                let message = format!(
+                    "{} has no elements that {} could name",
+                    article(of_ty),
+                    article(index_ty)
+                );
+                return self.fault(ExprFault::new("type_mismatch", span, message));
+            }
+        };
+        self.can_fail.insert(reason);
+        let node = Node::Index(Box::new([self.node(of)?, self.node(index)?]));
+        Some(Typed::new(node, ty, span))
+    }
+}
+
+/// The type with what is known about the path.
+fn narrowed(ty: Type, path: &str, facts: &Facts) -> Type {
+    match facts {
+        _ if facts.is_non_null(path) => ty.non_null().clone(),
+        _ if facts.is_null(path) && ty.is_nullable() => Type::Null,
+        _ => ty,
+    }
+}
+
+/// Names and fields only: nothing in it could be null but its parts.
+fn is_path(ast: &Ast) -> bool {
+    match &ast.kind {
+        AstKind::Ident(_) => true,
+        AstKind::Select { of, .. } => is_path(of),
+        _ => false,
+    }
+}
+
+/// Whether values of the two types can be equal.
+pub(super) fn comparable(a: &Type, b: &Type) -> bool {
+    match (a.non_null(), b.non_null()) {
+        (Type::Dyn | Type::Null, _) | (_, Type::Dyn | Type::Null) => true,
+        (Type::Int | Type::Uint | Type::Double, Type::Int | Type::Uint | Type::Double) => true,
+        (Type::Decimal, Type::Int | Type::Uint) | (Type::Int | Type::Uint, Type::Decimal) => true,
+        (Type::List(a), Type::List(b)) => comparable(a, b),
+        (Type::Map(k, v), Type::Map(l, w)) => comparable(k, l) && comparable(v, w),
+        (Type::Record(..), Type::Record(..)) => false,
+        (a, b) => a == b,
+    }
+}
+
+/// The name that was meant, if one is near.
+pub(super) fn closest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let scored = names
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
+    let (distance, candidate) = scored.min_by_key(|(distance, _)| *distance)?;
+    let parts = |name: &str| name.to_ascii_lowercase().replace('_', "");
+    let near = distance <= (name.chars().count() / 3).max(1) || parts(name) == parts(candidate);
+    near.then_some(candidate)
+}
+
+/// Up to a dozen names for a help line.
+pub(super) fn listed(names: &[&str]) -> String {
+    let shown = names
+        .iter()
+        .take(12)
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len() {
+        0 => "no fields".into(),
+        1..=12 => shown,
+        more => format!("{shown} and {} more", more - 12),
+    }
+}

@@ -1,0 +1,783 @@
+//! Tables of expressions with their types, faults and values, and properties over generated texts.
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use proptest::prelude::*;
+
+use super::*;
+use crate::codec::{Decimal, Val};
+use crate::schema::Schema;
+
+const SHOP: &str = r#"{"type":"record","name":"Envelope","fields":[
+ {"name":"before","type":["null",{"type":"record","name":"Value","fields":[
+   {"name":"id","type":"long"},
+   {"name":"quantity","type":"int"},
+   {"name":"note","type":["null","string"]},
+   {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}},
+   {"name":"created","type":{"type":"long","connect.name":"io.debezium.time.MicroTimestamp"}},
+   {"name":"day","type":{"type":"int","connect.name":"io.debezium.time.Date"}},
+   {"name":"at","type":{"type":"string","connect.name":"io.debezium.time.ZonedTimestamp"}},
+   {"name":"tags","type":{"type":"array","items":["null","string"]}},
+   {"name":"items","type":{"type":"array","items":{"type":"record","name":"Item","fields":[
+      {"name":"sku","type":"string"},{"name":"n","type":"int"},{"name":"price","type":["null",{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}]}]}}},
+   {"name":"labels","type":{"type":"map","values":"string"}},
+   {"name":"weight","type":"double"},
+   {"name":"address","type":["null",{"type":"record","name":"Address","fields":[{"name":"city","type":"string"}]}]}
+ ]}]},
+ {"name":"after","type":["null","Value"]},
+ {"name":"op","type":"string"},
+ {"name":"ts_ms","type":["null","long"]}]}"#;
+
+fn env() -> Env {
+    let schema = Arc::new(Schema::parse(SHOP).unwrap());
+    Env {
+        event: Some(EventEnv {
+            schema,
+            envelope: Envelope::Debezium,
+            before: BeforeColumns::Only(vec!["id".into()]),
+        }),
+        out: Some(vec![
+            OutField {
+                name: "total".into(),
+                ty: Type::Decimal,
+                binding: Binding::Reg(0),
+            },
+            OutField {
+                name: "note".into(),
+                ty: Type::String.nullable(),
+                binding: Binding::Reg(1),
+            },
+            OutField {
+                name: "count".into(),
+                ty: Type::Int,
+                binding: Binding::Reg(2),
+            },
+        ]),
+        key: KeyEnv::String,
+        vars: vec![("limit".into(), Const::Int(10))],
+    }
+}
+
+fn live() -> Facts {
+    Facts::op_in(&["c", "u", "r"])
+}
+
+fn checked(text: &str, facts: &Facts) -> Result<Compiled, Vec<ExprFault>> {
+    compile(text, &env(), &mut Wants::new(), facts)
+}
+
+/// The faults as `code: message (help)`, under the text that the caret covers.
+fn faults(text: &str) -> Vec<String> {
+    let faults = checked(text, &live()).expect_err(text);
+    faults
+        .iter()
+        .map(|fault| {
+            format!(
+                "{} [{}] {}",
+                fault.code,
+                &text[fault.start..fault.end],
+                fault.message
+            )
+        })
+        .collect()
+}
+
+fn helps(text: &str) -> Vec<String> {
+    checked(text, &live())
+        .expect_err(text)
+        .into_iter()
+        .filter_map(|fault| fault.help)
+        .collect()
+}
+
+#[test]
+fn expressions_have_the_types_of_the_schema() {
+    for (text, ty) in [
+        ("event.after.id", "int"),
+        ("event.after.note", "string or null"),
+        ("event.after.price", "decimal"),
+        ("event.after.price * event.after.quantity", "decimal"),
+        ("event.after.created", "timestamp"),
+        ("event.after.at", "timestamp"),
+        ("event.after.day", "date"),
+        ("event.after.created - event.after.day", "duration"),
+        ("event.after.tags", "list(string or null)"),
+        ("event.after.labels['a']", "string"),
+        ("event.after.labels.a", "string"),
+        ("event.after.items[0].sku", "string"),
+        ("event.after.items.map(i, i.sku)", "list(string)"),
+        ("event.after.items.filter(i, i.n > 1).size()", "int"),
+        (
+            "event.after.items.exists(i, i.price != null && i.price > 1)",
+            "bool",
+        ),
+        (
+            "event.after.note == null ? 'none' : event.after.note",
+            "string",
+        ),
+        ("has(event.after.note) ? event.after.note.size() : 0", "int"),
+        (
+            "has(event.after.address.city) ? event.after.address.city : null",
+            "string or null",
+        ),
+        (
+            "event.after.address == null || event.after.address.city == 'x'",
+            "bool",
+        ),
+        (
+            "event.after.note == 'x' && event.after.note.startsWith('x')",
+            "bool",
+        ),
+        (
+            "event.after.note in ['x', 'y'] ? event.after.note : ''",
+            "string",
+        ),
+        (
+            "!(event.after.note == null) && event.after.note.size() > 1",
+            "bool",
+        ),
+        ("event.op == 'u' && event.before == null", "bool"),
+        ("event.before.id", "fault"),
+        ("event.op == 'd' ? event.before.id : event.after.id", "int"),
+        ("event['after']['id']", "int"),
+        ("out.total > decimal('10') && out.total > 10", "bool"),
+        ("meta.topic + string(meta.partition)", "string"),
+        ("meta.key", "string or null"),
+        ("meta.headers['x']", "bytes or null"),
+        ("vars.limit + 1", "int"),
+        ("[1, 2]", "list(int)"),
+        ("[1, 'a']", "list(dyn)"),
+        ("{'a': 1}", "map(string, int)"),
+        ("timestamp('2024-01-31T00:00:00Z').getMonth()", "int"),
+        ("event.after.day.getFullYear()", "int"),
+        ("event.after.weight < 1", "bool"),
+        ("'a,b'.split(',').join('-')", "string"),
+    ] {
+        let found =
+            checked(text, &Facts::op_in(&["c", "u", "r", "d"])).or_else(|_| checked(text, &live()));
+        let found = found.map_or_else(|_| "fault".into(), |compiled| compiled.ty.to_string());
+        assert_eq!(found, ty, "{text}");
+    }
+}
+
+#[test]
+fn faults_name_the_place_and_the_reason() {
+    for (text, expected) in [
+        (
+            "event.after.quantty > 1",
+            "unknown_field [event.after.quantty] `Value` has no field `quantty`",
+        ),
+        ("evnt.after", "unknown_name [evnt] there is no `evnt`"),
+        (
+            "event.after.note.size()",
+            "nullable [event.after.note] `event.after.note` may be null here",
+        ),
+        (
+            "event.before.note == 'a'",
+            "nullable [event.before] `event.before` may be null here",
+        ),
+        (
+            "event.op == 'u' && event.before != null && event.before.quantity > 1",
+            "before_not_carried [event.before.quantity] `event.before.quantity` is not real: under replica_identity \
+             default only the key columns (`id`) are, Debezium fills the others with zeros and blanks",
+        ),
+        (
+            "event.after.id == 'a'",
+            "type_mismatch [event.after.id == 'a'] `==` compares an int with a string",
+        ),
+        (
+            "event.after.id + 1.5",
+            "type_mismatch [event.after.id + 1.5] `+` has no meaning for an int and a double",
+        ),
+        (
+            "event.after.price > 1.5",
+            "type_mismatch [event.after.price > 1.5] `>` compares a decimal with a double",
+        ),
+        (
+            "event.after.id && true",
+            "type_mismatch [event.after.id] a condition is needed here, this is an int",
+        ),
+        (
+            "true ? 1 : 'a'",
+            "type_mismatch [true ? 1 : 'a'] the branches have different types: an int and a string",
+        ),
+        (
+            "event.op == 'create'",
+            "unknown_symbol ['create'] `event.op` is never \"create\"",
+        ),
+        (
+            "event.op in ['c', 'x']",
+            "unknown_symbol [['c', 'x']] `event.op` is never \"x\"",
+        ),
+        (
+            "'a'.toLowerCase()",
+            "no_such_function ['a'.toLowerCase()] there is no function `toLowerCase`",
+        ),
+        (
+            "size(1)",
+            "no_such_function [size(1)] `size` cannot be called with an int",
+        ),
+        (
+            "'a'.matches('(')",
+            "bad_pattern ['('] the pattern cannot be used: unclosed group",
+        ),
+        (
+            "'a'.matches(out.note)",
+            "nullable [out.note] `out.note` may be null here",
+        ),
+        (
+            "decimal('abc')",
+            "bad_constant [decimal('abc')] this can never be: a text is not a decimal number",
+        ),
+        ("out", "bad_name [out] `out` is a scope, not a value"),
+        (
+            "out.x",
+            "unknown_field [out.x] the mapped event has no field `x`",
+        ),
+        (
+            "event.after == event.after",
+            "type_mismatch [event.after == event.after] records cannot be compared",
+        ),
+        (
+            "event.after.items.all(event, true)",
+            "bad_name [event.after.items.all(event, true)] `event` is a scope and cannot be the name of a variable",
+        ),
+        (
+            "event.after.id.x",
+            "unknown_field [event.after.id.x] an int has no fields, so there is no `x`",
+        ),
+        (
+            "1 in 'a'",
+            "type_mismatch ['a'] `in` looks into a list or a map, this is a string",
+        ),
+        (
+            "event.after.price / 2",
+            "type_mismatch [event.after.price / 2] `/` has no meaning for a decimal and an int",
+        ),
+        ("a.?b", "unknown"),
+    ] {
+        let found = faults(text);
+        if expected == "unknown" {
+            assert!(
+                found[0].starts_with("expr_unsupported"),
+                "{text}: {found:?}"
+            );
+            continue;
+        }
+        assert_eq!(found, [expected], "{text}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    assert_eq!(
+        faults("event.after.x > 1 && event.after.y > 1 || foo()").len(),
+        3
+    );
+}
+
+#[test]
+fn help_says_what_to_write() {
+    for (text, expected) in [
+        ("event.after.quantty > 1", "did you mean `quantity`?"),
+        ("evnt.op", "did you mean `event`?"),
+        ("quantity > 1", "did you mean `event.after.quantity`?"),
+        ("op == 'c'", "did you mean `event.op`?"),
+        ("total > 1", "did you mean `out.total`?"),
+        ("meta.tpic", "did you mean `topic`?"),
+        ("event.op == 'create'", "create is \"c\""),
+        (
+            "event.op == 'INSERT'",
+            "it is \"c\" (create), \"r\" (snapshot read), \"u\" (update), \"d\" (delete), \"t\" (truncate) or \"m\" (message)",
+        ),
+        ("event.after.price > '1'", "write `decimal(\"…\")`"),
+        (
+            "event.after.id + 'x'",
+            "convert one side with `int(…)` or `string(…)`",
+        ),
+        ("'a'.length()", "did you mean `size`?"),
+        (
+            "event.after.note.size()",
+            "guard with `event.after.note != null && …`, or `event.after.note != null ? event.after.note : …`",
+        ),
+        ("vars.limt", "did you mean `limit`?"),
+        ("vars.limit == 1 and true", "logical and is `&&`"),
+    ] {
+        assert_eq!(helps(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn conditions_prove_what_they_test() {
+    let holds = |text: &str, path: &str| {
+        checked(text, &Facts::none())
+            .unwrap()
+            .if_true
+            .is_non_null(path)
+    };
+    assert!(holds("event.op in ['c', 'u']", "event.after"));
+    assert!(holds("event.op != null && event.op == 'd'", "event.before"));
+    assert!(holds("has(event.after.note)", "event.after.note"));
+    assert!(holds("has(event.after.note)", "event.after"));
+    assert!(holds(
+        "event.op == 'c' || event.after != null",
+        "event.after"
+    ));
+    assert!(!holds("event.op == 'c' || event.op == 'd'", "event.after"));
+    assert!(
+        !holds("event.op != 'd'", "event.after"),
+        "an unknown operation may have no after"
+    );
+    assert!(holds(
+        "event.op != 'd' && event.after != null",
+        "event.after"
+    ));
+    assert!(holds(
+        "event.op == 'c' ? true : event.op == 'r'",
+        "event.after"
+    ));
+    let unless = checked("event.op == 'd' || event.after == null", &Facts::none()).unwrap();
+    assert!(unless.if_false.is_non_null("event.after"));
+    let facts = Facts::op_in(&["d"]);
+    let fault = &checked("event.after.id", &facts).unwrap_err()[0];
+    assert_eq!(fault.message, "`event.after` is always null here");
+}
+
+#[test]
+fn a_bare_path_is_a_slot_and_wants_nothing_else() {
+    let mut wants = Wants::new();
+    let path = compile("event.after.address", &env(), &mut wants, &live()).unwrap();
+    assert_eq!(path.as_slot(), Some((Source::Value, 0)));
+    assert_eq!(wants.path(Source::Value, 0), [1, 11]);
+    let again = compile("(event.after.address)", &env(), &mut wants, &live()).unwrap();
+    assert_eq!(again.as_slot(), Some((Source::Value, 0)));
+    let computed = compile("event.after.id + 1", &env(), &mut wants, &live()).unwrap();
+    assert_eq!(computed.as_slot(), None);
+    assert_eq!(wants.value().len(), 2);
+    assert_eq!(
+        computed.reads.into_iter().collect::<Vec<_>>(),
+        ["event.after.id"]
+    );
+}
+
+#[test]
+fn what_can_fail_is_listed() {
+    let reasons = |text: &str| checked(text, &live()).unwrap().can_fail;
+    assert_eq!(reasons("event.after.id == 1"), Vec::<&str>::new());
+    assert_eq!(
+        reasons("event.after.id / 2"),
+        ["division_by_zero", "int_overflow"]
+    );
+    assert_eq!(reasons("1 + 1 == event.after.id"), Vec::<&str>::new());
+    assert_eq!(
+        reasons("event.after.price + decimal('1')"),
+        ["decimal_overflow"]
+    );
+    assert_eq!(
+        reasons("event.after.at < timestamp('2024-01-01T00:00:00Z')"),
+        ["bad_timestamp"]
+    );
+    assert_eq!(
+        reasons("event.after.tags[0] == 'a'"),
+        ["index_out_of_range"]
+    );
+}
+
+fn value(text: &str) -> String {
+    let compiled = compile(text, &env(), &mut Wants::new(), &Facts::none())
+        .unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+    let bump = Bump::new();
+    let total = Decimal {
+        unscaled: 123_450,
+        scale: 2,
+    };
+    let regs = [Val::Decimal(&total), Val::Null, Val::Int(i64::MAX)];
+    let headers: [(&[u8], Option<&[u8]>); 2] = [(b"trace", Some(b"abc")), (b"none", None)];
+    let meta = Meta {
+        topic: "t",
+        partition: 3,
+        offset: 7,
+        timestamp_ms: Some(0),
+        key: Some(b"k"),
+        headers: &headers,
+    };
+    let cx = Cx {
+        value: None,
+        key: None,
+        regs: &regs,
+        meta: &meta,
+        bump: &bump,
+    };
+    match eval(&compiled.node, &cx) {
+        Ok(val) => show(val),
+        Err(fault) => fault.reason.to_owned(),
+    }
+}
+
+fn show(val: Val) -> String {
+    match val {
+        Val::Decimal(decimal) => decimal.to_string(),
+        Val::Str(text) => text.to_owned(),
+        Val::List(items) => format!(
+            "[{}]",
+            items
+                .iter()
+                .map(|item| show(*item))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        Val::Int(v) => v.to_string(),
+        Val::Bool(v) => v.to_string(),
+        Val::Null => "null".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn expressions_have_the_values_of_cel() {
+    for (text, expected) in [
+        ("out.total * 2", "2469.00"),
+        ("out.total - decimal('0.5')", "1234.00"),
+        ("out.total == decimal('1234.500')", "true"),
+        ("out.total > 1234 && out.total < 1235", "true"),
+        ("out.count + 1", "int_overflow"),
+        ("out.count / (out.count - out.count)", "division_by_zero"),
+        ("-9223372036854775808 / -1", "int_overflow"),
+        ("out.note == null", "true"),
+        ("out.note == 'x'", "false"),
+        ("has(out.note)", "false"),
+        ("out.note != null ? out.note : 'none'", "none"),
+        ("out.count / 0 > 1 || true", "true"),
+        ("out.count / 0 > 1 && false", "false"),
+        ("out.count / 0 > 1 || false", "division_by_zero"),
+        ("[out.count, 0].exists(x, 1 / x > 0 || x > 5)", "true"),
+        ("[0, 1].all(x, 1 / x > 5)", "false"),
+        (
+            "[1, 2, 3].filter(x, x != 2).map(x, x * out.count / out.count)",
+            "int_overflow",
+        ),
+        ("[1, 2, 3].filter(x, x != 2).map(x, x * 10)", "[10, 30]"),
+        ("[1, 2, 3].exists_one(x, x > 2)", "true"),
+        ("[[1], [2]].map(x, x.map(y, y + x[0]))", "[[2], [4]]"),
+        ("out.count in [1, 2]", "false"),
+        ("meta.topic in ['s', 't']", "true"),
+        ("2 in [1, out.count, 2]", "true"),
+        ("'trace' in meta.headers", "true"),
+        (
+            "string(meta.headers['trace'] == null ? b'' : meta.headers['trace'])",
+            "no_such_overload",
+        ),
+        ("has(meta.headers.nothing)", "false"),
+        ("meta.headers['nothing'] == null", "missing_key"),
+        ("meta.key == 'k'", "true"),
+        ("string(meta.timestamp)", "1970-01-01T00:00:00Z"),
+        (
+            "string(meta.timestamp + duration('1h30m'))",
+            "1970-01-01T01:30:00Z",
+        ),
+        ("meta.timestamp.getHours('+02:00')", "2"),
+        ("string(date(meta.timestamp))", "1970-01-01"),
+        ("string(duration('90m'))", "5400s"),
+        (
+            "timestamp('2024-03-01T00:00:00Z') - timestamp('2024-02-28T00:00:00Z') == duration('48h')",
+            "true",
+        ),
+        ("'héllo'.size()", "5"),
+        ("'héllo'.substring(1, 3)", "él"),
+        ("'héllo'.substring(9)", "index_out_of_range"),
+        ("'Ab'.lowerAscii() + 'Ab'.upperAscii()", "abAB"),
+        ("'a-b-c'.replace('-', '+', 1)", "a+b-c"),
+        ("'abc'.replace('', '.')", ".a.b.c."),
+        ("'a,b,c'.split(',', 2)", "[a, b,c]"),
+        ("'abc'.matches('^a.c$')", "true"),
+        ("int('12') + int(3.9) + int(decimal('4.9'))", "19"),
+        (
+            "string(1e21) + ' ' + string(0.00001) + ' ' + string(1.5)",
+            "1e+21 1e-05 1.5",
+        ),
+        ("double('1.5') < 2", "true"),
+        ("{'a': 1}['a'] + {'b': 2}.b", "3"),
+        ("{'a': 1} == {'a': 1u}", "true"),
+        ("dyn(1) == dyn('1')", "false"),
+        ("dyn(1) + dyn('1') == 2", "no_such_overload"),
+        ("meta.offset + meta.partition", "10"),
+        ("vars.limit > 9", "true"),
+    ] {
+        let found = match text.contains("b''") {
+            // A header's value stays nullable: an index is not a path that facts can name.
+            true => continue,
+            false => value(text),
+        };
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn macros_cannot_run_for_ever() {
+    let list = format!("[{}]", vec!["1"; 300].join(","));
+    let text = format!("{list}.all(x, {list}.all(y, {list}.all(z, x + y + z > 0)))");
+    assert_eq!(value(&text), "expression_limit");
+    let deep = "[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))";
+    assert_eq!(
+        faults(deep),
+        ["expr_limit [[1].all(d, true)] more than 3 macros within macros"]
+    );
+}
+
+#[test]
+fn templates_are_typed() {
+    let template = |text: &str| Template::compile(text, &env(), &mut Wants::new(), &live());
+    let bump = Bump::new();
+    let total = Decimal {
+        unscaled: 5,
+        scale: 1,
+    };
+    let regs = [Val::Decimal(&total), Val::Null, Val::Int(4)];
+    let meta = Meta {
+        topic: "t",
+        partition: 3,
+        offset: 7,
+        timestamp_ms: None,
+        key: None,
+        headers: &[],
+    };
+    let cx = Cx {
+        value: None,
+        key: None,
+        regs: &regs,
+        meta: &meta,
+        bump: &bump,
+    };
+    for (text, expected) in [
+        ("orders", "orders"),
+        ("orders.${out.count}-${out.total}.x", "orders.4-0.5.x"),
+        ("${meta.topic}", "t"),
+        ("$${a} ${'}'}", "${a} }"),
+        ("${vars.limit}", "10"),
+    ] {
+        assert_eq!(
+            template(text).unwrap().eval(&cx).unwrap(),
+            expected,
+            "{text}"
+        );
+    }
+    assert_eq!(template("a${vars.limit}").unwrap().as_const(), Some("a10"));
+    assert_eq!(template("a.${meta.topic}").unwrap().prefix(), "a.");
+    let fault = |text: &str| template(text).unwrap_err().remove(0);
+    assert_eq!((fault("a ${out.x}").start, fault("a ${out.x}").end), (4, 9));
+    assert_eq!(fault("a ${out.note}").code, "nullable");
+    assert_eq!(fault("a ${out.total").message, "`${` is not closed");
+    assert_eq!(
+        fault("a ${[1]}").message,
+        "list(int) cannot be written into text"
+    );
+}
+
+/// Words that expressions are made of, in any order.
+fn words() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "event",
+        ".after",
+        ".before",
+        ".op",
+        ".id",
+        ".note",
+        ".price",
+        ".items",
+        ".tags",
+        "out",
+        ".total",
+        ".count",
+        "meta",
+        ".key",
+        ".headers",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        "?",
+        ",",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "in",
+        "&&",
+        "||",
+        "!",
+        "null",
+        "true",
+        "1",
+        "2u",
+        "1.5",
+        "'a'",
+        "b'a'",
+        "x",
+        ".all(x, ",
+        ".map(x, ",
+        ".exists(x, ",
+        "has(",
+        "size(",
+        "string(",
+        "int(",
+        "decimal(",
+        "timestamp(",
+        "duration(",
+        ".size()",
+        ".matches('a')",
+        "é",
+        "//",
+        "\n",
+        " ",
+    ]);
+    prop::collection::vec(word, 0..24).prop_map(|words| words.concat())
+}
+
+/// Well-formed expressions, many of them well-typed, over registers of known types.
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "out.total",
+        "out.note",
+        "out.count",
+        "meta.topic",
+        "meta.key",
+        "meta.offset",
+        "meta.timestamp",
+        "vars.limit",
+        "1",
+        "0",
+        "-1",
+        "2u",
+        "0.5",
+        "'a'",
+        "''",
+        "null",
+        "true",
+        "false",
+        "[1, 2]",
+        "['a']",
+        "[]",
+        "{'a': 1}",
+        "decimal('1.5')",
+        "duration('1h')",
+        "date('2024-01-31')",
+        "b'a'",
+        "dyn(1)",
+        "dyn('a')",
+        "meta.headers",
+        "9223372036854775807",
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(5, 40, 3, |inner| {
+        let binary = prop::sample::select(vec![
+            "+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "in",
+        ]);
+        let function = prop::sample::select(vec![
+            "size",
+            "string",
+            "int",
+            "uint",
+            "double",
+            "bool",
+            "bytes",
+            "decimal",
+            "timestamp",
+            "duration",
+            "date",
+            "dyn",
+        ]);
+        let method = prop::sample::select(vec![
+            "size",
+            "trim",
+            "lowerAscii",
+            "getHours",
+            "getFullYear",
+            "join",
+            "contains",
+            "startsWith",
+            "split",
+            "indexOf",
+            "charAt",
+            "substring",
+        ]);
+        prop_oneof![
+            (inner.clone(), binary, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (function, inner.clone()).prop_map(|(f, a)| format!("{f}({a})")),
+            (inner.clone(), method, prop::option::of(inner.clone()))
+                .prop_map(|(a, f, b)| format!("{a}.{f}({})", b.unwrap_or_default())),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} != null ? {a} : {b})")),
+            (inner.clone(), inner.clone())
+                .prop_map(|(a, b)| format!("[{a}].map(x, x == {b} ? x : {b})")),
+            inner.prop_map(|a| format!("!({a})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_text_makes_the_compiler_panic(text in prop_oneof![words(), "\\PC{0,40}"]) {
+        if let Err(faults) = checked(&text, &Facts::none()) {
+            prop_assert!(!faults.is_empty());
+            for fault in faults {
+                prop_assert!(text.get(fault.start..fault.end).is_some(), "{fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_checked_expression_fails_only_for_listed_reasons(text in expression()) {
+        let Ok(compiled) = checked(&text, &Facts::none()) else { return Ok(()) };
+        let bump = Bump::new();
+        let total = Decimal { unscaled: i128::MAX, scale: 2 };
+        let meta = Meta { topic: "t", partition: 3, offset: 7, timestamp_ms: Some(1), key: Some(b"k"), headers: &[] };
+        for regs in [
+            [Val::Decimal(&total), Val::Null, Val::Int(i64::MIN)],
+            [Val::Decimal(&total), Val::Str("é"), Val::Int(0)],
+        ] {
+            let cx = Cx { value: None, key: None, regs: &regs, meta: &meta, bump: &bump };
+            match eval(&compiled.node, &cx) {
+                Ok(val) => prop_assert!(fits(val, &compiled.ty), "{text}: {val:?} is not {}", compiled.ty),
+                Err(fault) => prop_assert!(
+                    compiled.can_fail.contains(&fault.reason),
+                    "{text}: {fault:?} is not one of {:?}", compiled.can_fail
+                ),
+            }
+        }
+    }
+}
+
+fn fits(val: Val, ty: &Type) -> bool {
+    match (val, ty) {
+        (_, Type::Dyn) | (Val::Null, Type::Null | Type::Nullable(_)) => true,
+        (val, Type::Nullable(inner)) => fits(val, inner),
+        (Val::Bool(_), Type::Bool)
+        | (Val::Int(_), Type::Int | Type::Date)
+        | (Val::Uint(_), Type::Uint)
+        | (Val::Double(_), Type::Double)
+        | (Val::Str(_), Type::String)
+        | (Val::Bytes(_), Type::Bytes)
+        | (Val::Decimal(_), Type::Decimal)
+        | (Val::Timestamp(..), Type::Timestamp)
+        | (Val::Duration(..), Type::Duration | Type::TimeOfDay) => true,
+        (Val::List(items), Type::List(item)) => items.iter().all(|one| fits(*one, item)),
+        (Val::Map(items), Type::Map(key, value)) => {
+            items.iter().all(|(k, v)| fits(*k, key) && fits(*v, value))
+        }
+        _ => false,
+    }
+}

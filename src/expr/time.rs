@@ -1,0 +1,297 @@
+//! Times as text and as parts: RFC 3339, CEL's durations, ISO 8601, fixed offsets.
+
+use std::fmt::{self, Write};
+
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::temporal::DateTimeParser;
+use jiff::tz::Offset;
+
+/// CEL's range: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
+const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+/// CEL's range of durations: about 10 000 years.
+const DURATION_MAX: u64 = 315_576_000_000;
+const NANOS: i128 = 1_000_000_000;
+
+/// Seconds and nanoseconds of a timestamp, if it is in range.
+pub(super) fn timestamp(nanos: i128) -> Option<(i64, u32)> {
+    let seconds = i64::try_from(nanos.div_euclid(NANOS))
+        .ok()
+        .filter(|s| SECONDS.contains(s))?;
+    Some((seconds, nanos.rem_euclid(NANOS) as u32))
+}
+
+/// A timestamp from units per second.
+pub(super) fn timestamp_of(value: i64, per_second: u32) -> Option<(i64, u32)> {
+    timestamp(nanos_of(value, per_second))
+}
+
+/// Nanoseconds of a number of units.
+fn nanos_of(value: i64, per_second: u32) -> i128 {
+    i128::from(value) * (NANOS / i128::from(per_second.max(1)))
+}
+
+/// Nanoseconds of a timestamp or a duration.
+pub(super) fn nanos(seconds: i64, nanos: i64) -> i128 {
+    i128::from(seconds) * NANOS + i128::from(nanos)
+}
+
+/// Seconds and nanoseconds, of the same sign, of a duration, if it is in range.
+pub(super) fn duration(nanos: i128) -> Option<(i64, i32)> {
+    let seconds = i64::try_from(nanos / NANOS)
+        .ok()
+        .filter(|s| s.unsigned_abs() <= DURATION_MAX)?;
+    Some((seconds, (nanos % NANOS) as i32))
+}
+
+/// A duration from units per second.
+pub(super) fn duration_of(value: i64, per_second: u32) -> Option<(i64, i32)> {
+    duration(nanos_of(value, per_second))
+}
+
+/// RFC 3339: date, `T`, time, and a zone that is `Z` or an offset.
+pub(super) fn parse_timestamp(text: &str) -> Option<(i64, u32)> {
+    let bytes = text.as_bytes();
+    let strict = bytes.len() >= 20
+        && bytes[0].is_ascii_digit()
+        && matches!(
+            (bytes[4], bytes[10], bytes[13], bytes[16]),
+            (b'-', b'T' | b't', b':', b':')
+        )
+        && matches!(bytes[bytes.len() - 1], b'Z' | b'z' | b'0'..=b'9')
+        && !bytes.contains(&b',');
+    if !strict {
+        return None;
+    }
+    static PARSER: DateTimeParser = DateTimeParser::new();
+    timestamp(PARSER.parse_timestamp(text).ok()?.as_nanosecond())
+}
+
+/// `2024-03-31`, as days since 1970-01-01.
+pub(super) fn parse_date(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let strict = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(i, b)| {
+            if i == 4 || i == 7 {
+                *b == b'-'
+            } else {
+                b.is_ascii_digit()
+            }
+        });
+    if !strict {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().ok();
+    let date = Date::new(number(0..4)?, number(5..7)? as i8, number(8..10)? as i8).ok()?;
+    let seconds = Offset::UTC
+        .to_timestamp(date.at(0, 0, 0, 0))
+        .ok()?
+        .as_second();
+    Some(seconds.div_euclid(86_400)).filter(|days| SECONDS.contains(&(days * 86_400)))
+}
+
+/// CEL's durations: `1h30m`, `-1.5s`, `10ms`, `0`.
+pub(super) fn parse_duration(text: &str) -> Option<(i64, i32)> {
+    let (negative, mut rest) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if rest == "0" {
+        return Some((0, 0));
+    }
+    let mut total = 0_i128;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let whole = &rest[..digits(rest)];
+        rest = &rest[whole.len()..];
+        let mut fraction = "";
+        if let Some(after) = rest.strip_prefix('.') {
+            fraction = &after[..digits(after)];
+            rest = &after[fraction.len()..];
+        }
+        if whole.is_empty() && fraction.is_empty() || whole.len() > 20 {
+            return None;
+        }
+        let (unit, per_unit) = [
+            ("ns", 1),
+            ("us", 1_000),
+            ("µs", 1_000),
+            ("μs", 1_000),
+            ("ms", 1_000_000),
+            ("s", NANOS),
+            ("m", 60 * NANOS),
+            ("h", 3_600 * NANOS),
+        ]
+        .into_iter()
+        .find(|(unit, _)| rest.starts_with(unit))?;
+        rest = &rest[unit.len()..];
+        let whole: i128 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().ok()?
+        };
+        total = total.checked_add(whole.checked_mul(per_unit)?)?;
+        let mut weight = per_unit;
+        for digit in fraction.bytes() {
+            // Digits below a nanosecond are cut off.
+            weight /= 10;
+            total = total.checked_add(i128::from(digit - b'0') * weight)?;
+        }
+    }
+    duration(if negative { -total } else { total })
+}
+
+/// A fixed offset in seconds: `+02:00`, `-05:30`, `02:00`, `UTC`, `Z`.
+pub(super) fn parse_offset(text: &str) -> Option<i32> {
+    if matches!(text, "UTC" | "Z" | "z" | "") {
+        return Some(0);
+    }
+    let (sign, digits) = match text.as_bytes() {
+        [b'-', ..] => (-1, &text[1..]),
+        [b'+', ..] => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let (hours, minutes) = digits.split_once(':')?;
+    let number = |text: &str, max: i32| {
+        let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<i32>().ok().filter(|n| digits && *n <= max)
+    };
+    Some(sign * (number(hours, 23)? * 3_600 + number(minutes, 59)? * 60))
+}
+
+/// The parts of a timestamp at an offset.
+pub(super) fn civil(seconds: i64, nanos: u32, offset: i32) -> Option<DateTime> {
+    let timestamp = jiff::Timestamp::new(seconds, nanos as i32).ok()?;
+    Some(Offset::from_seconds(offset).ok()?.to_datetime(timestamp))
+}
+
+/// Writes `2024-03-31T12:00:00.5Z`, with as many digits as are needed.
+pub(super) fn write_timestamp(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt::Result {
+    let days = seconds.div_euclid(86_400);
+    write_date(out, days)?;
+    out.write_char('T')?;
+    write_clock(out, seconds.rem_euclid(86_400), nanos)?;
+    out.write_char('Z')
+}
+
+/// Writes `2024-03-31`.
+pub(super) fn write_date(out: &mut impl Write, days: i64) -> fmt::Result {
+    let date = days
+        .checked_mul(86_400)
+        .and_then(|seconds| civil(seconds, 0, 0))
+        .ok_or(fmt::Error)?;
+    write!(
+        out,
+        "{:04}-{:02}-{:02}",
+        date.year(),
+        date.month(),
+        date.day()
+    )
+}
+
+/// Writes `12:00:00.5`.
+pub(super) fn write_clock(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt::Result {
+    write!(
+        out,
+        "{:02}:{:02}:{:02}",
+        seconds / 3_600,
+        seconds / 60 % 60,
+        seconds % 60
+    )?;
+    write_fraction(out, nanos)
+}
+
+/// Writes `-3600.5s`.
+pub(super) fn write_duration(out: &mut impl Write, seconds: i64, nanos: i32) -> fmt::Result {
+    if seconds < 0 || nanos < 0 {
+        out.write_char('-')?;
+    }
+    write!(out, "{}", seconds.unsigned_abs())?;
+    write_fraction(out, nanos.unsigned_abs())?;
+    out.write_char('s')
+}
+
+fn write_fraction(out: &mut impl Write, nanos: u32) -> fmt::Result {
+    if nanos == 0 {
+        return Ok(());
+    }
+    let (mut digits, mut width) = (nanos, 9);
+    while digits % 10 == 0 {
+        digits /= 10;
+        width -= 1;
+    }
+    write!(out, ".{digits:0width$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_read_strictly_and_written_back() {
+        for text in [
+            "2024-03-31T12:00:00Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "1969-12-31T23:59:59.25Z",
+        ] {
+            let (seconds, nanos) = parse_timestamp(text).unwrap();
+            let mut out = String::new();
+            write_timestamp(&mut out, seconds, nanos).unwrap();
+            assert_eq!(out, text);
+        }
+        assert_eq!(parse_timestamp("1970-01-01T02:00:00+02:00"), Some((0, 0)));
+        for text in [
+            "2024-03-31",
+            "2024-03-31 12:00:00Z",
+            "2024-03-31T12:00:00",
+            "10000-01-01T00:00:00Z",
+            "0000-12-31T23:59:59Z",
+            "2024-02-30T00:00:00Z",
+            "2024-03-31T12:00:00Z[UTC]",
+            "",
+            "éééééééééééééééééééé",
+        ] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_and_written() {
+        let written = |text: &str| {
+            let (seconds, nanos) = parse_duration(text)?;
+            let mut out = String::new();
+            write_duration(&mut out, seconds, nanos).unwrap();
+            Some(out)
+        };
+        assert_eq!(written("1h30m").as_deref(), Some("5400s"));
+        assert_eq!(written("-1.5s").as_deref(), Some("-1.5s"));
+        assert_eq!(written("-10ms").as_deref(), Some("-0.01s"));
+        assert_eq!(written("0").as_deref(), Some("0s"));
+        for text in [
+            "",
+            "-",
+            "1",
+            "s",
+            "1x",
+            "999999999999h",
+            "1.s.",
+            "99999999999999999999999s",
+        ] {
+            assert_eq!(written(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_and_offsets() {
+        assert_eq!(parse_date("1970-01-02"), Some(1));
+        assert_eq!(parse_date("1969-12-31"), Some(-1));
+        assert_eq!(parse_date("2024-13-01"), None);
+        assert_eq!(parse_date("2024-1-01é"), None);
+        assert_eq!(parse_offset("-05:30"), Some(-19_800));
+        assert_eq!(parse_offset("5:30"), None);
+    }
+}
