@@ -52,8 +52,12 @@ impl T {
 
     fn takes(self, ty: &Type) -> bool {
         match (self, ty) {
-            (_, Type::Dyn) | (T::List, Type::List(_)) | (T::Map, Type::Map(..)) => true,
-            (T::Texts, Type::List(item)) => matches!(**item, Type::String | Type::Dyn),
+            (_, Type::Dyn | Type::Never) | (T::List, Type::List(_)) | (T::Map, Type::Map(..)) => {
+                true
+            }
+            (T::Texts, Type::List(item)) => {
+                matches!(**item, Type::String | Type::Dyn | Type::Never)
+            }
             (T::List | T::Map | T::Texts, _) => false,
             (this, ty) => this.ty() == *ty,
         }

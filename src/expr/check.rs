@@ -39,7 +39,7 @@ pub(super) fn check(
     match node {
         Some((node, ty, if_true, if_false)) if checker.faults.is_empty() => Ok(Compiled {
             node,
-            ty,
+            ty: ty.settled(),
             if_true,
             if_false,
             can_fail: checker.can_fail.into_iter().collect(),
@@ -438,8 +438,10 @@ impl Checker<'_> {
 
     /// The type of elements; `dyn` where they differ or there are none.
     fn joined<'t>(&self, types: impl Iterator<Item = &'t Type>) -> Type {
-        let joined = types.map(|ty| Some(ty.clone())).reduce(|a, b| a?.join(&b?));
-        joined.flatten().unwrap_or(Type::Dyn)
+        let mut types = types;
+        types
+            .try_fold(Type::Never, |joined, ty| joined.join(ty))
+            .unwrap_or(Type::Dyn)
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -113,9 +113,10 @@ pub(super) fn call<'a>(func: Func, args: &[Val<'a>], run: &Run<'_, 'a>) -> Resul
         (Func::LastIndexOf, [Val::Str(text), Val::Str(part), Val::Int(last)]) => {
             // The part may begin at `last`, so the text may go on for the length of the part.
             let end = (byte_at(text, *last)? + part.len()).min(text.len());
-            let end = (end..=text.len())
+            let end = (0..=end)
+                .rev()
                 .find(|at| text.is_char_boundary(*at))
-                .unwrap_or(text.len());
+                .unwrap_or(0);
             Ok(Val::Int(index(text, text[..end].rfind(part))))
         }
         (Func::Substring, [Val::Str(text), Val::Int(from)]) => {

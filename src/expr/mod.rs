@@ -53,4 +53,6 @@ pub fn compile(
 }
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod tests;

@@ -337,7 +337,7 @@ fn result(op: Arith, left: &Type, right: &Type) -> Option<(Type, &'static [&'sta
             (Duration, &["time_range"])
         }
         (Timestamp, TimeOfDay) if op == Arith::Add => (Timestamp, &["time_range"]),
-        (Dyn, _) | (_, Dyn) => (
+        (Dyn | Type::Never, _) | (_, Dyn | Type::Never) => (
             Dyn,
             &["no_such_overload", "int_overflow", "division_by_zero"],
         ),

@@ -150,7 +150,7 @@ impl Checker<'_> {
         };
         let (schema, node) = match &of.ty {
             Type::Record(schema, node) => (schema.clone(), *node),
-            Type::Map(key, value) if matches!(**key, Type::String | Type::Dyn) => {
+            Type::Map(key, value) if matches!(**key, Type::String | Type::Dyn | Type::Never) => {
                 let ty = (**value).clone();
                 self.can_fail.insert("missing_key");
                 let key = Node::Const(Const::Str(field.into()));
@@ -389,7 +389,7 @@ impl Checker<'_> {
         };
         if let Some(parent) = parent {
             match &parent.ty {
-                Type::Map(key, _) if matches!(**key, Type::String | Type::Dyn) => {
+                Type::Map(key, _) if matches!(**key, Type::String | Type::Dyn | Type::Never) => {
                     let of = Box::new(self.node(parent)?);
                     return Some(Typed::new(
                         Node::HasKey {
@@ -501,6 +501,9 @@ impl Checker<'_> {
             }
         };
         self.can_fail.insert(reason);
+        if index.ty == Type::Dyn {
+            self.can_fail.insert("no_such_overload");
+        }
         let node = Node::Index(Box::new([self.node(of)?, self.node(index)?]));
         Some(Typed::new(node, ty, span))
     }
@@ -527,7 +530,9 @@ fn is_path(ast: &Ast) -> bool {
 /// Whether values of the two types can be equal.
 pub(super) fn comparable(a: &Type, b: &Type) -> bool {
     match (a.non_null(), b.non_null()) {
-        (Type::Dyn | Type::Null, _) | (_, Type::Dyn | Type::Null) => true,
+        (Type::Dyn | Type::Never | Type::Null, _) | (_, Type::Dyn | Type::Never | Type::Null) => {
+            true
+        }
         (Type::Int | Type::Uint | Type::Double, Type::Int | Type::Uint | Type::Double) => true,
         (Type::Decimal, Type::Int | Type::Uint) | (Type::Int | Type::Uint, Type::Decimal) => true,
         (Type::List(a), Type::List(b)) => comparable(a, b),

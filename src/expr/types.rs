@@ -42,6 +42,8 @@ pub enum Type {
     Nullable(Box<Type>),
     /// Known at run time only: unions of several types, lists of mixed literals.
     Dyn,
+    /// No value has it: the elements of an empty literal, until they are joined with others. Never outside of the checker.
+    Never,
 }
 
 /// How a physical value of a datum becomes a value of its [`Type`].
@@ -179,31 +181,34 @@ impl Type {
         matches!(self, Type::Nullable(_) | Type::Null | Type::Dyn)
     }
 
+    /// The type as the world outside of the checker sees it.
+    pub(super) fn settled(self) -> Type {
+        match self {
+            Type::Never => Type::Dyn,
+            Type::List(item) => Type::List(Box::new(item.settled())),
+            Type::Map(key, value) => Type::Map(Box::new(key.settled()), Box::new(value.settled())),
+            Type::Nullable(inner) => Type::Nullable(Box::new(inner.settled())),
+            other => other,
+        }
+    }
+
     /// The type that holds values of both; `None` if only `dyn` does.
     pub fn join(&self, other: &Type) -> Option<Type> {
         if self == other {
             return Some(self.clone());
         }
         match (self, other) {
+            (Type::Never, t) | (t, Type::Never) => Some(t.clone()),
             (Type::Null, t) | (t, Type::Null) => Some(t.clone().nullable()),
             (Type::Nullable(a), b) | (b, Type::Nullable(a)) => {
                 a.join(b.non_null()).map(Type::nullable)
             }
-            // The element type of an empty literal is dyn and takes the other's.
-            (Type::List(a), Type::List(b)) => Some(Type::List(Box::new(join_element(a, b)?))),
-            (Type::Map(k, v), Type::Map(l, w)) => Some(Type::Map(
-                Box::new(join_element(k, l)?),
-                Box::new(join_element(v, w)?),
-            )),
+            (Type::List(a), Type::List(b)) => Some(Type::List(Box::new(a.join(b)?))),
+            (Type::Map(k, v), Type::Map(l, w)) => {
+                Some(Type::Map(Box::new(k.join(l)?), Box::new(v.join(w)?)))
+            }
             _ => None,
         }
-    }
-}
-
-fn join_element(a: &Type, b: &Type) -> Option<Type> {
-    match (a, b) {
-        (Type::Dyn, t) | (t, Type::Dyn) => Some(t.clone()),
-        _ => a.join(b),
     }
 }
 
@@ -239,7 +244,7 @@ impl fmt::Display for Type {
             Type::Duration => "duration",
             Type::Date => "date",
             Type::TimeOfDay => "time of day",
-            Type::Dyn => "dyn",
+            Type::Dyn | Type::Never => "dyn",
             Type::List(item) => return write!(f, "list({item})"),
             Type::Map(key, value) => return write!(f, "map({key}, {value})"),
             Type::Nullable(inner) => return write!(f, "{inner} or null"),
