@@ -1,2 +1,3 @@
 mod cli;
+mod deploy;
 mod kafka;
