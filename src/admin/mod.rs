@@ -139,9 +139,9 @@ async fn serve(
         let service = TowerToHyperService::new(routes.clone());
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
-            match tokio::time::timeout(CONNECTION_SECONDS_MAX, connection).await {
-                Ok(Err(error)) => debug!(%error, "a connection to the admin endpoint broke"),
-                Ok(Ok(())) | Err(_) => {}
+            let ended = tokio::time::timeout(CONNECTION_SECONDS_MAX, connection).await;
+            if let Ok(Err(error)) = ended {
+                debug!(%error, "a connection to the admin endpoint broke");
             }
             drop(permit);
         });
