@@ -200,6 +200,12 @@ impl Slots {
     pub fn new() -> Slots {
         Slots::default()
     }
+
+    /// Makes a slot's value null for expressions. Copies of byte ranges do not see it: what must become null in an output
+    /// is computed, not copied.
+    pub fn set_null(&mut self, slot: u16) {
+        self.slots[usize::from(slot)].found = Found::Absent;
+    }
 }
 
 impl Scan {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::codec::FieldSource;
-use crate::expr::{Node, Wants};
+use crate::expr::{Node, Template, Wants};
 use crate::schema::Schema;
 
 /// The compiled steps and routes of one source.
@@ -114,7 +114,7 @@ pub struct RouteCode {
     /// With which key.
     pub key: KeyCode,
     /// With which headers: index in `RoutePlan::headers`, value.
-    pub headers: Vec<(u16, TextCode)>,
+    pub headers: Vec<(u16, Template)>,
     /// Whether tombstones take this route.
     pub tombstones: bool,
 }
@@ -134,7 +134,7 @@ pub enum TopicCode {
     /// This topic, an index in `Plan::topics`.
     Fixed(u16),
     /// The one of these names that the text comes out as.
-    Chosen(TextCode, Vec<(String, u16)>),
+    Chosen(Template, Vec<(String, u16)>),
 }
 
 /// The key that a route sends.
@@ -143,21 +143,5 @@ pub enum KeyCode {
     /// The record's own, unchanged.
     Source,
     /// Text or bytes; null is the null key.
-    Computed(Node),
-}
-
-/// Text with expressions in it.
-#[derive(Debug)]
-pub struct TextCode {
-    /// The pieces, in order.
-    pub pieces: Vec<Piece>,
-}
-
-/// A piece of a text.
-#[derive(Debug)]
-pub enum Piece {
-    /// As it stands.
-    Literal(String),
-    /// The text that this comes out as.
     Computed(Node),
 }

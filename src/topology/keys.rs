@@ -45,6 +45,8 @@ pub enum Kind {
     Words(&'static [Word]),
     /// Any single value.
     Scalar,
+    /// Anything, null included.
+    Json,
     /// A mapping with known keys.
     Object(&'static Object),
     /// A list.

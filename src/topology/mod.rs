@@ -3,16 +3,19 @@
 //! ```text
 //! files ─► yaml ─► read (by the table of keys) ─► Spec ─► compile (schemas, expressions) ─► Plan ─► program, per writer schema
 //! ```
+pub mod cases;
 pub mod code;
 mod compile;
+pub mod describe;
 pub mod fault;
 pub mod files;
+pub mod json_schema;
 pub mod keys;
 mod load;
 pub mod plan;
+pub mod program;
 mod read;
 mod spec;
-mod template;
 mod vars;
 pub mod yaml;
 

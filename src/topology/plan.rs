@@ -105,6 +105,17 @@ impl Other {
         }
     }
 
+    /// The key of a topology that says what becomes of it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Other::Truncate => "truncate",
+            Other::Message => "messages",
+            Other::Heartbeat => "heartbeats",
+            Other::SchemaChange => "schema_changes",
+            Other::Transaction => "transactions",
+        }
+    }
+
     /// The kind of record that Debezium gives this full name.
     pub fn of_record(name: &str) -> Option<Other> {
         let name = name.strip_prefix("io.debezium.connector.")?;
@@ -287,6 +298,14 @@ pub struct RoutePlan {
     pub topics: Vec<u16>,
     /// Names of the headers that it sets. [`OutputHeader::name`](crate::pipeline::process::OutputHeader::name) is an index here.
     pub headers: Vec<String>,
+    /// The condition, as written.
+    pub when: Option<String>,
+    /// The topic, as written.
+    pub topic: String,
+    /// The key, as written; `None` for the record's own.
+    pub key: Option<String>,
+    /// Name of the schema that it writes; `None` where the value passes unchanged.
+    pub schema: Option<String>,
 }
 
 /// A topic that a topology may write to.
@@ -316,6 +335,8 @@ pub struct Step {
     pub name: String,
     /// Whether the topology's author declared it; the others are built in.
     pub declared: bool,
+    /// What it does, as written: `keep event.op in ["c"]`, `map to orders-value`.
+    pub text: String,
 }
 
 /// Why a schema id cannot be compiled against a plan.

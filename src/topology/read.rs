@@ -43,6 +43,11 @@ pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
     }
 }
 
+/// Checks a tree against the table of an object.
+pub fn check_shape(file: &Arc<Source>, root: &Node, object: &'static Object, faults: &mut Faults) {
+    Shape { file, faults }.object(root, object);
+}
+
 // === the tree against the table ===
 
 struct Shape<'a> {
@@ -84,7 +89,7 @@ impl Shape<'_> {
                 continue;
             };
             if let Some(key) = object.keys.iter().find(|key| key.name == text) {
-                if value.is_null() {
+                if value.is_null() && !matches!(key.kind, Kind::Json) {
                     let message = format!("`{text}` has no value");
                     self.error(
                         "wrong_type",
@@ -156,6 +161,7 @@ impl Shape<'_> {
 
     fn value(&mut self, node: &Node, kind: &'static Kind, name: &str, example: &str) {
         match kind {
+            Kind::Json => {}
             Kind::Object(object) => self.object(node, object),
             Kind::Either(word, object) => match node.data {
                 Data::Map(_) => self.object(node, object),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Compiler;
-use super::source::{Scope, follow};
+use super::source::{Scope, follow, may_be_unavailable};
 use crate::codec::{self, FieldSource};
 use crate::expr::{Binding, Compiled, Const, Node, OutField, Source, Type};
 use crate::schema::{Field, Kind, Schema};
@@ -111,7 +111,7 @@ impl Compiler<'_> {
                 .filter(|(_, names)| names.iter().any(|known| known == name) && !excepted(name));
             let settled = if let Some((_, text)) = map.set.iter().find(|(key, _)| key.value == name)
             {
-                self.expression(text, None, scope).and_then(|compiled| {
+                self.expression(text, scope).and_then(|compiled| {
                     self.field(&schema, field, compiled, text, false, scope, &mut mapped)
                 })
             } else if let Some((from, _)) = copied {
@@ -186,9 +186,8 @@ impl Compiler<'_> {
         let slot = match compiled.as_slot() {
             Some((Source::Value, slot)) => {
                 let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
-                codec::copyable(reader, node, schema, field.ty)
-                    .is_ok()
-                    .then_some(slot)
+                let nulled = scope.placeholders_are_null && may_be_unavailable(reader, node, 0);
+                (!nulled && codec::copyable(reader, node, schema, field.ty).is_ok()).then_some(slot)
             }
             _ => None,
         };

@@ -14,13 +14,16 @@ use super::plan::{
     ReplicaIdentity, RoutePlan, SourcePlan, SourceSchema, StartFrom, Step, Tombstones, Unavailable,
     Unmatched, builtin,
 };
-use super::spec::{AvroSpec, SourceSpec, Spec, Text};
-use super::template::{self, Part};
+use super::spec::{ActionSpec, AvroSpec, SourceSpec, Spec, Text};
 use super::vars::Known;
+use crate::expr::{Env, ExprFault, Facts, Template, Wants};
 use crate::schema::{Kind, Schema};
 
 /// The connection that counts where none is named.
 const MAIN: &str = "main";
+
+/// A record's deliveries are numbered by route, in a set of 64 bits; one number is for dead letters before the routes.
+const ROUTES_MAX: usize = 60;
 
 /// Compiles a topology. `None` if it has faults that forbid it; they have been added.
 pub fn compile(
@@ -106,6 +109,7 @@ impl Compiler<'_> {
         let routes: Vec<_> = spec.routes.iter().map(|route| self.route(route)).collect();
         self.no_loops(&connection, &sources, dead_letter.as_ref());
         self.routing();
+        self.count_routes();
         let mut code = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             code.push(self.source_code(index, source, &routes)?);
@@ -161,6 +165,13 @@ impl Compiler<'_> {
             steps.push(Step {
                 name: name.map_or_else(|| "?".to_owned(), |name| name.value.clone()),
                 declared: true,
+                text: match &step.action {
+                    Some(ActionSpec::Keep(text)) => format!("keep {}", text.value),
+                    Some(ActionSpec::Drop(text)) => format!("drop {}", text.value),
+                    Some(ActionSpec::Require(text)) => format!("require {}", text.value),
+                    Some(ActionSpec::Map(map)) => format!("map to {}", map.schema.name.value),
+                    None => String::new(),
+                },
             });
         }
         let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
@@ -180,49 +191,53 @@ impl Compiler<'_> {
         steps.extend(builtin::ALL.iter().map(|name| Step {
             name: (*name).to_owned(),
             declared: false,
+            text: String::new(),
         }));
         steps
     }
 
     /// Text in which only variables are replaced.
     fn literal(&mut self, text: &Text) -> Option<String> {
-        let parts = match template::parts(&text.value) {
-            Ok(parts) => parts,
-            Err(at) => {
-                self.open_brace(text, at);
-                return None;
-            }
-        };
-        let mut all = String::new();
-        for part in parts {
-            match part {
-                Part::Literal(literal) => all.push_str(literal),
-                Part::Expr(expression, at) => {
-                    let known = expression.trim().strip_prefix("vars.");
-                    let Some(value) = known.and_then(|name| self.vars.texts.get(name)) else {
-                        // A declared variable without a value has had its fault.
-                        let declared = known.is_some_and(|name| {
-                            self.spec.vars.iter().any(|v| v.name.value == name)
-                        });
-                        if !declared {
-                            let span = self.within(text, at..at + expression.len());
-                            let message = format!("`{}` is not a variable", expression.trim());
-                            let help = "declare it under `vars` and write `${vars.NAME}`; nothing else can stand here";
-                            self.error("unknown_var", &span, message, help.to_owned());
-                        }
-                        return None;
-                    };
-                    all.push_str(value);
+        match self.constant(text) {
+            Ok(template) => match template.as_const() {
+                Some(text) => Some(text.to_owned()),
+                None => {
+                    let message = "this text must be the same for all records";
+                    let help =
+                        "write `${vars.NAME}`; nothing else can stand in braces here".to_owned();
+                    self.error("not_constant", &text.span, message, help);
+                    None
                 }
+            },
+            Err(faults) => {
+                self.place(text, faults);
+                None
             }
         }
-        Some(all)
     }
 
-    fn open_brace(&mut self, text: &Text, at: usize) {
-        let span = self.within(text, at..at + 2);
-        let help = "close it with `}`".to_owned();
-        self.error("template_open", &span, "this `${` is never closed", help);
+    /// The text as a template in which only variables are known.
+    fn constant(&self, text: &Text) -> Result<Template, Vec<ExprFault>> {
+        let env = Env {
+            vars: self.vars.consts.clone(),
+            ..Env::default()
+        };
+        Template::compile(&text.value, &env, &mut Wants::new(), &Facts::none())
+    }
+
+    /// Whether a text is the same for all records: it holds no expressions but of variables.
+    fn is_fixed(&self, text: &Text) -> bool {
+        self.constant(text)
+            .is_ok_and(|template| template.as_const().is_some())
+    }
+
+    /// Adds the faults of the expressions of a text.
+    fn place(&mut self, text: &Text, faults: Vec<ExprFault>) {
+        for fault in faults {
+            let part = fault.start..fault.end.max(fault.start);
+            let span = self.within(text, part);
+            self.error(fault.code, &span, fault.message, fault.help);
+        }
     }
 
     fn within(&self, text: &Text, part: Range<usize>) -> Range<usize> {
@@ -393,11 +408,7 @@ impl Compiler<'_> {
             .as_ref()
             .map_or(MAIN, |text| &text.value)
             .to_owned();
-        if let Err(at) = template::parts(&topic.value) {
-            self.open_brace(topic, at);
-            return None;
-        }
-        let fixed = is_fixed(&topic.value);
+        let fixed = self.is_fixed(topic);
         let names = match (fixed, kafka.topics.is_empty()) {
             (true, true) => std::slice::from_ref(topic),
             (true, false) => {
@@ -432,7 +443,40 @@ impl Compiler<'_> {
                 .iter()
                 .map(|(name, _)| name.value.clone())
                 .collect(),
+            when: route.when.as_ref().map(|text| text.value.clone()),
+            topic: topic.value.clone(),
+            key: kafka.key.as_ref().map(|text| text.value.clone()),
+            schema: self.body_schema(route),
         })
+    }
+
+    /// The name of the schema that a route writes.
+    fn body_schema(&self, route: &super::spec::RouteSpec) -> Option<String> {
+        let last = self
+            .spec
+            .steps
+            .iter()
+            .rev()
+            .find_map(|step| match &step.action {
+                Some(ActionSpec::Map(map)) => Some(map),
+                _ => None,
+            });
+        let map = route.map.as_ref().or(last)?;
+        Some(map.schema.name.value.clone())
+    }
+
+    /// At most as many routes as a record's deliveries are numbered for.
+    fn count_routes(&mut self) {
+        if let Some(route) = self.spec.routes.get(ROUTES_MAX) {
+            let message = format!("a topology has at most {ROUTES_MAX} routes");
+            let span = route.name.as_ref().map_or(&route.span, |name| &name.span);
+            self.error(
+                "too_many_routes",
+                span,
+                message,
+                "split the topology".to_owned(),
+            );
+        }
     }
 
     /// No topic is read and written by the same topology; sources and dead letters have topics of their own.
@@ -466,12 +510,10 @@ impl Compiler<'_> {
         for route in &spec.routes {
             let Some(kafka) = &route.kafka else { continue };
             let on = kafka.connection.as_ref().map_or(MAIN, |text| &text.value);
-            for text in kafka
-                .topic
-                .iter()
-                .chain(&kafka.topics)
-                .filter(|text| is_fixed(&text.value))
-            {
+            for text in kafka.topic.iter().chain(&kafka.topics) {
+                if !self.is_fixed(text) {
+                    continue;
+                }
                 let Some(topic) = self.literal(text) else {
                     continue;
                 };
@@ -546,16 +588,6 @@ impl Compiler<'_> {
             _ => {}
         }
     }
-}
-
-/// Whether a text is the same for all records: it holds no expressions but variables.
-fn is_fixed(text: &str) -> bool {
-    template::parts(text).is_ok_and(|parts| {
-        parts.iter().all(|part| match part {
-            Part::Literal(_) => true,
-            Part::Expr(expression, _) => expression.trim().starts_with("vars."),
-        })
-    })
 }
 
 fn word<'a>(said: &'a Option<Text>, usual: &'a str) -> &'a str {

@@ -1,21 +1,20 @@
 //! The steps and routes of a topology, compiled against the schemas of one source. Every source has its own types, its
 //! own slots and its own facts; the same text is therefore compiled once per source.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Compiler, Sourced, is_fixed, word};
-use crate::expr::{self, BeforeColumns, Compiled, Env, EventEnv, Facts, KeyEnv, Type, Wants};
+use super::{Compiler, Sourced, word};
+use crate::expr::{
+    self, BeforeColumns, Compiled, Env, EventEnv, Facts, KeyEnv, Template, Type, Wants,
+};
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::topology::code::{
-    Body, EnvelopeSlots, Guard, KeyCode, Piece, RouteCode, SourceCode, StepCode, TextCode,
-    TopicCode,
+    Body, EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
 };
 use crate::topology::plan::{
     Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, Tombstones, Unavailable,
 };
 use crate::topology::spec::{ActionSpec, RouteSpec, Text};
-use crate::topology::template::{self, Part};
 
 /// What is known at a place of the steps.
 pub(super) struct Scope {
@@ -26,6 +25,8 @@ pub(super) struct Scope {
     pub out: Option<u16>,
     /// Registers in use.
     pub regs: u16,
+    /// Whether placeholders count as null, so that columns which may hold one are computed and not copied.
+    pub placeholders_are_null: bool,
     pub emissions: Vec<crate::topology::code::Emission>,
 }
 
@@ -100,6 +101,7 @@ impl Compiler<'_> {
             facts,
             out: None,
             regs: 0,
+            placeholders_are_null: plan.unavailable == Unavailable::Null,
             emissions: Vec::new(),
         };
         let spec = self.spec;
@@ -187,33 +189,18 @@ impl Compiler<'_> {
     }
 
     /// Compiles an expression; its faults are placed in the file.
-    pub(super) fn expression(
-        &mut self,
-        text: &Text,
-        part: Option<Range<usize>>,
-        scope: &mut Scope,
-    ) -> Option<Compiled> {
-        let range = part.unwrap_or(0..text.value.len());
-        match expr::compile(
-            &text.value[range.clone()],
-            &scope.env,
-            &mut scope.wants,
-            &scope.facts,
-        ) {
+    pub(super) fn expression(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
+        match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(compiled) => Some(compiled),
             Err(faults) => {
-                for fault in faults {
-                    let at = range.start + fault.start..range.start + fault.end.max(fault.start);
-                    let span = self.within(text, at);
-                    self.error(fault.code, &span, fault.message, fault.help);
-                }
+                self.place(text, faults);
                 None
             }
         }
     }
 
     fn condition(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
-        let compiled = self.expression(text, None, scope)?;
+        let compiled = self.expression(text, scope)?;
         if !matches!(compiled.ty, Type::Bool | Type::Dyn) {
             let message = format!("a condition is true or false, this is {}", compiled.ty);
             let help = "compare it with something".to_owned();
@@ -302,7 +289,7 @@ impl Compiler<'_> {
                 }
             }
             if let Some(text) = &kafka.topic {
-                topic = match (is_fixed(&text.value), plan) {
+                topic = match (self.is_fixed(text), plan) {
                     (true, Some(plan)) => Some(TopicCode::Fixed(plan.topics[0])),
                     (true, None) => None,
                     (false, _) => {
@@ -345,7 +332,7 @@ impl Compiler<'_> {
         if text.value.trim() == "meta.key" {
             return Some(KeyCode::Source);
         }
-        let compiled = self.expression(text, None, scope)?;
+        let compiled = self.expression(text, scope)?;
         *only_meta &= compiled.reads_only_meta();
         match compiled.ty.non_null() {
             Type::String | Type::Bytes | Type::Null => Some(KeyCode::Computed(compiled.node)),
@@ -358,45 +345,17 @@ impl Compiler<'_> {
         }
     }
 
-    fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<TextCode> {
-        let parts = match template::parts(&text.value) {
-            Ok(parts) => parts,
-            Err(at) => {
-                self.open_brace(text, at);
-                return None;
+    fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<Template> {
+        match Template::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
+            Ok(template) => {
+                *only_meta &= template.reads_only_meta();
+                Some(template)
             }
-        };
-        let mut pieces = Vec::new();
-        let mut whole = true;
-        for part in parts {
-            match part {
-                Part::Literal(literal) => pieces.push(Piece::Literal(literal.to_owned())),
-                Part::Expr(expression, at) => {
-                    let range = at..at + expression.len();
-                    let Some(compiled) = self.expression(text, Some(range.clone()), scope) else {
-                        whole = false;
-                        continue;
-                    };
-                    *only_meta &= compiled.reads_only_meta();
-                    if matches!(compiled.ty, Type::String) {
-                        pieces.push(Piece::Computed(compiled.node));
-                    } else {
-                        let span = self.within(text, range);
-                        let message = format!("text is built from text, this is {}", compiled.ty);
-                        let help = if compiled.ty.is_nullable() {
-                            format!(
-                                "test it for null, or write `{expression} == null ? \"\" : {expression}`"
-                            )
-                        } else {
-                            format!("write `string({expression})`")
-                        };
-                        self.error("template_type", &span, message, help);
-                        whole = false;
-                    }
-                }
+            Err(faults) => {
+                self.place(text, faults);
+                None
             }
         }
-        whole.then_some(TextCode { pieces })
     }
 }
 
@@ -424,7 +383,7 @@ fn guards(reader: &Schema, wants: &Wants, envelope: Envelope) -> Vec<Guard> {
     guards
 }
 
-fn may_be_unavailable(schema: &Schema, node: NodeId, depth: u32) -> bool {
+pub(super) fn may_be_unavailable(schema: &Schema, node: NodeId, depth: u32) -> bool {
     let node = schema.node(schema.strip_null(node).0);
     match &node.kind {
         Kind::String | Kind::Bytes => !matches!(
