@@ -1,13 +1,15 @@
 //! `lockgate check`: prove topologies, offline.
 
+use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Exit, Global};
+use super::{Exit, Global, stdout};
+use crate::topology;
 
 /// The words of `lockgate check`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockgate check topologies/\n  lockgate check topologies/orders.yaml --json"
+    after_help = "Examples:\n  lockgate check topologies/\n  lockgate check topologies/orders.yaml --json\n  lockgate check topologies/ --avro schemas/"
 )]
 pub struct Args {
     /// Topology files, or folders of them.
@@ -21,7 +23,42 @@ pub struct Args {
     pub json: bool,
 }
 
-/// Runs the command.
-pub fn run(_args: &Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("`lockgate check` is not built yet")
+/// Runs the command: every fault of all files, or a word that there is none.
+pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let vars = global.config()?.vars;
+    let mut out = stdout();
+    match topology::load(&args.paths, args.avro.as_deref(), &vars) {
+        Ok(plans) => {
+            if args.json {
+                writeln!(out, "{}", topology::Faults::default().to_json())?;
+            } else {
+                for plan in &plans {
+                    let (sources, routes) = (plan.sources.len(), plan.routes.len());
+                    writeln!(
+                        out,
+                        "{}: sound ({}, {sources} source{}, {routes} route{})",
+                        plan.id,
+                        plan.path.display(),
+                        plural(sources),
+                        plural(routes)
+                    )?;
+                }
+            }
+            Ok(Exit::Done)
+        }
+        Err(faults) => {
+            if args.json {
+                writeln!(out, "{}", faults.to_json())?;
+            } else {
+                write!(out, "{}", faults.render(true))?;
+                let count = faults.iter().count();
+                writeln!(out, "{count} fault{}", plural(count))?;
+            }
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }

@@ -1,6 +1,9 @@
 //! `lockgate schema`: JSON Schemas for editors.
 
-use super::{Exit, Global};
+use std::io::Write;
+
+use super::{Exit, Global, stdout};
+use crate::topology::json_schema;
 
 /// The words of `lockgate schema`.
 #[derive(clap::Args)]
@@ -11,14 +14,18 @@ pub struct Args {
     pub what: What,
 }
 
-/// Runs the command.
-pub fn run(_args: &Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("`lockgate schema` is not built yet")
-}
-
 /// The schemas there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum What {
     /// The format of topology files.
     Topology,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, _global: &Global) -> anyhow::Result<Exit> {
+    let schema = match args.what {
+        What::Topology => json_schema::topology(),
+    };
+    writeln!(stdout(), "{schema:#}")?;
+    Ok(Exit::Done)
 }
