@@ -94,14 +94,20 @@ impl Node {
                 },
             },
             Data::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
-            Data::Map(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| {
-                        (key.text().unwrap_or_default().to_owned(), value.to_json())
-                    })
-                    .collect(),
-            ),
+            Data::Map(entries) => {
+                let is_merge = |key: &Node| key.text() == Some("<<");
+                let mut object = serde_json::Map::new();
+                // `<<: *anchor`, YAML's merge key: what stands beside it wins.
+                for (_, merged) in entries.iter().filter(|(key, _)| is_merge(key)) {
+                    if let Value::Object(merged) = merged.to_json() {
+                        object.extend(merged);
+                    }
+                }
+                for (key, value) in entries.iter().filter(|(key, _)| !is_merge(key)) {
+                    object.insert(key.text().unwrap_or_default().to_owned(), value.to_json());
+                }
+                Value::Object(object)
+            }
         }
     }
 }
