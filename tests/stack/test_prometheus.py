@@ -13,7 +13,7 @@ from flow import Flow
 from stack import wait_until
 from worker import ROOT, Worker
 
-RULES = sorted((ROOT / "deploy" / "prometheus").glob("*rules*.yml")) + sorted((ROOT / "deploy" / "prometheus").glob("alerts*.yml"))
+RULES = sorted(path for path in (ROOT / "deploy" / "prometheus").glob("*.rules.yml"))
 
 
 def get(stack, path: str) -> dict:
