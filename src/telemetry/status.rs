@@ -107,7 +107,7 @@ impl StatusBoard {
     pub fn live(&self) -> Result<(), Vec<String>> {
         self.complaints(|id, topology| {
             let age = topology.poll_age()?;
-            (topology.should_poll() && age > POLL_AGE_MAX)
+            (age > POLL_AGE_MAX)
                 .then(|| format!("{id}: the poll loop has not turned for {} s", age.as_secs()))
         })
     }
@@ -181,8 +181,11 @@ impl TopologyStatus {
         );
     }
 
-    /// Says what the topology is doing.
+    /// Says what the topology is doing. At its end the poll loop stops on purpose: its age is forgotten.
     pub fn set_state(&self, state: TopologyState) {
+        if state == TopologyState::Ended {
+            self.beat_ms.store(0, Ordering::Relaxed);
+        }
         *lock(&self.state) = state;
     }
 
@@ -207,21 +210,13 @@ impl TopologyStatus {
         }
     }
 
-    /// Time since the poll loop last turned; `None` before its first turn.
+    /// Time since the poll loop last turned; `None` before its first turn and after its end.
     pub fn poll_age(&self) -> Option<Duration> {
         let beat_ms = self.beat_ms.load(Ordering::Relaxed).checked_sub(1)?;
         Some(
             self.started
                 .elapsed()
                 .saturating_sub(Duration::from_millis(beat_ms)),
-        )
-    }
-
-    /// A stopped or ended topology may have left its loop: restarting the process would mend nothing.
-    fn should_poll(&self) -> bool {
-        !matches!(
-            *lock(&self.state),
-            TopologyState::Stopped(_) | TopologyState::Ended
         )
     }
 
@@ -340,4 +335,62 @@ pub struct PartitionStatus {
     pub pending: u64,
     /// Why it is paused; empty when it flows.
     pub paused: Vec<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A board that has been up for `seconds`.
+    fn board(seconds: u64) -> StatusBoard {
+        let started = Instant::now()
+            .checked_sub(Duration::from_secs(seconds))
+            .unwrap();
+        StatusBoard {
+            started,
+            topologies: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn a_poll_loop_that_does_not_turn_is_not_live_unless_it_has_ended() {
+        let board = board(3_600);
+        let topology = board.topology("orders", "ab12");
+        assert!(board.live().is_ok(), "it has not begun");
+        topology.beat();
+        assert!(board.live().is_ok());
+        topology.beat_ms.store(1, Ordering::Relaxed);
+        for state in [
+            TopologyState::Running,
+            TopologyState::Stopped("poison".to_owned()),
+            TopologyState::Draining,
+        ] {
+            topology.set_state(state);
+            let complaints = board.live().unwrap_err();
+            assert_eq!(
+                complaints,
+                ["orders: the poll loop has not turned for 3600 s"]
+            );
+        }
+        topology.set_state(TopologyState::Ended);
+        assert!(board.live().is_ok());
+        // It ended because it failed.
+        topology.set_state(TopologyState::Stopped("no such group".to_owned()));
+        assert!(board.live().is_ok());
+        assert!(board.ready().is_err());
+    }
+
+    #[test]
+    fn a_sink_that_comes_back_makes_the_worker_ready_again() {
+        let board = board(1);
+        let topology = board.topology("orders", "ab12");
+        topology.set_assigned();
+        topology.set_sink("orders.big", Err("the topic does not exist".to_owned()));
+        assert_eq!(
+            board.ready().unwrap_err(),
+            ["orders: not usable: orders.big (the topic does not exist)"]
+        );
+        topology.set_sink("orders.big", Ok(()));
+        assert!(board.ready().is_ok());
+    }
 }
