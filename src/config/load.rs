@@ -346,7 +346,7 @@ impl Reading<'_> {
             }
             return None;
         };
-        self.warn_of_clear_passwords(&name, &properties);
+        self.warn_of_security(&name, &properties);
         Some(Connection {
             name,
             brokers,
@@ -362,6 +362,17 @@ impl Reading<'_> {
         if let Some(reason) = promise::refusal(name, value.expose(), switches) {
             return Err(reason);
         }
+        let mut native = rdkafka::ClientConfig::new();
+        native.set(name, value.expose());
+        // The library's own words repeat the value.
+        if native.create_native_config().is_err() {
+            return Err(
+                "librdkafka does not accept the value (see its CONFIGURATION.md)".to_owned(),
+            );
+        }
+        if PRIVATE_FILES.contains(&name) {
+            secret::warn_if_open(value.expose(), &mut self.config.warnings);
+        }
         Ok(Property {
             name: name.to_owned(),
             value,
@@ -369,14 +380,23 @@ impl Reading<'_> {
         })
     }
 
-    fn warn_of_clear_passwords(&mut self, connection: &str, properties: &[Property]) {
+    fn warn_of_security(&mut self, connection: &str, properties: &[Property]) {
         let value = |name: &str| {
             properties
                 .iter()
                 .find(|property| property.name == name)
                 .map(|property| property.value.expose().to_ascii_uppercase())
         };
-        let clear = value("security.protocol").is_some_and(|protocol| protocol == "SASL_PLAINTEXT");
+        let protocol = value("security.protocol").unwrap_or_else(|| "PLAINTEXT".to_owned());
+        for (named, needed) in [("sasl.", "SASL_"), ("ssl.", "SSL")] {
+            let is_named = |property: &Property| property.name.starts_with(named);
+            if properties.iter().any(is_named) && !protocol.contains(needed) {
+                self.config.warnings.push(format!(
+                    "the connection `{connection}` sets `{named}*`, which does nothing: `security.protocol` is {protocol}"
+                ));
+            }
+        }
+        let clear = protocol == "SASL_PLAINTEXT";
         if clear && value("sasl.mechanism").is_some_and(|mechanism| mechanism == "PLAIN") {
             self.config.warnings.push(format!(
                 "the connection `{connection}` sends its password in the clear (SASL_PLAINTEXT with PLAIN): use SASL_SSL"
@@ -430,6 +450,14 @@ impl Reading<'_> {
         self.config.registry.auth = auth;
     }
 }
+
+/// Properties that name a file with a private key.
+const PRIVATE_FILES: &[&str] = &[
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "sasl.kerberos.keytab",
+    "sasl.oauthbearer.assertion.private.key.file",
+];
 
 /// Shown in place of a secret.
 pub const HIDDEN: &str = "<hidden>";

@@ -46,12 +46,8 @@ pub fn resolve(
         return Ok(None);
     };
     let mut secret = String::new();
-    let mode = std::fs::File::open(path)
-        .and_then(|file| {
-            let mode = file.metadata()?.permissions().mode();
-            file.take(FILE_BYTES_MAX + 1).read_to_string(&mut secret)?;
-            Ok(mode)
-        })
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut secret))
         .map_err(|error| format!("the secret file {path} cannot be read: {error}"))?;
     if secret.len() as u64 > FILE_BYTES_MAX {
         return Err(format!(
@@ -63,19 +59,30 @@ pub fn resolve(
     if trimmed.is_empty() {
         return Err(format!("the secret file {path} is empty"));
     }
+    warn_if_open(path, warnings);
+    Ok(Some(Secret::new(trimmed)))
+}
+
+/// Warns of a file with a secret that others may read.
+pub fn warn_if_open(path: &str, warnings: &mut Vec<String>) {
+    // A file that cannot be read at all is reported by whoever reads it.
+    let Ok(metadata) = std::fs::metadata(path) else {
+        return;
+    };
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o044 != 0 {
-        let mode = mode & 0o777;
         warnings.push(format!(
             "the secret file {path} can be read by its group or by everybody (mode {mode:03o}): chmod 600"
         ));
     }
-    Ok(Some(Secret::new(trimmed)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::{Debug, Display};
     use std::io::Write;
+    use std::marker::PhantomData;
 
     fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -109,5 +116,39 @@ mod tests {
             );
         }
         assert!(resolve("inline", &[], &mut Vec::new()).unwrap().is_none());
+    }
+
+    /// Whether a type has a trait: an inherent constant is preferred to one of a trait, if its bound holds.
+    struct Has<T>(PhantomData<T>);
+    trait HasNot {
+        const DEBUG: bool = false;
+        const DISPLAY: bool = false;
+        const SERIALIZE: bool = false;
+    }
+    impl<T> HasNot for Has<T> {}
+    impl<T: Debug> Has<T> {
+        const DEBUG: bool = true;
+    }
+    impl<T: Display> Has<T> {
+        const DISPLAY: bool = true;
+    }
+    impl<T: serde::Serialize> Has<T> {
+        const SERIALIZE: bool = true;
+    }
+
+    #[test]
+    fn a_secret_cannot_be_printed_or_serialised() {
+        let of_text = (
+            Has::<String>::DEBUG,
+            Has::<String>::DISPLAY,
+            Has::<String>::SERIALIZE,
+        );
+        let of_secret = (
+            Has::<Secret>::DEBUG,
+            Has::<Secret>::DISPLAY,
+            Has::<Secret>::SERIALIZE,
+        );
+        assert_eq!(of_text, (true, true, true), "the probe finds nothing");
+        assert_eq!(of_secret, (false, false, false));
     }
 }

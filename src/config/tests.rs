@@ -198,6 +198,30 @@ fn an_inline_secret_is_refused_outside_dev_and_a_reference_is_not() {
 }
 
 #[test]
+fn a_value_that_the_client_library_refuses_is_a_fault_that_does_not_repeat_it() {
+    let faults = Place::new(&[])
+        .variable("LOCKGATE__KAFKA__BROKERS", "a:1")
+        .flag("kafka.properties.linger.ms", "canary-55")
+        .faults();
+    assert_eq!(faults[0].key, "kafka.properties.linger.ms");
+    assert!(!faults[0].to_string().contains("canary-55"));
+}
+
+#[test]
+fn security_settings_that_do_nothing_are_warned_about() {
+    let warnings = |properties: &str| {
+        let place = Place::new(&[]).variable("LOCKGATE__KAFKA__BROKERS", "a:1");
+        let place = place.variable("LOCKGATE__KAFKA__PROPERTIES", properties);
+        place.load().unwrap().warnings
+    };
+    let sasl = "sasl.mechanism=SCRAM-SHA-512;sasl.username=u;sasl.password=p";
+    assert!(warnings(sasl)[0].contains("security.protocol"));
+    assert!(warnings(&format!("{sasl};security.protocol=sasl_ssl")).is_empty());
+    let plain = "sasl.mechanism=PLAIN;security.protocol=SASL_PLAINTEXT";
+    assert!(warnings(plain)[0].contains("in the clear"));
+}
+
+#[test]
 fn one_way_to_sign_in_at_the_registry() {
     for (toml, key) in [
         ("username = \"u\"", "registry.username"),
