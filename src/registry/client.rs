@@ -282,12 +282,20 @@ fn usable(subject: &str) -> anyhow::Result<&str> {
     Ok(subject)
 }
 
-/// The error in words, without the crate's flags.
+/// The error in words: what the crate attempted and the innermost cause, without the crate's flags.
 fn worded(error: SRCError) -> anyhow::Error {
-    let cause = error.cause.map(|cause| format!(": {cause}"));
-    anyhow::anyhow!(sanitised(&format!(
-        "{}{}",
-        error.error,
-        cause.unwrap_or_default()
-    )))
+    let mut words = error.error.clone();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        cause = inner.source();
+        if cause.is_none() {
+            words = format!("{words}: {inner}");
+        }
+    }
+    if std::error::Error::source(&error).is_none()
+        && let Some(cause) = &error.cause
+    {
+        words = format!("{words}: {cause}");
+    }
+    anyhow::anyhow!(sanitised(&words))
 }
