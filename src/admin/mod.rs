@@ -1,8 +1,8 @@
 //! `/live`, `/ready`, `/metrics`, `/status`, and a page for people. Reads, never steers.
 //!
 //! It runs on a thread and a runtime of its own: when the road stands still, this is what still answers and says so.
-//! Whoever can connect is a stranger: every connection ends within [`CONNECTION_SECONDS_MAX`], there are at most
-//! [`CONNECTIONS_MAX`] of them, one request each, and nothing can be changed from here.
+//! Whoever can connect is a stranger: every connection ends within ten seconds, there are at most
+//! 64 of them, one request each, and nothing can be changed from here.
 
 mod routes;
 

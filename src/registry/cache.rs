@@ -1,6 +1,7 @@
 //! The cache of schemas by id that the road reads.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -58,6 +59,12 @@ pub struct Stats {
     pub asks: u64,
     /// Asks that failed since the start.
     pub failures: u64,
+    /// Asks answered with "no such id" since the start.
+    pub not_found: u64,
+    /// Looks into the cache since the start that found an answer.
+    pub hits: u64,
+    /// Looks that found none.
+    pub misses: u64,
 }
 
 /// A handle to the cache; clones share it. Its task ends when the last handle is dropped.
@@ -85,6 +92,8 @@ struct Shared {
     unknown_ttl: Duration,
     answers: RwLock<Answers>,
     counter: Mutex<Counter>,
+    hits: AtomicU64,
+    misses: AtomicU64,
     /// A request came in.
     wake: Notify,
 }
@@ -103,6 +112,7 @@ struct Counter {
     waiting: HashMap<u32, Vec<Reply>>,
     asks: u64,
     failures: u64,
+    not_found: u64,
     reminded: Option<Instant>,
 }
 
@@ -123,8 +133,11 @@ impl Cache {
                 waiting: HashMap::new(),
                 asks: 0,
                 failures: 0,
+                not_found: 0,
                 reminded: None,
             }),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
             wake: Notify::new(),
         });
         let task = runtime.spawn(serve(shared.clone())).abort_handle();
@@ -136,7 +149,14 @@ impl Cache {
 
     /// The answer, if it is here. Cheap enough for once per batch and id; per record keep what was compiled from it.
     pub fn get(&self, id: u32) -> Option<Answer> {
-        self.shared.get(id)
+        let answer = self.shared.get(id);
+        let count = if answer.is_some() {
+            &self.shared.hits
+        } else {
+            &self.shared.misses
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        answer
     }
 
     /// Calls back with the answer: at once on this thread if it is here, else later on an I/O thread, however long an
@@ -189,6 +209,9 @@ impl Cache {
             open: counter.desk.open(),
             asks: counter.asks,
             failures: counter.failures,
+            not_found: counter.not_found,
+            hits: self.shared.hits.load(Ordering::Relaxed),
+            misses: self.shared.misses.load(Ordering::Relaxed),
         }
     }
 }
@@ -267,6 +290,7 @@ impl Counter {
     /// An outage is logged when it begins, while it lasts now and then, and when it ends.
     fn log(&mut self, asked: &Asked) {
         self.asks += 1;
+        self.not_found += u64::from(matches!(asked, Asked::Unknown));
         let open = self.desk.open();
         if let Asked::Failed(message) = asked {
             self.failures += 1;

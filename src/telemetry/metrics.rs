@@ -392,29 +392,32 @@ impl PoisonMetrics {
 /// The schema cache's numbers. Cheap to clone, shared between threads.
 #[derive(Clone, Debug)]
 pub struct RegistryMetrics {
-    /// Ids that the cache knew.
-    pub hits: IntCounter,
-    /// Ids that had to be fetched.
-    pub misses: IntCounter,
-    /// Requests answered with a schema.
-    pub found: IntCounter,
-    /// Requests answered with 404.
-    pub not_found: IntCounter,
-    /// Requests that failed in any other way.
-    pub failed: IntCounter,
+    hits: IntCounter,
+    misses: IntCounter,
+    found: IntCounter,
+    not_found: IntCounter,
+    failed: IntCounter,
     outage: Gauge,
     cached: Gauge,
 }
 
 impl RegistryMetrics {
-    /// Says whether the registry is out of order.
-    pub fn set_outage(&self, is_out: bool) {
+    /// Takes over what the cache has counted since its start, whether the registry is out of order, and how many schemas the
+    /// cache holds. One caller only, a few times a second.
+    pub fn record(&self, stats: &crate::registry::Stats, is_out: bool) {
+        let found = stats.asks.saturating_sub(stats.failures + stats.not_found);
+        let totals = [
+            (&self.hits, stats.hits),
+            (&self.misses, stats.misses),
+            (&self.found, found),
+            (&self.not_found, stats.not_found),
+            (&self.failed, stats.failures),
+        ];
+        for (counter, total) in totals {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
         self.outage.set(f64::from(u8::from(is_out)));
-    }
-
-    /// Says how many schemas the cache holds.
-    pub fn set_cached(&self, count: usize) {
-        self.cached.set(count as f64);
+        self.cached.set(stats.known as f64);
     }
 }
 

@@ -95,7 +95,7 @@ specs! {
     SCHEMA_LOOKUPS = "lockgate_schema_lookups_total", Kind::Counter, "lookups", &["result"],
         "Schema ids looked up in the cache: hit or miss.";
     REGISTRY_REQUESTS = "lockgate_registry_requests_total", Kind::Counter, "requests", &["result"],
-        "Requests to the schema registry: found, not_found, or failed (an outage; retried).";
+        "Ids asked of the schema registry: found (or found unusable), not_found, or failed (an outage; retried).";
     REGISTRY_OUTAGE = "lockgate_registry_outage", Kind::Gauge, "1", &[],
         "1 while the schema registry does not answer as it should.";
     SCHEMAS_CACHED = "lockgate_schemas_cached", Kind::Gauge, "schemas", &[],

@@ -292,7 +292,9 @@ fn everything() -> std::sync::Arc<Metrics> {
     metrics.schema_seen("orders", "t", "equal");
     metrics.kafka_error("main", "consumer", "_TRANSPORT");
     metrics.poison("orders", "source", "t").set(0.1, false);
-    metrics.registry().set_outage(false);
+    metrics
+        .registry()
+        .record(&crate::registry::Stats::default(), false);
     drop(lane);
     metrics
 }
@@ -342,4 +344,37 @@ fn promtool_has_nothing_to_say_against_the_exposition() {
     let output = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn the_schema_cache_is_taken_over_as_totals() {
+    let metrics = Metrics::new();
+    let registry = metrics.registry();
+    let stats = crate::registry::Stats {
+        known: 3,
+        asks: 9,
+        failures: 4,
+        not_found: 2,
+        hits: 100,
+        misses: 5,
+        ..Default::default()
+    };
+    registry.record(&stats, true);
+    registry.record(&stats, true);
+    let text = metrics.render();
+    for (series, value) in [
+        (r#"lockgate_schema_lookups_total{result="hit"}"#, 100.0),
+        (r#"lockgate_schema_lookups_total{result="miss"}"#, 5.0),
+        (r#"lockgate_registry_requests_total{result="found"}"#, 3.0),
+        (
+            r#"lockgate_registry_requests_total{result="not_found"}"#,
+            2.0,
+        ),
+        (r#"lockgate_registry_requests_total{result="failed"}"#, 4.0),
+        ("lockgate_registry_outage", 1.0),
+        ("lockgate_schemas_cached", 3.0),
+    ] {
+        assert_eq!(sample(&text, series), Some(value), "{series}");
+    }
+    assert!(metrics.status().registry_outage);
 }

@@ -334,7 +334,9 @@ fn worker() -> (Arc<Metrics>, Vec<Box<dyn std::any::Any>>) {
     metrics
         .poison("orders", "source", "shop.public.orders")
         .set(0.01, false);
-    metrics.registry().set_outage(false);
+    metrics
+        .registry()
+        .record(&lockgate::registry::Stats::default(), false);
     (metrics, vec![Box::new(partition), Box::new(lane)])
 }
 

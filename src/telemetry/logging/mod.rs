@@ -2,7 +2,7 @@
 //!
 //! What a line may hold is decided here, once, whoever writes it: control characters are escaped, fields are bounded, the field
 //! `payload` is left out unless the configuration asks for it, and warnings, errors and every event with a `reason` are limited
-//! per place and reason: the first [`LINES_MAX`] in [`WINDOW`], then one summary with the count. An outage or a flood of bad
+//! per place and reason: the first ten in ten seconds, then one summary with the count. An outage or a flood of bad
 //! records costs a few lines, not the disk.
 //!
 //! Events about a record are written with [`record_event!`](crate::record_event), so that each carries `source`
