@@ -85,3 +85,61 @@ impl std::fmt::Debug for DeliveryId {
 pub(super) fn tag_after(tag: u16) -> u16 {
     tag.wrapping_add(1).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_back(
+            lane: u16, tag: u16, base: u64, ahead in 0..RECORDS_MAX as u64, delivery in 0..DELIVERIES_MAX,
+        ) {
+            let base = base >> 1;
+            let id = DeliveryId::unpack(DeliveryId::new(lane, tag, Seq(base + ahead), delivery).pack());
+            prop_assert_eq!((id.lane(), id.tag(), id.delivery()), (lane, tag, delivery));
+            prop_assert_eq!(id.seq_from(Seq(base)), Seq(base + ahead));
+        }
+
+        #[test]
+        fn any_bits_are_a_name_within_the_window(bits: u64, base: u64) {
+            let base = base >> 1;
+            let Seq(seq) = DeliveryId::unpack(bits).seq_from(Seq(base));
+            prop_assert!((base..base + RECORDS_MAX as u64).contains(&seq));
+        }
+    }
+
+    #[test]
+    fn a_sequence_number_survives_its_wrap_around() {
+        let wrap = RECORDS_MAX as u64;
+        for (base, seq) in [
+            (wrap - 1, wrap),
+            (wrap - 1, 2 * wrap - 2),
+            (3 * wrap, 3 * wrap),
+            (5 * wrap - 1, 5 * wrap),
+        ] {
+            assert_eq!(
+                DeliveryId::new(1, 1, Seq(seq), 0).seq_from(Seq(base)),
+                Seq(seq)
+            );
+        }
+    }
+
+    #[test]
+    fn tags_go_round_through_all_values_but_0() {
+        let mut tag = 1;
+        for _ in 1..u16::MAX {
+            let next = tag_after(tag);
+            assert!(next != tag && next != 0);
+            tag = next;
+        }
+        assert_eq!((tag, tag_after(tag)), (u16::MAX, 1));
+        assert_ne!(
+            DeliveryId::new(0, tag_after(tag), Seq(0), 0).pack(),
+            0,
+            "an opaque that was not set is null"
+        );
+    }
+}

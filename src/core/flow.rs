@@ -325,3 +325,6 @@ impl Entry {
         self.reasons = reasons;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,85 @@ impl<T> Lanes<T> {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tracker::Acked;
+
+    const TP: Tp = Tp {
+        topic: 0,
+        partition: 3,
+    };
+
+    fn open_record(lanes: &mut Lanes<()>, index: u16, offset: i64) -> DeliveryId {
+        let (_, tracker) = lanes.get_mut(index).unwrap();
+        let seq = tracker.take(offset, 1, ()).unwrap();
+        tracker.opened(seq, 1);
+        tracker.delivery(seq, 0)
+    }
+
+    #[test]
+    fn a_report_for_an_earlier_tenant_of_the_index_finds_nothing() {
+        let mut lanes = Lanes::new();
+        let first = lanes.open(TP, Epoch(1), 0);
+        let early = open_record(&mut lanes, first, 0);
+        lanes.get_mut(first).unwrap().1.rewind();
+        let late = open_record_again(&mut lanes, first);
+        let tracker = lanes.close(first).unwrap();
+        assert_eq!(
+            (tracker.pending().open, lanes.find(TP, Epoch(1))),
+            (1, None)
+        );
+        let second = lanes.open(TP, Epoch(2), 0);
+        assert_eq!(first, second);
+        let current = open_record(&mut lanes, second, 0);
+        for stale in [early, late] {
+            assert!(lanes.of(stale).is_none());
+            assert_eq!(
+                lanes.get_mut(second).unwrap().1.delivered(stale),
+                Acked::Stale
+            );
+        }
+        let (tp, tracker) = lanes.of(current).unwrap();
+        assert_eq!((tp, tracker.delivered(current)), (TP, Acked::Done));
+    }
+
+    fn open_record_again(lanes: &mut Lanes<()>, index: u16) -> DeliveryId {
+        let (_, tracker) = lanes.get_mut(index).unwrap();
+        let (seq, ..) = tracker.next_unprocessed().unwrap();
+        tracker.opened(seq, 1);
+        tracker.delivery(seq, 0)
+    }
+
+    #[test]
+    fn two_epochs_of_a_partition_can_be_open_at_once() {
+        let mut lanes: Lanes<()> = Lanes::new();
+        let (old, new) = (lanes.open(TP, Epoch(1), 0), lanes.open(TP, Epoch(2), 0));
+        assert_eq!(
+            (lanes.find(TP, Epoch(1)), lanes.find(TP, Epoch(2))),
+            (Some(old), Some(new))
+        );
+        lanes.close(old);
+        assert_eq!(
+            (lanes.close(old).is_none(), lanes.iter().count()),
+            (true, 1)
+        );
+        assert!(lanes.get_mut(99).is_none());
+    }
+
+    #[test]
+    fn the_index_closed_last_is_lent_again_last() {
+        let mut lanes: Lanes<()> = Lanes::new();
+        let indexes: Vec<u16> = (0..3)
+            .map(|epoch| lanes.open(TP, Epoch(epoch), 0))
+            .collect();
+        for index in [2, 0, 1] {
+            lanes.close(indexes[index]);
+        }
+        let again: Vec<u16> = (3..7)
+            .map(|epoch| lanes.open(TP, Epoch(epoch), 0))
+            .collect();
+        assert_eq!(again, [2, 0, 1, 3]);
+    }
+}

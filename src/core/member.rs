@@ -18,8 +18,14 @@
 //!   could be older than what the previous owner committed.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::start::{self, Start, StartFault};
+use super::start::StartFault;
 use super::{Epoch, Millis, Tp};
+
+mod commits;
+mod messages;
+mod positions;
+
+pub use messages::{Action, Batch, CommitEntry, Event, Leftover, Positions, Request, Standing};
 
 /// Times of a member.
 #[derive(Debug, Clone, Copy)]
@@ -28,152 +34,6 @@ pub struct MemberConfig {
     pub commit_interval: Millis,
     /// From a revoke or a shutdown until the partition is given back.
     pub drain_timeout: Millis,
-}
-
-/// Number of a commit request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Batch(pub u64);
-
-/// Number of a request for positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Request(pub u64);
-
-/// One partition of a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitEntry {
-    /// The partition.
-    pub tp: Tp,
-    /// Next offset to read.
-    pub offset: i64,
-    /// Partitions the group knows: [`start::metadata`] of it goes along.
-    pub partitions: Option<u32>,
-}
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// The group gave us partitions, possibly none.
-    Assigned(Vec<Tp>),
-    /// Answer to [`Action::ResolvePositions`], from [`start::resolve`].
-    Positions {
-        /// The request that is answered.
-        request: Request,
-        /// Initial positions to be committed, if the first start is ours to make.
-        initial: Vec<(Tp, Start)>,
-        /// One per partition.
-        positions: Vec<(Tp, Result<Start, StartFault>)>,
-    },
-    /// The group wants partitions back.
-    Revoked(Vec<Tp>),
-    /// The group has given partitions away already.
-    Lost(Vec<Tp>),
-    /// Answer to [`Action::DrainLane`] and [`Action::AbandonLane`], the last word of a lane.
-    Drained {
-        /// The partition.
-        tp: Tp,
-        /// Its assignment.
-        epoch: Epoch,
-        /// Its last frontier.
-        frontier: i64,
-        /// Records that were taken and not done.
-        released: u64,
-    },
-    /// A lane's frontier moved.
-    Frontier {
-        /// The partition.
-        tp: Tp,
-        /// Its assignment.
-        epoch: Epoch,
-        /// Next offset to read.
-        offset: i64,
-    },
-    /// Answer to [`Action::Commit`], for each partition. A partition that is missing counts as failed.
-    CommitAnswer {
-        /// The request that is answered.
-        batch: Batch,
-        /// Whether the position was committed.
-        results: Vec<(Tp, bool)>,
-    },
-    /// Time went by. Expected several times a second.
-    Tick,
-    /// Drain everything, then [`Action::Done`].
-    Shutdown,
-}
-
-/// What is to be done, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Read committed positions and watermarks (elsewhere), answer with [`Event::Positions`].
-    ResolvePositions(Request, Vec<Tp>),
-    /// Incremental assign. Must be called with an empty list too.
-    Assign(Vec<(Tp, i64, Epoch)>),
-    /// Open a lane. Comes before the partition is assigned.
-    OpenLane {
-        /// The partition.
-        tp: Tp,
-        /// Its assignment.
-        epoch: Epoch,
-        /// Offset of the first record at the earliest.
-        offset: i64,
-    },
-    /// Process nothing new, wait for what is under way, answer with [`Event::Drained`], close the lane.
-    DrainLane {
-        /// The partition.
-        tp: Tp,
-        /// Its assignment.
-        epoch: Epoch,
-    },
-    /// Wait for nothing, answer with [`Event::Drained`], close the lane. May come for a lane that is closed.
-    AbandonLane {
-        /// The partition.
-        tp: Tp,
-        /// Its assignment.
-        epoch: Epoch,
-    },
-    /// Commit, answer with [`Event::CommitAnswer`].
-    Commit(Batch, Vec<CommitEntry>),
-    /// Incremental unassign, the answer to [`Event::Revoked`] and [`Event::Lost`]: the same partitions. Must be called
-    /// with an empty list too.
-    Unassign(Vec<Tp>),
-    /// The partition has no position that may be used. It is ours and stands still.
-    Stopped(Tp, StartFault),
-    /// The shutdown is complete. What was left behind; empty if nothing was.
-    Done(Vec<Leftover>),
-}
-
-/// What a shutdown left behind for the next owner: it will see these records again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leftover {
-    /// The partition.
-    pub tp: Tp,
-    /// Records taken and not done; `None` if the lane did not answer in time.
-    pub records: Option<u64>,
-    /// The frontier, if it could not be committed.
-    pub uncommitted: Option<i64>,
-}
-
-/// How a partition stands, for the status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// Ours; its position is being read. Why not yet, after the first answer.
-    Resolving(Option<StartFault>),
-    /// Ours, without a position that may be used.
-    Stopped(StartFault),
-    /// Flowing.
-    Running(Positions),
-    /// On its way out.
-    Draining(Positions),
-}
-
-/// Positions of a partition under one epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Positions {
-    /// The assignment.
-    pub epoch: Epoch,
-    /// Next offset to read, every record before it done.
-    pub frontier: i64,
-    /// The last position that the broker confirmed.
-    pub committed: i64,
 }
 
 /// The member. Feed it events, carry out its actions in order.
@@ -230,7 +90,6 @@ struct Leaving {
     is_wanted_again: bool,
 }
 
-const COMMIT_RETRY_MAX: Millis = Millis(30_000);
 const FINAL_COMMIT_SHARE_MAX: u64 = 5_000;
 
 impl Member {
@@ -329,110 +188,6 @@ impl Member {
         }
     }
 
-    fn bootstrap(
-        &mut self,
-        request: Request,
-        initial: Vec<(Tp, Start)>,
-        actions: &mut Vec<Action>,
-    ) {
-        // While a first start is under way there is no second one: it could land on what others committed meanwhile.
-        let is_due = |topic| {
-            let is_under_way = self
-                .bootstraps
-                .values()
-                .any(|topics| topics.contains(&topic));
-            let first = self.partitions.get(&Tp {
-                topic,
-                partition: 0,
-            });
-            let asked = matches!(first, Some(State::Resolving(resolving)) if resolving.asked == Some(request));
-            asked && !is_under_way
-        };
-        let entries: Vec<_> = initial
-            .into_iter()
-            .filter(|(tp, _)| is_due(tp.topic))
-            .collect();
-        if entries.is_empty() {
-            return;
-        }
-        let batch = Batch(self.number());
-        let topics: BTreeSet<u16> = entries.iter().map(|(tp, _)| tp.topic).collect();
-        for (tp, state) in &mut self.partitions {
-            if let State::Resolving(resolving) = state
-                && topics.contains(&tp.topic)
-            {
-                // Asked again when the commit is answered.
-                let (ask_at, fault) = (Millis(u64::MAX), Some(StartFault::Waiting));
-                *resolving = Resolving {
-                    ask_at,
-                    fault,
-                    ..Resolving::default()
-                };
-            }
-        }
-        self.bootstraps.insert(batch, topics);
-        let entry = |(tp, Start { offset, partitions })| CommitEntry {
-            tp,
-            offset,
-            partitions,
-        };
-        actions.push(Action::Commit(
-            batch,
-            entries.into_iter().map(entry).collect(),
-        ));
-    }
-
-    fn resolved(
-        &mut self,
-        now: Millis,
-        request: Request,
-        positions: Vec<(Tp, Result<Start, StartFault>)>,
-        actions: &mut Vec<Action>,
-    ) {
-        let mut assign = Vec::new();
-        for (tp, position) in positions {
-            let Some(state) = self.partitions.get_mut(&tp) else {
-                continue;
-            };
-            let State::Resolving(resolving) = state else {
-                continue;
-            };
-            if resolving.asked != Some(request) {
-                continue;
-            }
-            match position {
-                Ok(Start { offset, partitions }) => {
-                    let epoch = Epoch(self.next_epoch);
-                    self.next_epoch += 1;
-                    let positions = Positions {
-                        epoch,
-                        frontier: offset,
-                        committed: offset,
-                    };
-                    *state = State::Active(Active::new(positions, partitions));
-                    actions.push(Action::OpenLane { tp, epoch, offset });
-                    assign.push((tp, offset, epoch));
-                }
-                Err(fault) if fault.is_final() => {
-                    *state = State::Stopped(fault.clone());
-                    actions.push(Action::Stopped(tp, fault));
-                }
-                Err(fault) => resolving.try_later(now, fault),
-            }
-        }
-        for state in self.partitions.values_mut() {
-            if let State::Resolving(resolving) = state
-                && resolving.asked == Some(request)
-            {
-                let fault = "the answer does not name the partition".to_owned();
-                resolving.try_later(now, StartFault::Unreadable(fault));
-            }
-        }
-        if !assign.is_empty() {
-            actions.push(Action::Assign(assign));
-        }
-    }
-
     fn revoked(&mut self, now: Millis, tps: Vec<Tp>, actions: &mut Vec<Action>) {
         let config = self.config;
         for tp in &tps {
@@ -478,50 +233,6 @@ impl Member {
         }
     }
 
-    fn commit_answer(&mut self, now: Millis, batch: Batch, results: &[(Tp, bool)]) {
-        if let Some(topics) = self.bootstraps.remove(&batch) {
-            // Read again in any case: a commit that failed may have been applied all the same.
-            for (tp, state) in &mut self.partitions {
-                if let State::Resolving(resolving) = state
-                    && topics.contains(&tp.topic)
-                    && resolving.asked.is_none()
-                {
-                    resolving.ask_at = now;
-                }
-            }
-            return;
-        }
-        for (tp, state) in &mut self.partitions {
-            let State::Active(active) = state else {
-                continue;
-            };
-            let Some((_, offset)) = active
-                .in_flight
-                .take_if(|(in_flight, _)| *in_flight == batch)
-            else {
-                continue;
-            };
-            if results.contains(&(*tp, true)) {
-                active.positions.committed = offset;
-                active.failures = 0;
-            } else {
-                let wait = doubled(
-                    self.config.commit_interval,
-                    active.failures,
-                    COMMIT_RETRY_MAX,
-                );
-                active.failures = active.failures.saturating_add(1);
-                // On the way out there is no time to be patient.
-                let wait = if active.leaving.is_some() {
-                    wait.min(self.config.commit_interval)
-                } else {
-                    wait
-                };
-                active.retry_at = now.after(wait);
-            }
-        }
-    }
-
     fn begin_shutdown(&mut self, now: Millis, actions: &mut Vec<Action>) {
         if self.shutdown.is_some() {
             return;
@@ -554,46 +265,6 @@ impl Member {
                     epoch: positions.epoch,
                 });
             }
-        }
-    }
-
-    /// Commits what moved: about every interval, and at once for what waits for nothing but its final commit.
-    fn commit(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let is_time = now >= self.commit_at;
-        let mut entries = Vec::new();
-        let batch = Batch(self.next_number);
-        for (tp, state) in &mut self.partitions {
-            let State::Active(active) = state else {
-                continue;
-            };
-            let is_last = active
-                .leaving
-                .as_ref()
-                .is_some_and(|leaving| leaving.released.is_some());
-            let Positions {
-                frontier,
-                committed,
-                ..
-            } = active.positions;
-            if frontier > committed
-                && active.in_flight.is_none()
-                && now >= active.retry_at
-                && (is_time || is_last)
-            {
-                active.in_flight = Some((batch, frontier));
-                entries.push(CommitEntry {
-                    tp: *tp,
-                    offset: frontier,
-                    partitions: active.partitions,
-                });
-            }
-        }
-        if is_time {
-            self.commit_at = now.after(self.config.commit_interval);
-        }
-        if !entries.is_empty() {
-            self.number();
-            actions.push(Action::Commit(batch, entries));
         }
     }
 
@@ -644,24 +315,6 @@ impl Member {
         actions.push(Action::Done(self.shutdown.clone().unwrap_or_default()));
     }
 
-    fn ask_positions(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let request = Request(self.next_number);
-        let mut tps = Vec::new();
-        for (tp, state) in &mut self.partitions {
-            if let State::Resolving(resolving) = state
-                && resolving.asked.is_none()
-                && now >= resolving.ask_at
-            {
-                resolving.asked = Some(request);
-                tps.push(*tp);
-            }
-        }
-        if !tps.is_empty() {
-            self.number();
-            actions.push(Action::ResolvePositions(request, tps));
-        }
-    }
-
     /// Nothing holds the partition any more: its lane has answered, its frontier is committed, or time is up.
     fn may_leave(&self, tp: Tp, now: Millis) -> bool {
         let Some(State::Active(active)) = self.partitions.get(&tp) else {
@@ -709,15 +362,6 @@ impl Member {
     }
 }
 
-impl Resolving {
-    fn try_later(&mut self, now: Millis, fault: StartFault) {
-        self.asked = None;
-        self.ask_at = now.after(doubled(start::RETRY_MIN, self.attempts, start::RETRY_MAX));
-        self.attempts = self.attempts.saturating_add(1);
-        self.fault = Some(fault);
-    }
-}
-
 impl Active {
     fn new(positions: Positions, partitions: Option<u32>) -> Active {
         Active {
@@ -756,3 +400,6 @@ impl Active {
 fn doubled(base: Millis, times: u32, cap: Millis) -> Millis {
     Millis(base.0.saturating_mul(1 << times.min(32)).min(cap.0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,3 +74,41 @@ impl PoisonGauge {
         *self = PoisonGauge::new(self.share_max, self.size);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_means_nothing_before_enough_records_are_judged() {
+        let mut gauge = PoisonGauge::new(0.20, 100);
+        assert!((0..99).all(|_| !gauge.judge(true)));
+        assert!(gauge.judge(true));
+    }
+
+    #[test]
+    fn the_share_itself_is_allowed_and_one_more_is_not() {
+        let mut gauge = PoisonGauge::new(0.20, 100);
+        assert!(
+            (0..300).all(|n| !gauge.judge(n % 5 == 0)),
+            "20 % is not above 20 %"
+        );
+        assert_eq!(gauge.counts(), (20, 100));
+        // The oldest in the window is a poison one that goes; the next ones that go are not.
+        assert!(!gauge.judge(true));
+        assert!(gauge.judge(true));
+        assert_eq!(gauge.counts(), (21, 100));
+    }
+
+    #[test]
+    fn what_is_long_ago_is_forgotten_but_a_trip_stays() {
+        let mut gauge = PoisonGauge::new(0.20, 130);
+        assert!((0..130).all(|_| !gauge.judge(false)));
+        assert!((0..26).all(|_| !gauge.judge(true)) && gauge.judge(true));
+        assert!((0..1_000).all(|_| gauge.judge(false)));
+        assert_eq!(gauge.share(), 0.0);
+        assert!(gauge.is_tripped(), "somebody has to look");
+        gauge.reset();
+        assert!(!gauge.is_tripped() && !gauge.judge(true));
+    }
+}

@@ -38,3 +38,37 @@ impl Backoff {
         self.attempts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_doubles_up_to_the_cap_and_begins_again_after_a_success() {
+        let mut backoff = Backoff::new(Millis(100), Millis(1_000));
+        let ceilings: Vec<u64> = (0..6).map(|_| backoff.fail(u64::MAX).0).collect();
+        assert_eq!(ceilings, [100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(backoff.attempts(), 6);
+        backoff.reset();
+        assert_eq!(backoff.fail(u64::MAX), Millis(100));
+    }
+
+    #[test]
+    fn delays_are_spread_from_nothing_to_the_ceiling() {
+        let delay = |random| Backoff::new(Millis(100), Millis(1_000)).fail(random).0;
+        assert_eq!(
+            [delay(0), delay(u64::MAX / 2), delay(u64::MAX)],
+            [0, 50, 100]
+        );
+    }
+
+    #[test]
+    fn no_number_of_failures_overflows() {
+        let mut backoff = Backoff::new(Millis(u64::MAX / 3), Millis(u64::MAX));
+        for _ in 0..200 {
+            backoff.fail(u64::MAX);
+        }
+        assert_eq!(backoff.fail(u64::MAX), Millis(u64::MAX));
+        assert_eq!(Backoff::new(Millis(0), Millis(0)).fail(u64::MAX), Millis(1));
+    }
+}

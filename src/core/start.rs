@@ -223,3 +223,6 @@ pub fn by_topic(tps: &[Tp]) -> std::collections::BTreeMap<u16, Vec<i32>> {
     }
     topics
 }
+
+#[cfg(test)]
+mod tests;

@@ -392,3 +392,6 @@ impl<T> Tracker<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
