@@ -45,6 +45,10 @@ type Result<T> = std::result::Result<T, DecimalFault>;
 /// Largest scale that is computed with; further digits cannot be told from zero in 128 bits.
 pub const SCALE_MAX: u32 = 1_000;
 
+#[expect(
+    clippy::should_implement_trait,
+    reason = "the operators cannot say that a result does not exist"
+)]
 impl Decimal {
     /// The number `unscaled * 10^-scale`.
     pub const fn new(unscaled: i128, scale: u32) -> Decimal {

@@ -329,9 +329,67 @@ fn copy(datum: &[u8], from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Fault
 }
 
 #[cfg(test)]
-impl Emit {
-    /// The number of ops: what fusing saves.
-    pub(super) fn len(&self) -> usize {
-        self.ops.len()
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_copied_in_one_piece() {
+        let parse = |json: &str| Arc::new(Schema::parse(json).unwrap());
+        let source = parse(
+            r#"{"type":"record","name":"S","fields":[{"name":"row","type":["null",{"type":"record","name":"R","fields":[
+                {"name":"a","type":["null","string"]},{"name":"b","type":["null","int"]},{"name":"c","type":["null","string"]},
+                {"name":"d","type":["null","string"]}]}]}]}"#,
+        );
+        let out = |types: [&str; 3]| {
+            let fields: Vec<_> = types
+                .iter()
+                .enumerate()
+                .map(|(i, ty)| format!(r#"{{"name":"f{i}","type":{ty}}}"#))
+                .collect();
+            parse(&format!(
+                r#"{{"type":"record","name":"O","fields":[{}]}}"#,
+                fields.join(",")
+            ))
+        };
+        let ops = |fields: [u32; 3], types: [&str; 3]| {
+            let wants: Vec<_> = fields
+                .iter()
+                .map(|field| Want {
+                    path: vec![0, *field],
+                })
+                .collect();
+            let scan = Scan::compile(&source, &source, &wants).unwrap();
+            let slots = [
+                FieldSource::Slot(0),
+                FieldSource::Slot(1),
+                FieldSource::Slot(2),
+            ];
+            Emit::compile(&scan, &source, &wants, &out(types), &slots)
+                .unwrap()
+                .ops
+                .len()
+        };
+        let (string, int, long) = (
+            r#"["null","string"]"#,
+            r#"["null","int"]"#,
+            r#"["null","long"]"#,
+        );
+        assert_eq!(ops([0, 1, 2], [string, int, string]), 1);
+        assert_eq!(
+            ops([0, 1, 2], [string, long, string]),
+            1,
+            "an int is encoded as a long is"
+        );
+        assert_eq!(
+            ops([0, 2, 3], [string, string, string]),
+            2,
+            "b lies between"
+        );
+        assert_eq!(ops([2, 1, 0], [string, int, string]), 3, "another order");
+        assert_eq!(
+            ops([0, 1, 2], [string, r#"["int","null"]"#, string]),
+            3,
+            "another union order"
+        );
     }
 }

@@ -1,4 +1,5 @@
 mod cli;
+mod codec;
 mod deploy;
 mod docs;
 mod kafka;
