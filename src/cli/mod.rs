@@ -15,7 +15,9 @@ pub mod signals;
 pub mod tail;
 pub mod test;
 
+mod decode;
 mod ending;
+mod topic;
 
 pub use ending::{Exit, Shown, UsageError, conclude, stderr, stdout};
 

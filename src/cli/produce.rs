@@ -1,30 +1,268 @@
 //! `lockgate produce`: JSON lines to a topic.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use super::{Exit, Global};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::signals::Stop;
+use super::topic::{PATIENCE, properties};
+use super::{Exit, Global, UsageError, runtime, signals, stderr, stdout};
+use crate::config::{Config, Role};
+use crate::kafka::{EnqueueError, Producer, Report, TopicHandle};
+
+mod encode;
+
+use encode::{Encoder, Record};
+
+/// Bytes of one line at most.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+/// Faulty lines shown at most; the count is complete.
+const FAULTS_SHOWN_MAX: u64 = 20;
+/// How long records may go without a report before the command gives up.
+const STALL: Duration = Duration::from_secs(60);
+/// Input shorter than this needs no progress bar.
+const LONG_BYTES: u64 = 1 << 20;
 
 /// The words of `lockgate produce`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockgate produce --topic orders --key id events.jsonl\n  cat events.jsonl | lockgate produce --topic orders"
+    after_help = "Examples:\n  lockgate produce --topic orders --key id events.jsonl\n  cat events.jsonl | lockgate produce --topic orders\n  lockgate tail --topic orders --from earliest --json | lockgate produce --topic copy --keyed\n\nA line is the value as JSON; `null` is a tombstone. A faulty line is named and left out; the command then ends with exit 1."
 )]
 pub struct Args {
     /// JSON lines to read [default: standard input].
     #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// The same as a flag.
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "input")]
     pub file: Option<PathBuf>,
-    /// Topic to write to; the schema is the latest of its value subject.
+    /// Topic to write to; the schemas are the latest of its subjects, TOPIC-value and TOPIC-key.
     #[arg(long, value_name = "T")]
     pub topic: String,
     /// Kafka connection of the configuration.
     #[arg(long, default_value = "main", value_name = "NAME")]
     pub connection: String,
-    /// Field that becomes the key.
+    /// Field of the value that becomes the key; dots reach into records. Text where the topic has no key schema.
     #[arg(long, value_name = "FIELD")]
     pub key: Option<String>,
+    /// Each line is an object of `key`, `value` and, if wanted, `headers`, as `tail --json` writes it.
+    #[arg(long, conflicts_with = "key")]
+    pub keyed: bool,
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("`lockgate produce` is not built yet")
+pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let config = global.config()?;
+    let runtime = runtime()?;
+    let stop = runtime.block_on(async { signals::listen() })?;
+    let path = args
+        .input
+        .as_ref()
+        .or(args.file.as_ref())
+        .filter(|path| *path != "-");
+    let (input, length): (Box<dyn Read>, Option<u64>) = match path {
+        None => (Box::new(std::io::stdin()), None),
+        Some(path) => {
+            let file = File::open(path).map_err(|error| {
+                UsageError(format!("{} cannot be read: {error}", path.display()))
+            })?;
+            let length = file.metadata().ok().map(|metadata| metadata.len());
+            (Box::new(file), length)
+        }
+    };
+    let encoder = runtime.block_on(Encoder::look_up(
+        &config.registry,
+        &args.topic,
+        args.key.as_deref(),
+        args.keyed,
+    ))?;
+    let mut writer = Writer::open(&config, &args.connection, &args.topic)?;
+    let progress = progress(length);
+    let is_complete = feed(
+        BufReader::with_capacity(1 << 16, input),
+        &encoder,
+        &mut writer,
+        &progress,
+        &stop,
+    );
+    let is_settled = writer.settle(&stop, &progress);
+    progress.finish_and_clear();
+    writeln!(
+        stdout(),
+        "{} records written to {}",
+        writer.written,
+        args.topic
+    )?;
+    if writer.faults > 0 {
+        writeln!(stderr(), "{} lines were left out", writer.faults)?;
+    }
+    match is_complete.and(is_settled)? {
+        true if writer.faults == 0 => Ok(Exit::Done),
+        true => Ok(Exit::Failed),
+        false => {
+            writeln!(stderr(), "stopped after line {}", writer.line)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Reads, encodes and enqueues every line. False if a signal came first.
+fn feed(
+    mut input: impl BufRead,
+    encoder: &Encoder,
+    writer: &mut Writer,
+    progress: &ProgressBar,
+    stop: &Stop,
+) -> anyhow::Result<bool> {
+    let mut line = Vec::new();
+    loop {
+        if *stop.borrow() {
+            return Ok(false);
+        }
+        line.clear();
+        let number = writer.line + 1;
+        let read = input
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)
+            .with_context(|| format!("line {number} cannot be read"))?;
+        if read == 0 {
+            return Ok(true);
+        }
+        if read as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n") {
+            bail!("line {number} is longer than {} MiB", LINE_BYTES_MAX >> 20);
+        }
+        writer.line = number;
+        progress.inc(read as u64);
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match encoder.encode(&line) {
+            Ok(record) => writer.put(&record, progress)?,
+            Err(fault) => writer.fault(number, &fault, progress),
+        }
+    }
+}
+
+/// Writes in the order of the lines, and believes only delivery reports.
+struct Writer {
+    // Before the producer that it belongs to.
+    topic: TopicHandle,
+    producer: Producer,
+    reports: Vec<Report>,
+    /// Lines read.
+    line: u64,
+    written: u64,
+    faults: u64,
+}
+
+impl Writer {
+    fn open(config: &Config, connection: &str, name: &str) -> anyhow::Result<Writer> {
+        let producer = Producer::new(&properties(config, connection, Role::Producer)?)?;
+        let topic = producer.topic(name)?;
+        producer
+            .partition_count(&topic, PATIENCE)
+            .with_context(|| {
+                format!("the topic {name} cannot be written to over the connection `{connection}`")
+            })?;
+        Ok(Writer {
+            topic,
+            producer,
+            reports: Vec::new(),
+            line: 0,
+            written: 0,
+            faults: 0,
+        })
+    }
+
+    fn put(&mut self, record: &Record, progress: &ProgressBar) -> anyhow::Result<()> {
+        let headers: Vec<_> = record
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_slice(), value.as_deref()))
+            .collect();
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let since = Instant::now();
+        loop {
+            match self
+                .producer
+                .enqueue(&self.topic, None, key, value, &headers, None, self.line)
+            {
+                Ok(()) => break,
+                Err(EnqueueError::Full) if since.elapsed() < STALL => {
+                    self.take(Duration::from_millis(100), progress)
+                }
+                Err(EnqueueError::TooLarge) => {
+                    let fault = "the record is larger than the client's message.max.bytes";
+                    self.fault(self.line, fault, progress);
+                    break;
+                }
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("line {} cannot be written", self.line));
+                }
+            }
+        }
+        self.take(Duration::ZERO, progress);
+        Ok(())
+    }
+
+    fn take(&mut self, timeout: Duration, progress: &ProgressBar) {
+        let mut reports = std::mem::take(&mut self.reports);
+        self.producer.poll_reports(timeout, &mut reports);
+        for report in reports.drain(..) {
+            match report.error {
+                None => self.written += 1,
+                Some(error) => self.fault(report.opaque, &error.to_string(), progress),
+            }
+        }
+        self.reports = reports;
+    }
+
+    fn fault(&mut self, line: u64, fault: &str, progress: &ProgressBar) {
+        self.faults += 1;
+        if self.faults <= FAULTS_SHOWN_MAX {
+            let fault = super::decode::printable(fault);
+            // Nobody is left to tell if the stream is closed.
+            progress.suspend(|| drop(writeln!(stderr(), "line {line}: {fault}")));
+        }
+    }
+
+    /// Waits for all reports. False if a second wish to stop was not needed because a signal came before the end.
+    fn settle(&mut self, stop: &Stop, progress: &ProgressBar) -> anyhow::Result<bool> {
+        let mut since = (Instant::now(), self.producer.outstanding());
+        while self.producer.outstanding() > 0 {
+            self.take(Duration::from_millis(100), progress);
+            let outstanding = self.producer.outstanding();
+            if outstanding < since.1 {
+                since = (Instant::now(), outstanding);
+            }
+            if since.0.elapsed() > STALL {
+                self.producer.purge()?;
+                bail!(
+                    "{outstanding} records wait for the cluster since {} s; whether they arrived is not known",
+                    STALL.as_secs()
+                );
+            }
+        }
+        Ok(!*stop.borrow())
+    }
+}
+
+/// A bar on a terminal for long input, nothing elsewhere.
+fn progress(length: Option<u64>) -> ProgressBar {
+    match length {
+        Some(length) if length >= LONG_BYTES && std::io::stderr().is_terminal() => {
+            let style = ProgressStyle::with_template(
+                "{bar:30} {percent}% {bytes} of {total_bytes}, {bytes_per_sec}, {eta}",
+            )
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())
+                .with_style(style)
+        }
+        _ => ProgressBar::hidden(),
+    }
 }

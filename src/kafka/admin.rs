@@ -39,6 +39,8 @@ impl Admin {
         for (name, value) in properties.iter() {
             config.set(name, value);
         }
+        // The client behind it is a producer, to which the library allows to create the topics that it asks about.
+        config.set("allow.auto.create.topics", "false");
         let client = config
             .create()
             .map_err(|error| failed("create a Kafka client", &error))?;

@@ -19,6 +19,9 @@ pub struct Committed {
     pub metadata: Vec<u8>,
 }
 
+/// An answer for each partition: what there is, or why that is not known.
+pub type Answers<T> = Result<Vec<(Tp, Result<Option<T>, KafkaError>)>, ClientError>;
+
 /// The first offset of a partition that exists, and the offset that its next record will get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -45,11 +48,7 @@ impl ConsumerHandle {
     }
 
     /// The group's committed offsets of these partitions; `None` where there is none.
-    pub fn committed(
-        &self,
-        partitions: &[Tp],
-        timeout: Duration,
-    ) -> Result<Vec<(Tp, Result<Option<Committed>, KafkaError>)>, ClientError> {
+    pub fn committed(&self, partitions: &[Tp], timeout: Duration) -> Answers<Committed> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -81,11 +80,7 @@ impl ConsumerHandle {
     }
 
     /// The first offset of each partition whose record is not older than the given time (milliseconds since 1970-01-01 UTC); `None` if there is no such record.
-    pub fn offsets_for_times(
-        &self,
-        times: &[(Tp, i64)],
-        timeout: Duration,
-    ) -> Result<Vec<(Tp, Result<Option<i64>, KafkaError>)>, ClientError> {
+    pub fn offsets_for_times(&self, times: &[(Tp, i64)], timeout: Duration) -> Answers<i64> {
         if times.is_empty() {
             return Ok(Vec::new());
         }

@@ -30,7 +30,7 @@ mod record;
 pub use conf::Properties;
 pub use consumer::{CommitResult, Consumer, Event, Position};
 pub use error::{ClientError, KafkaError};
-pub use handle::{Committed, ConsumerHandle, Watermarks};
+pub use handle::{Answers, Committed, ConsumerHandle, Watermarks};
 pub use partition::{murmur2, partition_for};
 pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
 pub use record::{Headers, RawRecord};

@@ -3,3 +3,4 @@ mod codec;
 mod deploy;
 mod docs;
 mod kafka;
+mod operator;
