@@ -106,13 +106,13 @@ specs! {
         "Errors that librdkafka reported, by connection, client (consumer or producer) and its name for the error.";
     LOG_SUPPRESSED = "lockgate_log_suppressed_total", Kind::Counter, "lines", &[],
         "Log lines left out by the rate limit per reason; each window ends with a summary line.";
-    MEMORY = "lockgate_process_resident_memory_bytes", Kind::Gauge, "bytes", &[],
+    MEMORY = "process_resident_memory_bytes", Kind::Gauge, "bytes", &[],
         "Resident memory of the process.";
-    CPU = "lockgate_process_cpu_seconds_total", Kind::Counter, "seconds", &[],
+    CPU = "process_cpu_seconds_total", Kind::Counter, "seconds", &[],
         "CPU time of the process, user and system.";
-    OPEN_FDS = "lockgate_process_open_fds", Kind::Gauge, "files", &[],
+    OPEN_FDS = "process_open_fds", Kind::Gauge, "files", &[],
         "Open file descriptors of the process.";
-    START_TIME = "lockgate_process_start_time_seconds", Kind::Gauge, "seconds", &[],
+    START_TIME = "process_start_time_seconds", Kind::Gauge, "seconds", &[],
         "When the process started, in seconds since 1970.";
     BUILD_INFO = "lockgate_build_info", Kind::Gauge, "1", &["version", "revision", "librdkafka"],
         "Always 1; the labels say what runs.";
@@ -190,7 +190,8 @@ mod tests {
         let mut names = HashSet::new();
         for spec in table() {
             assert!(names.insert(spec.name), "{} stands twice", spec.name);
-            assert!(spec.name.starts_with("lockgate_"));
+            // The names that every client library uses for the process itself, so that general dashboards find them.
+            assert!(spec.name.starts_with("lockgate_") || spec.name.starts_with("process_"));
             assert_eq!(
                 spec.name.ends_with("_total"),
                 spec.kind == Kind::Counter,

@@ -22,11 +22,11 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Words that begin with `lockgate_`.
+/// Words that are names of metrics.
 fn metric_names(text: &str) -> BTreeSet<String> {
     let is_word = |char: char| char.is_ascii_alphanumeric() || char == '_';
     text.split(|char| !is_word(char))
-        .filter(|word| word.starts_with("lockgate_"))
+        .filter(|word| word.starts_with("lockgate_") || word.starts_with("process_"))
         .map(str::to_owned)
         .collect()
 }
