@@ -312,7 +312,13 @@ impl Checker<'_> {
             );
             return self.fault(fault.help(format!("it is called as {}", signatures(name))));
         };
-        if types.contains(&&Type::Dyn) {
+        let dynamic = |ty: &&Type| match ty {
+            Type::Dyn => true,
+            // The elements may not be text.
+            Type::List(item) => name == "join" && **item == Type::Dyn,
+            _ => false,
+        };
+        if types.iter().any(|ty| dynamic(ty)) {
             self.can_fail.insert("no_such_overload");
             self.can_fail.extend(
                 FUNCTIONS

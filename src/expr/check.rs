@@ -36,6 +36,10 @@ pub(super) fn check(
         );
         Some((checker.node(typed)?, ty, if_true, if_false))
     });
+    if checker.can_fail.contains("no_such_overload") {
+        // What is known at run time only may also be null.
+        checker.can_fail.insert("unexpected_null");
+    }
     match node {
         Some((node, ty, if_true, if_false)) if checker.faults.is_empty() => Ok(Compiled {
             node,
@@ -114,74 +118,17 @@ impl Checker<'_> {
     pub fn expr(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
         let span = ast.span;
         match &ast.kind {
-            AstKind::Literal(value) => {
-                let mut typed = Typed::new(Node::Const(value.clone()), value.ty(), span);
-                match value {
-                    Const::Bool(true) => typed.if_false = Facts::impossible(),
-                    Const::Bool(false) => typed.if_true = Facts::impossible(),
-                    _ => {}
-                }
-                Some(typed)
-            }
+            AstKind::Literal(value) => Some(literal(value, span)),
             AstKind::Ident(name) => self.ident(name, span, facts),
             AstKind::Select { of, field } => self.select(of, field, span, facts),
             AstKind::Has { of, field } => self.has(of, field, span, facts),
-            AstKind::Not(of) => {
-                let of = self.condition(of, facts)?;
-                let (if_true, if_false) = (of.if_false.clone(), of.if_true.clone());
-                let node = Node::Not(Box::new(self.node(of)?));
-                Some(Typed {
-                    if_true,
-                    if_false,
-                    ..self.folded(node, Type::Bool, span, &[])
-                })
-            }
-            AstKind::And(a, b) => {
-                let left = self.condition(a, facts);
-                let known = left
-                    .as_ref()
-                    .map_or_else(|| facts.clone(), |left| facts.and(&left.if_true));
-                let right = self.condition(b, &known);
-                let (left, right) = (left?, right?);
-                let if_true = left.if_true.and(&right.if_true);
-                let if_false = left.if_false.or(&left.if_true.and(&right.if_false));
-                let node = Node::And(Box::new([self.node(left)?, self.node(right)?]));
-                Some(Typed {
-                    if_true,
-                    if_false,
-                    ..self.folded(node, Type::Bool, span, &[])
-                })
-            }
-            AstKind::Or(a, b) => {
-                let left = self.condition(a, facts);
-                let known = left
-                    .as_ref()
-                    .map_or_else(|| facts.clone(), |left| facts.and(&left.if_false));
-                let right = self.condition(b, &known);
-                let (left, right) = (left?, right?);
-                let if_true = left.if_true.or(&left.if_false.and(&right.if_true));
-                let if_false = left.if_false.and(&right.if_false);
-                let node = Node::Or(Box::new([self.node(left)?, self.node(right)?]));
-                Some(Typed {
-                    if_true,
-                    if_false,
-                    ..self.folded(node, Type::Bool, span, &[])
-                })
-            }
+            AstKind::Not(of) => self.not(of, span, facts),
+            AstKind::And(a, b) => self.and(a, b, span, facts),
+            AstKind::Or(a, b) => self.or(a, b, span, facts),
             AstKind::Cond(condition, a, b) => self.conditional(condition, a, b, span, facts),
-            AstKind::Binary(op, a, b) => {
-                // Both sides, so that the faults of both are told.
-                let (left, right) = (self.expr(a, facts), self.expr(b, facts));
-                self.binary(*op, left?, right?, span)
-            }
-            AstKind::Negate(of) => {
-                let of = self.expr(of, facts)?;
-                self.negate(of, span)
-            }
-            AstKind::Index(of, index) => {
-                let (of, index) = (self.expr(of, facts), self.expr(index, facts));
-                self.index(of?, index?, span, facts)
-            }
+            AstKind::Binary(op, a, b) => self.operands(*op, a, b, span, facts),
+            AstKind::Negate(of) => self.negate(of, span, facts),
+            AstKind::Index(of, index) => self.index(of, index, span, facts),
             AstKind::List(items) => self.list(items, span, facts),
             AstKind::Map(entries) => self.map(entries, span, facts),
             AstKind::Call { name, target, args } => {
@@ -333,6 +280,51 @@ impl Checker<'_> {
                 Typed::new(node, ty, span)
             }
         }
+    }
+
+    fn not(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+        let of = self.condition(of, facts)?;
+        let (if_true, if_false) = (of.if_false.clone(), of.if_true.clone());
+        let node = Node::Not(Box::new(self.node(of)?));
+        Some(Typed {
+            if_true,
+            if_false,
+            ..self.folded(node, Type::Bool, span, &[])
+        })
+    }
+
+    fn and(&mut self, a: &Ast, b: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+        let left = self.condition(a, facts);
+        let known = left
+            .as_ref()
+            .map_or_else(|| facts.clone(), |left| facts.and(&left.if_true));
+        let right = self.condition(b, &known);
+        let (left, right) = (left?, right?);
+        let if_true = left.if_true.and(&right.if_true);
+        let if_false = left.if_false.or(&left.if_true.and(&right.if_false));
+        let node = Node::And(Box::new([self.node(left)?, self.node(right)?]));
+        Some(Typed {
+            if_true,
+            if_false,
+            ..self.folded(node, Type::Bool, span, &[])
+        })
+    }
+
+    fn or(&mut self, a: &Ast, b: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+        let left = self.condition(a, facts);
+        let known = left
+            .as_ref()
+            .map_or_else(|| facts.clone(), |left| facts.and(&left.if_false));
+        let right = self.condition(b, &known);
+        let (left, right) = (left?, right?);
+        let if_true = left.if_true.or(&left.if_false.and(&right.if_true));
+        let if_false = left.if_false.and(&right.if_false);
+        let node = Node::Or(Box::new([self.node(left)?, self.node(right)?]));
+        Some(Typed {
+            if_true,
+            if_false,
+            ..self.folded(node, Type::Bool, span, &[])
+        })
     }
 
     fn conditional(
@@ -544,7 +536,17 @@ impl Checker<'_> {
         }
     }
 
-    pub fn binary(&mut self, op: BinaryOp, left: Typed, right: Typed, span: Span) -> Option<Typed> {
+    fn operands(
+        &mut self,
+        op: BinaryOp,
+        a: &Ast,
+        b: &Ast,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        // Both sides, so that the faults of both are told.
+        let (left, right) = (self.expr(a, facts), self.expr(b, facts));
+        let (left, right) = (left?, right?);
         match op {
             BinaryOp::Eq => self.equality(left, right, false, span),
             BinaryOp::Ne => self.equality(left, right, true, span),
@@ -555,6 +557,16 @@ impl Checker<'_> {
             _ => self.arithmetic(op, left, right, span),
         }
     }
+}
+
+fn literal(value: &Const, span: Span) -> Typed {
+    let mut typed = Typed::new(Node::Const(value.clone()), value.ty(), span);
+    match value {
+        Const::Bool(true) => typed.if_false = Facts::impossible(),
+        Const::Bool(false) => typed.if_true = Facts::impossible(),
+        _ => {}
+    }
+    typed
 }
 
 /// The type with its article, for messages.

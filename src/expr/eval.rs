@@ -6,14 +6,18 @@ use std::cmp::Ordering;
 
 use bumpalo::collections::{String as BumpString, Vec as BumpVec};
 
+use super::func::Func;
 use super::node::{Arith, Const, Fold, FoldKind, Order, Set};
 use super::value::{compare, equal, get, whole};
 use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, func, time};
 use crate::codec::decimal::DecimalFault;
 use crate::codec::{Decimal, Val};
 
-/// Steps of macros in one evaluation: bounds the time of nested macros over long lists.
-const STEPS_MAX: u32 = 1_000_000;
+/// Steps of one evaluation: elements that are looked at, and text in pieces of [`PIECE`]. Bounds the time of macros within
+/// macros over long lists.
+const STEPS_MAX: usize = 10_000_000;
+/// Bytes of text that count as a step.
+const PIECE: usize = 64;
 /// Bytes that one evaluation may build.
 const BUILT_MAX: usize = 16 << 20;
 
@@ -34,6 +38,8 @@ pub fn eval<'a>(node: &'a Node, cx: &Cx<'a>) -> Result<Val<'a>> {
             let budget = Budget {
                 steps: Cell::new(STEPS_MAX),
                 bytes: Cell::new(BUILT_MAX),
+                arena: cx.bump.allocated_bytes(),
+                built: Default::default(),
             };
             Run {
                 cx,
@@ -45,10 +51,14 @@ pub fn eval<'a>(node: &'a Node, cx: &Cx<'a>) -> Result<Val<'a>> {
     }
 }
 
-/// What is left to one evaluation.
-struct Budget {
-    steps: Cell<u32>,
+/// What is left to one evaluation, and what it has built.
+struct Budget<'a> {
+    steps: Cell<usize>,
     bytes: Cell<usize>,
+    /// Bytes of the arena when the evaluation began.
+    arena: usize,
+    /// Containers of the record, so that a macro does not build one for every element of another.
+    built: [Cell<Option<(Source, u16, Val<'a>)>>; 4],
 }
 
 /// The variable of a macro, and those around it.
@@ -62,7 +72,7 @@ struct Frame<'c, 'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Run<'c, 'a> {
     pub cx: &'c Cx<'a>,
-    budget: &'c Budget,
+    budget: &'c Budget<'a>,
     frame: Option<&'c Frame<'c, 'a>>,
 }
 
@@ -70,10 +80,14 @@ impl<'a> Run<'_, 'a> {
     fn eval(&self, node: &'a Node) -> Result<Val<'a>> {
         match node {
             Node::Const(value) => Ok(value.val()),
+            Node::Slot { source, slot, view } if view.is_built() => {
+                self.container(*source, *slot, view)
+            }
             Node::Slot { source, slot, view } => read(self.cx, *source, *slot, view),
             Node::Reg(at) => register(self.cx, *at),
             Node::Equal { operands, negated } => {
                 let (a, b) = self.both(operands)?;
+                self.step(weight(a).min(weight(b)))?;
                 Ok(Val::Bool(equal(a, b) != *negated))
             }
             Node::IsNull { of, negated } => Ok(Val::Bool(self.is_null(of)? != *negated)),
@@ -109,25 +123,18 @@ impl<'a> Run<'_, 'a> {
                 Val::Decimal(v) => self.decimal(v.neg()),
                 other => Err(mismatch(&[other])),
             },
-            Node::Call(func, args) => match &args[..] {
-                [] => func::call(*func, &[], self),
-                [a] => func::call(*func, &[self.eval(a)?], self),
-                [a, b] => func::call(*func, &[self.eval(a)?, self.eval(b)?], self),
-                [a, b, c] => {
-                    func::call(*func, &[self.eval(a)?, self.eval(b)?, self.eval(c)?], self)
-                }
-                [a, b, c, d, ..] => func::call(
-                    *func,
-                    &[self.eval(a)?, self.eval(b)?, self.eval(c)?, self.eval(d)?],
-                    self,
-                ),
-            },
+            Node::Call(func, args) => self.call(*func, args),
             Node::Matches(of, pattern) => match self.eval(of)? {
-                Val::Str(text) => Ok(Val::Bool(pattern.is_match(text))),
+                Val::Str(text) => {
+                    // A step of the pattern engine is dearer than one of a search.
+                    self.step(text.len() / 8)?;
+                    Ok(Val::Bool(pattern.is_match(text)))
+                }
                 other => Err(mismatch(&[other])),
             },
             Node::In(operands) => {
                 let (item, all) = self.both(operands)?;
+                self.step(weight(all))?;
                 match all {
                     Val::List(all) => Ok(Val::Bool(all.iter().any(|one| equal(*one, item)))),
                     Val::Map(all) => Ok(Val::Bool(get(all, item).is_some())),
@@ -136,10 +143,16 @@ impl<'a> Run<'_, 'a> {
             }
             Node::Index(operands) => {
                 let (of, index) = self.both(operands)?;
+                if let Val::Map(entries) = of {
+                    self.step(entries.len())?;
+                }
                 element(of, index)
             }
             Node::HasKey { of, key } => match self.eval(of)? {
-                Val::Map(all) => Ok(Val::Bool(get(all, Val::Str(key)).is_some())),
+                Val::Map(all) => {
+                    self.step(all.len())?;
+                    Ok(Val::Bool(get(all, Val::Str(key)).is_some()))
+                }
                 other => Err(mismatch(&[other])),
             },
             Node::Field { of, name, view } => match self.eval(of)? {
@@ -158,31 +171,43 @@ impl<'a> Run<'_, 'a> {
                 frame.map(|frame| frame.value).ok_or_else(|| mismatch(&[]))
             }
             Node::Meta(field) => self.meta(*field),
-            Node::List(nodes) => {
-                self.spend(nodes.len() * size_of::<Val>())?;
-                let mut list = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
-                for node in nodes {
-                    list.push(self.eval(node)?);
-                }
-                Ok(Val::List(list.into_bump_slice()))
-            }
-            Node::Map(nodes) => {
-                self.spend(nodes.len() * 2 * size_of::<Val>())?;
-                let mut map = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
-                for (key, value) in nodes {
-                    let key = self.eval(key)?;
-                    if get(&map, key).is_some() {
-                        return Err(EvalFault::new(
-                            "duplicate_key",
-                            "a map was given the same key twice",
-                        ));
-                    }
-                    map.push((key, self.eval(value)?));
-                }
-                Ok(Val::Map(map.into_bump_slice()))
-            }
+            Node::List(nodes) => self.list(nodes),
+            Node::Map(nodes) => self.map(nodes),
             Node::Fold(fold) => self.fold(fold),
         }
+    }
+
+    fn list(&self, nodes: &'a [Node]) -> Result<Val<'a>> {
+        self.spend(nodes.len() * size_of::<Val>())?;
+        let mut list = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
+        for node in nodes {
+            list.push(self.eval(node)?);
+        }
+        Ok(Val::List(list.into_bump_slice()))
+    }
+
+    fn map(&self, nodes: &'a [(Node, Node)]) -> Result<Val<'a>> {
+        self.spend(nodes.len() * 2 * size_of::<Val>())?;
+        let mut map = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
+        for (key, value) in nodes {
+            let key = self.eval(key)?;
+            if get(&map, key).is_some() {
+                return Err(EvalFault::new(
+                    "duplicate_key",
+                    "a map was given the same key twice",
+                ));
+            }
+            map.push((key, self.eval(value)?));
+        }
+        Ok(Val::Map(map.into_bump_slice()))
+    }
+
+    fn call(&self, func: Func, args: &'a [Node]) -> Result<Val<'a>> {
+        let mut vals = [Val::Null; 4];
+        for (val, node) in vals.iter_mut().zip(args) {
+            *val = self.eval(node)?;
+        }
+        func::call(func, &vals[..args.len().min(4)], self)
     }
 
     fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
@@ -221,6 +246,7 @@ impl<'a> Run<'_, 'a> {
 
     fn compare(&self, order: Order, operands: &'a [Node; 2]) -> Result<Val<'a>> {
         let (a, b) = self.both(operands)?;
+        self.step(weight(a).min(weight(b)))?;
         let Some(ordering) = compare(a, b) else {
             let numbers = |val| matches!(val, Val::Double(_) | Val::Int(_) | Val::Uint(_));
             // NaN is not less and not greater than anything.
@@ -304,14 +330,42 @@ impl<'a> Run<'_, 'a> {
 
     /// Takes bytes out of the budget of this evaluation.
     pub fn spend(&self, bytes: usize) -> Result<()> {
-        let left = self.budget.bytes.get().checked_sub(bytes).ok_or_else(|| {
-            EvalFault::new(
-                "expression_limit",
-                format!("the expression built more than {BUILT_MAX} bytes"),
-            )
-        })?;
+        let left = self
+            .budget
+            .bytes
+            .get()
+            .checked_sub(bytes)
+            .ok_or_else(too_large)?;
         self.budget.bytes.set(left);
         Ok(())
+    }
+
+    /// Takes steps out of the budget of this evaluation.
+    pub fn step(&self, steps: usize) -> Result<()> {
+        let left = self.budget.steps.get().checked_sub(steps).ok_or_else(|| {
+            EvalFault::new(
+                "expression_limit",
+                format!("the expression took more than {STEPS_MAX} steps"),
+            )
+        })?;
+        self.budget.steps.set(left);
+        Ok(())
+    }
+
+    /// A list, map or record of the record, built once per evaluation.
+    fn container(&self, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
+        let known = self.budget.built.iter().find_map(|cell| match cell.get() {
+            Some((s, n, val)) if s == source && n == slot => Some(val),
+            _ => None,
+        });
+        if let Some(val) = known {
+            return Ok(val);
+        }
+        let val = read(self.cx, source, slot, view)?;
+        if let Some(free) = self.budget.built.iter().find(|cell| cell.get().is_none()) {
+            free.set(Some((source, slot, val)));
+        }
+        Ok(val)
     }
 
     fn meta(&self, field: MetaField) -> Result<Val<'a>> {
@@ -364,13 +418,16 @@ impl<'a> Run<'_, 'a> {
         let mut fault = None;
         let mut built = BumpVec::new_in(self.cx.bump);
         for at in 0..len {
-            let steps = self.budget.steps.get().checked_sub(1).ok_or_else(|| {
-                EvalFault::new(
-                    "expression_limit",
-                    format!("the expression took more than {STEPS_MAX} steps"),
-                )
-            })?;
-            self.budget.steps.set(steps);
+            self.step(1)?;
+            if self
+                .cx
+                .bump
+                .allocated_bytes()
+                .saturating_sub(self.budget.arena)
+                > 2 * BUILT_MAX
+            {
+                return Err(too_large());
+            }
             let frame = Frame {
                 value: item(at),
                 outer: self.frame,
@@ -408,6 +465,24 @@ impl<'a> Run<'_, 'a> {
             (FoldKind::ExistsOne, None) => Ok(Val::Bool(found == 1)),
             (FoldKind::Map, None) => Ok(Val::List(built.into_bump_slice())),
         }
+    }
+}
+
+fn too_large() -> EvalFault {
+    EvalFault::new(
+        "expression_limit",
+        format!("the expression built more than {BUILT_MAX} bytes"),
+    )
+}
+
+/// The steps that looking at a value takes.
+pub(super) fn weight(val: Val) -> usize {
+    match val {
+        Val::Str(text) => text.len() / PIECE,
+        Val::Bytes(bytes) => bytes.len() / PIECE,
+        Val::List(items) => items.len(),
+        Val::Map(items) => items.len(),
+        _ => 0,
     }
 }
 
@@ -473,12 +548,8 @@ fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a>> {
                 get(fields, Val::Str("value")),
             ) {
                 (Some(Val::Int(scale)), Some(Val::Bytes(bytes))) => {
-                    let scale =
-                        u32::try_from(scale).map_err(|_| decimal_fault(DecimalFault::Overflow))?;
-                    Val::Decimal(
-                        cx.bump
-                            .alloc(Decimal::from_be_bytes(bytes, scale).map_err(decimal_fault)?),
-                    )
+                    let decimal = variable_decimal(scale, bytes).map_err(decimal_fault)?;
+                    Val::Decimal(cx.bump.alloc(decimal))
                 }
                 _ => return Err(mismatch(&[Val::Map(fields)])),
             }
@@ -505,6 +576,19 @@ fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a>> {
         }
         (_, other) => return Err(mismatch(&[other])),
     })
+}
+
+/// A negative scale means zeros before the point.
+fn variable_decimal(scale: i64, bytes: &[u8]) -> std::result::Result<Decimal, DecimalFault> {
+    if let Ok(scale) = u32::try_from(scale) {
+        return Decimal::from_be_bytes(bytes, scale);
+    }
+    let zeros = scale
+        .checked_neg()
+        .and_then(|zeros| u32::try_from(zeros).ok())
+        .ok_or(DecimalFault::Overflow)?;
+    let shifted = Decimal::from_be_bytes(bytes, 0)?.rescale(zeros)?;
+    Ok(Decimal::new(shifted.unscaled, 0))
 }
 
 fn element<'a>(of: Val<'a>, index: Val) -> Result<Val<'a>> {
@@ -596,10 +680,7 @@ pub(super) fn decimal_fault(fault: DecimalFault) -> EvalFault {
 /// A value of a kind that the operation has no meaning for: null against the envelope's promise, or `dyn`.
 pub(super) fn mismatch(vals: &[Val]) -> EvalFault {
     match vals.iter().any(|val| matches!(val, Val::Null)) {
-        true => EvalFault::new(
-            "unexpected_null",
-            "a value is null where the envelope promises one",
-        ),
+        true => EvalFault::new("unexpected_null", "a value is null where one is needed"),
         false => EvalFault::new(
             "no_such_overload",
             "an operation has no meaning for the types of its values",

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::eval::{Result, Run, int_overflow, mismatch};
+use super::eval::{Result, Run, int_overflow, mismatch, weight};
 use super::value::whole;
 use super::{EvalFault, time};
 use crate::codec::{Decimal, Val};
@@ -67,6 +67,9 @@ pub enum Part {
 
 /// Calls a function.
 pub(super) fn call<'a>(func: Func, args: &[Val<'a>], run: &Run<'_, 'a>) -> Result<Val<'a>> {
+    for arg in args {
+        run.step(weight(*arg))?;
+    }
     match (func, args) {
         (Func::Size, [val]) => size(*val),
         (Func::Contains, [Val::Str(a), Val::Str(b)]) => Ok(Val::Bool(a.contains(b))),

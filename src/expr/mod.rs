@@ -11,6 +11,7 @@
 mod ast;
 mod calls;
 mod check;
+mod codes;
 mod cx;
 mod env;
 mod eval;
@@ -27,6 +28,7 @@ mod types;
 mod value;
 mod wants;
 
+pub use codes::{Code, FAULTS, REASONS};
 pub use cx::{Cx, Datum};
 pub use env::{BeforeColumns, Binding, Env, Envelope, EventEnv, KeyEnv, Meta, OutField};
 pub use eval::eval;

@@ -1,6 +1,6 @@
 //! Operators with two operands, and what comparisons prove.
 
-use super::ast::{BinaryOp, Span};
+use super::ast::{Ast, BinaryOp, Span};
 use super::check::{Checker, Typed, Value, article};
 use super::func::Func;
 use super::node::{Arith, Order, Set};
@@ -286,7 +286,8 @@ impl Checker<'_> {
         Some(self.folded(node, Type::Timestamp, span, &["time_range"]))
     }
 
-    pub fn negate(&mut self, of: Typed, span: Span) -> Option<Typed> {
+    pub fn negate(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+        let of = self.expr(of, facts)?;
         let of = self.non_null(of)?;
         let reasons: &[&str] = match &of.ty {
             Type::Int => &["int_overflow"],

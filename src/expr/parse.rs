@@ -18,8 +18,8 @@ const TOKENS_MAX: usize = 2_000;
 const NESTING_MAX: usize = 48;
 /// Conditionals, which the crate's parser nests without counting.
 const CONDITIONALS_MAX: usize = 48;
-/// Levels of the tree: `a + b + c` has two.
-const DEPTH_MAX: usize = 128;
+/// Levels of the tree: `a + b + c` has two. Bounds the stack; CEL asks for 32 of an operator in a row.
+const DEPTH_MAX: usize = 64;
 
 /// Parses an expression.
 pub(super) fn parse(text: &str) -> Result<Ast, ExprFault> {

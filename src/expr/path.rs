@@ -387,36 +387,22 @@ impl Checker<'_> {
                 Some(parent?)
             }
         };
-        if let Some(parent) = parent {
-            match &parent.ty {
+        let outer = std::mem::replace(&mut self.lenient, is_path(of));
+        let typed = match parent {
+            Some(parent) => match &parent.ty {
                 Type::Map(key, _) if matches!(**key, Type::String | Type::Dyn | Type::Never) => {
-                    let of = Box::new(self.node(parent)?);
-                    return Some(Typed::new(
-                        Node::HasKey {
-                            of,
-                            key: field.into(),
-                        },
-                        Type::Bool,
-                        span,
-                    ));
+                    self.lenient = outer;
+                    return self.has_key(parent, field, span);
                 }
                 Type::Dyn => {
+                    self.lenient = outer;
                     self.can_fail.insert("no_such_overload");
-                    let of = Box::new(self.node(parent)?);
-                    return Some(Typed::new(
-                        Node::HasKey {
-                            of,
-                            key: field.into(),
-                        },
-                        Type::Bool,
-                        span,
-                    ));
+                    return self.has_key(parent, field, span);
                 }
-                _ => {}
-            }
-        }
-        let outer = std::mem::replace(&mut self.lenient, is_path(of));
-        let typed = self.select(of, field, span, facts);
+                _ => self.step(parent, field, span, facts),
+            },
+            None => self.select(of, field, span, facts),
+        };
         self.lenient = outer;
         let typed = typed?;
         let path = typed.path.clone();
@@ -429,6 +415,12 @@ impl Checker<'_> {
             rest = parent;
         }
         Some(Typed { if_true, ..tested })
+    }
+
+    fn has_key(&mut self, of: Typed, field: &str, span: Span) -> Option<Typed> {
+        let of = Box::new(self.node(of)?);
+        let key = field.into();
+        Some(Typed::new(Node::HasKey { of, key }, Type::Bool, span))
     }
 
     /// Whether a value is null (or not). Only its presence is read, so `event.before` may be asked.
@@ -469,7 +461,9 @@ impl Checker<'_> {
         })
     }
 
-    pub fn index(&mut self, of: Typed, index: Typed, span: Span, facts: &Facts) -> Option<Typed> {
+    pub fn index(&mut self, of: &Ast, index: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+        let (of, index) = (self.expr(of, facts), self.expr(index, facts));
+        let (of, index) = (of?, index?);
         let of = self.non_null(of)?;
         let index = self.non_null(index)?;
         let (ty, reason) = match (&of.ty, &index.ty) {

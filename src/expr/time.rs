@@ -3,30 +3,30 @@
 use std::fmt::{self, Write};
 
 use jiff::SignedDuration;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 
-/// CEL's range: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
-const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+pub(super) use crate::codec::time::parse_date;
+use crate::codec::time::{self, SECONDS_MAX, SECONDS_MIN, from_units, span_from_units};
+
 /// The range of durations, in nanoseconds: 64 bits, about 292 years, as the specification's suite has it.
 const DURATION_MAX: u128 = i64::MAX as u128;
 const NANOS: i128 = 1_000_000_000;
 
 /// Seconds and nanoseconds of a timestamp, if it is in range.
 pub(super) fn timestamp(nanos: i128) -> Option<(i64, u32)> {
-    let seconds = i64::try_from(nanos.div_euclid(NANOS))
-        .ok()
-        .filter(|s| SECONDS.contains(s))?;
-    Some((seconds, nanos.rem_euclid(NANOS) as u32))
+    let seconds = i64::try_from(nanos.div_euclid(NANOS)).ok()?;
+    in_range((seconds, nanos.rem_euclid(NANOS) as u32))
 }
 
-/// A timestamp from units per second.
+/// A timestamp from units per second, if it is in range.
 pub(super) fn timestamp_of(value: i64, per_second: u32) -> Option<(i64, u32)> {
-    timestamp(nanos_of(value, per_second))
+    in_range(from_units(value, per_second))
 }
 
-/// Nanoseconds of a number of units.
-fn nanos_of(value: i64, per_second: u32) -> i128 {
-    i128::from(value) * (NANOS / i128::from(per_second.max(1)))
+fn in_range(time: (i64, u32)) -> Option<(i64, u32)> {
+    (SECONDS_MIN..=SECONDS_MAX)
+        .contains(&time.0)
+        .then_some(time)
 }
 
 /// Nanoseconds of a timestamp or a duration.
@@ -42,68 +42,31 @@ pub(super) fn duration(nanos: i128) -> Option<(i64, i32)> {
     Some((seconds, (nanos % NANOS) as i32))
 }
 
-/// A duration from units per second.
+/// A duration from units per second, if it is in range.
 pub(super) fn duration_of(value: i64, per_second: u32) -> Option<(i64, i32)> {
-    duration(nanos_of(value, per_second))
+    let (seconds, rest) = span_from_units(value, per_second);
+    duration(nanos(seconds, rest.into()))
 }
 
 /// 1970-01-01T00:00:00, where all counting starts. (`jiff::Timestamp` ends a day before CEL's range does.)
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
-/// RFC 3339: date, `T`, time, and a zone that is `Z` or an offset.
+/// RFC 3339 and nothing near it: date, `T`, time with seconds, and a zone that is `Z` or `±hh:mm`.
 pub(super) fn parse_timestamp(text: &str) -> Option<(i64, u32)> {
     let bytes = text.as_bytes();
-    let signs = bytes.len() >= 20
-        && matches!((bytes[10], bytes[13], bytes[16]), (b'T' | b't', b':', b':'))
-        && text.is_ascii();
-    if !signs {
-        return None;
-    }
-    let days = parse_date(&text[..10])?;
-    let part = |at: usize, max: i64| digits(&bytes[at..at + 2]).filter(|n| *n <= max);
-    let seconds = part(11, 23)? * 3_600 + part(14, 59)? * 60 + part(17, 59)?;
-    let mut rest = &text[19..];
-    let mut nanos = 0_i64;
-    if let Some(after) = rest.strip_prefix('.') {
-        let len = after.bytes().take_while(u8::is_ascii_digit).count();
-        if !(1..=9).contains(&len) {
-            return None;
-        }
-        nanos = digits(&after.as_bytes()[..len])? * 10_i64.pow(9 - len as u32);
-        rest = &after[len..];
-    }
-    let offset = match rest {
-        "Z" | "z" => 0,
-        offset if offset.starts_with(['+', '-']) => parse_offset(offset)?,
-        _ => return None,
+    let zoned = match bytes {
+        [.., b'Z' | b'z'] => true,
+        [.., b'+' | b'-', _, _, b':', _, _] => true,
+        _ => false,
     };
-    let total = days * 86_400 + seconds - i64::from(offset);
-    SECONDS.contains(&total).then_some((total, nanos as u32))
-}
-
-/// `2024-03-31`, as days since 1970-01-01.
-pub(super) fn parse_date(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
-        return None;
+    let strict = bytes.len() >= 20
+        && matches!((bytes[10], bytes[16]), (b'T' | b't', b':'))
+        && !bytes.contains(&b',');
+    if strict && zoned {
+        time::parse_timestamp(text)
+    } else {
+        None
     }
-    let (year, month, day) = (
-        digits(&bytes[..4])?,
-        digits(&bytes[5..7])?,
-        digits(&bytes[8..])?,
-    );
-    let date = Date::new(year as i16, month as i8, day as i8)
-        .ok()
-        .filter(|date| date.year() > 0)?;
-    Some(date.duration_since(EPOCH.date()).as_secs() / 86_400)
-}
-
-/// The number that a few ASCII digits write.
-fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0, |n, byte| {
-        byte.is_ascii_digit()
-            .then(|| n * 10 + i64::from(byte - b'0'))
-    })
 }
 
 /// CEL's durations: `1h30m`, `-1.5s`, `10ms`, `0`.

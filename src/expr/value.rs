@@ -1,6 +1,7 @@
 //! Equality and order of values, as CEL has them: numbers compare by their value, whatever their types.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use crate::codec::{Decimal, Val};
 
@@ -15,13 +16,38 @@ pub(super) fn equal(a: Val, b: Val) -> bool {
         (Val::List(a), Val::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(*a, *b))
         }
-        (Val::Map(a), Val::Map(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, value)| get(b, *key).is_some_and(|other| equal(*value, other)))
-        }
+        (Val::Map(a), Val::Map(b)) => a.len() == b.len() && maps(a, b),
         _ => compare(a, b) == Some(Ordering::Equal),
     }
+}
+
+/// Maps of a size that is not worth an index.
+const SMALL: usize = 32;
+
+fn maps(a: &[(Val, Val)], b: &[(Val, Val)]) -> bool {
+    if b.len() <= SMALL {
+        return a
+            .iter()
+            .all(|(key, value)| get(b, *key).is_some_and(|other| equal(*value, other)));
+    }
+    // Large maps come from records and have text for keys; without an index their comparison takes the square of their size.
+    let texts = |map: &[(Val, Val)]| map.iter().all(|(key, _)| matches!(key, Val::Str(_)));
+    if !texts(a) || !texts(b) {
+        return false;
+    }
+    let text = |key: Val| {
+        if let Val::Str(text) = key {
+            text.to_owned()
+        } else {
+            String::new()
+        }
+    };
+    let index: HashMap<String, &Val> = b.iter().map(|(key, value)| (text(*key), value)).collect();
+    a.iter().all(|(key, value)| {
+        index
+            .get(&text(*key))
+            .is_some_and(|other| equal(*value, **other))
+    })
 }
 
 /// The value of a key.

@@ -1,0 +1,146 @@
+//! Every code with which an expression can fail, at check time and at run time.
+
+/// A code and what it means.
+pub type Code = (&'static str, &'static str);
+
+/// Faults of `check`.
+pub const FAULTS: &[Code] = &[
+    ("expr_syntax", "the text is not an expression"),
+    (
+        "expr_limit",
+        "the expression is too long, too deep or has too many macros within macros",
+    ),
+    (
+        "expr_unsupported",
+        "a part of CEL that the language does not have",
+    ),
+    (
+        "unknown_name",
+        "a name that is neither a scope nor a variable of a macro",
+    ),
+    (
+        "unknown_field",
+        "a field that the schema, the mapped event, `meta` or `vars` does not have",
+    ),
+    (
+        "unknown_symbol",
+        "a comparison with an operation that Debezium does not have",
+    ),
+    (
+        "bad_name",
+        "a scope used as a value, or as the name of a variable",
+    ),
+    (
+        "bad_constant",
+        "a constant that cannot be converted: `decimal(\"abc\")`",
+    ),
+    (
+        "bad_pattern",
+        "a pattern that is not constant, not well-formed or too large",
+    ),
+    (
+        "no_event",
+        "`event` where there is none: expressions for tombstones",
+    ),
+    ("no_out", "`out` before there is a mapped event"),
+    (
+        "no_such_function",
+        "an unknown function, or one that is not for these types",
+    ),
+    (
+        "type_mismatch",
+        "an operation that has no meaning for the types of its parts",
+    ),
+    (
+        "nullable",
+        "a value that may be null where null has no meaning",
+    ),
+    (
+        "before_not_carried",
+        "a column of `event.before` that the replica identity does not carry",
+    ),
+];
+
+/// Reasons of an evaluation, the `reason` of a dead letter.
+pub const REASONS: &[Code] = &[
+    ("int_overflow", "a whole number does not fit 64 bits"),
+    ("decimal_overflow", "a decimal has more than 38 digits"),
+    ("division_by_zero", "a number was divided by zero"),
+    (
+        "time_range",
+        "a timestamp is outside of the years 1 to 9999, or a duration longer than 292 years",
+    ),
+    ("bad_number", "a text is not a number"),
+    ("bad_bool", "a text is neither true nor false"),
+    (
+        "bad_timestamp",
+        "a text is not a timestamp of RFC 3339 or a date of ISO 8601",
+    ),
+    ("bad_duration", "a text is not a duration"),
+    ("bad_timezone", "a text is not a fixed offset"),
+    ("bad_utf8", "bytes are not UTF-8"),
+    (
+        "index_out_of_range",
+        "an index is outside of a list or a text",
+    ),
+    ("missing_key", "a map does not have the key"),
+    ("duplicate_key", "a map was given the same key twice"),
+    ("missing_timestamp", "the record has no timestamp"),
+    (
+        "no_such_overload",
+        "an operation has no meaning for values whose types are known at run time only",
+    ),
+    (
+        "expression_limit",
+        "an evaluation took too many steps or built too many bytes",
+    ),
+    (
+        "unexpected_null",
+        "a value is null where the envelope promises one",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text literals that follow `marker` in the module's source.
+    fn codes(marker: &str) -> Vec<String> {
+        let sources = [
+            include_str!("calls.rs"),
+            include_str!("check.rs"),
+            include_str!("eval.rs"),
+            include_str!("func.rs"),
+            include_str!("operators.rs"),
+            include_str!("parse.rs"),
+            include_str!("path.rs"),
+            include_str!("template.rs"),
+        ];
+        let all = sources
+            .iter()
+            .flat_map(|source| source.split(marker).skip(1));
+        all.filter_map(|after| {
+            after
+                .trim_start()
+                .strip_prefix('"')?
+                .split('"')
+                .next()
+                .map(str::to_owned)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_code_is_in_the_table() {
+        let known = |table: &[Code], code: &String| table.iter().any(|(name, _)| name == code);
+        let (faults, reasons) = (codes("ExprFault::new("), codes("EvalFault::new("));
+        assert!(faults.len() > 20 && reasons.len() > 15);
+        let listed = codes("can_fail.insert(");
+        for code in faults {
+            assert!(known(FAULTS, &code), "{code}");
+        }
+        for code in reasons.into_iter().chain(listed) {
+            assert!(known(REASONS, &code), "{code}");
+        }
+    }
+}
