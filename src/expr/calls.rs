@@ -318,7 +318,7 @@ impl Checker<'_> {
             Type::List(item) => name == "join" && **item == Type::Dyn,
             _ => false,
         };
-        if types.iter().any(|ty| dynamic(ty)) {
+        if types.iter().any(dynamic) {
             self.can_fail.insert("no_such_overload");
             self.can_fail.extend(
                 FUNCTIONS
@@ -341,12 +341,13 @@ impl Checker<'_> {
             .collect::<Option<Vec<_>>>()?;
         let constant = nodes.iter().all(|node| matches!(node, Node::Const(_)));
         let zone = matches!(signature.func, Func::Part(_)) && nodes.len() == 2;
-        if zone && let Node::Const(Const::Str(text)) = &nodes[1] {
-            if super::time::parse_offset(text).is_none() {
-                let message = format!("\"{text}\" is not a fixed offset");
-                let fault = ExprFault::new("bad_constant", span, message);
-                return self.fault(fault.help("write an offset such as \"+02:00\", or \"UTC\""));
-            }
+        if zone
+            && let Node::Const(Const::Str(text)) = &nodes[1]
+            && super::time::parse_offset(text).is_none()
+        {
+            let message = format!("\"{text}\" is not a fixed offset");
+            let fault = ExprFault::new("bad_constant", span, message);
+            return self.fault(fault.help("write an offset such as \"+02:00\", or \"UTC\""));
         }
         let node = Node::Call(signature.func, nodes);
         if constant

@@ -256,13 +256,14 @@ fn size<'a>(val: Val) -> Result<Val<'a>> {
     Ok(Val::Int(size as i64))
 }
 
+/// The first double that is too large for 64 bits with a sign.
+const TWO_63: f64 = (1_u64 << 63) as f64;
+
 fn to_int<'a>(val: Val) -> Result<Val<'a>> {
     let converted = match val {
         Val::Int(v) => Some(v),
         Val::Uint(v) => i64::try_from(v).ok(),
-        // 2^63 is the first double that does not fit.
-        Val::Double(v) => (v > -9.223_372_036_854_775_808e18 && v < 9.223_372_036_854_775_808e18)
-            .then_some(v as i64),
+        Val::Double(v) => (v > -TWO_63 && v < TWO_63).then_some(v as i64),
         Val::Decimal(v) => v
             .truncate(0)
             .ok()

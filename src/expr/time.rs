@@ -54,11 +54,10 @@ const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 /// RFC 3339 and nothing near it: date, `T`, time with seconds, and a zone that is `Z` or `±hh:mm`.
 pub(super) fn parse_timestamp(text: &str) -> Option<(i64, u32)> {
     let bytes = text.as_bytes();
-    let zoned = match bytes {
-        [.., b'Z' | b'z'] => true,
-        [.., b'+' | b'-', _, _, b':', _, _] => true,
-        _ => false,
-    };
+    let zoned = matches!(
+        bytes,
+        [.., b'Z' | b'z'] | [.., b'+' | b'-', _, _, b':', _, _]
+    );
     let strict = bytes.len() >= 20
         && matches!((bytes[10], bytes[16]), (b'T' | b't', b':'))
         && !bytes.contains(&b',');
