@@ -79,6 +79,12 @@ pub fn find(path: &[String], plain: &[&'static str]) -> Found {
         ["kafka"] | ["kafka", CONNECTIONS] | [VARS] => return Found::Table,
         // `kafka.brokers` is the connection `main`; a second way to write it would be a trap.
         ["kafka", CONNECTIONS, MAIN, ..] => return Found::Unknown(Some("kafka".to_owned())),
+        // The environment knows no case, and a dot separates keys.
+        ["kafka", CONNECTIONS, name, ..] if !is_name(name) => {
+            return Found::Unknown(Some(format!(
+                "kafka.{CONNECTIONS}.NAME`, NAME of small letters, digits, `-` and `_"
+            )));
+        }
         ["kafka", CONNECTIONS, _] => return Found::Table,
         ["kafka", CONNECTIONS, name, ref rest @ ..] => in_connection(name, rest),
         ["kafka", ref rest @ ..] => in_connection(MAIN, rest),
@@ -97,6 +103,11 @@ pub fn find(path: &[String], plain: &[&'static str]) -> Found {
         return Found::Table;
     }
     Found::Unknown(meant(&segments, &dotted, plain))
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    !name.is_empty() && name.chars().all(allowed)
 }
 
 fn in_connection(name: &str, rest: &[&str]) -> Option<Found> {

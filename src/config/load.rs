@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use config::ValueKind;
 
-use super::connection::{Connection, Property};
+use super::access::{Draft, brokers};
 use super::fault::{ConfigFault, ConfigFaults};
-use super::key::{self, Key, MAIN};
+use super::key::{self, Key};
 use super::layer::{self, Assignment, Layer};
 use super::librdkafka;
-use super::promise::{self, Switches};
-use super::secret::{self, Secret};
+use super::secret;
 use super::slot::{self, Credentials, Slot};
-use super::types::{Auth, Config, Entry, Profile, Sources};
+use super::types::{Config, Entry, Profile, Sources};
 
 /// Reads the effective configuration, or every fault of every layer.
 pub fn load(sources: &Sources) -> Result<Config, ConfigFaults> {
@@ -66,23 +65,19 @@ fn merge(
     }
 }
 
-struct Reading<'a> {
-    sources: &'a Sources,
-    config: Config,
-    credentials: Credentials,
+/// A configuration being read.
+pub struct Reading<'a> {
+    pub sources: &'a Sources,
+    pub config: Config,
+    pub credentials: Credentials,
     connections: BTreeMap<String, Draft>,
     /// By key: what is shown, and where it came from.
     entries: BTreeMap<String, Entry>,
-    faults: Vec<ConfigFault>,
+    pub faults: Vec<ConfigFault>,
 }
 
-/// A connection being read.
-#[derive(Default)]
-struct Draft {
-    brokers: Option<String>,
-    switches: Switches,
-    properties: Vec<Assignment>,
-}
+/// What is wrong with a value, and what to write instead.
+pub type Wrong = (String, Option<String>);
 
 impl Reading<'_> {
     fn layers(&mut self, profile: Profile, plain: &[&'static str]) -> Vec<Layer> {
@@ -141,11 +136,7 @@ impl Reading<'_> {
         }
     }
 
-    fn assign(
-        &mut self,
-        assignment: &Assignment,
-        resolve: bool,
-    ) -> Result<(), (String, Option<String>)> {
+    fn assign(&mut self, assignment: &Assignment, resolve: bool) -> Result<(), Wrong> {
         let texts = texts(&assignment.value)?;
         match &assignment.key {
             Key::Var(name) => {
@@ -195,7 +186,7 @@ impl Reading<'_> {
         mut texts: Vec<String>,
         assignment: &Assignment,
         resolve: bool,
-    ) -> Result<(), (String, Option<String>)> {
+    ) -> Result<(), Wrong> {
         let profile = self.config.profile;
         let mut slots = slot::slots(&mut self.config, &mut self.credentials);
         let (_, slot) = slots
@@ -230,7 +221,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn inline_allowed(&self, text: &str) -> Result<(), (String, Option<String>)> {
+    fn inline_allowed(&self, text: &str) -> Result<(), Wrong> {
         match self.config.profile {
             Profile::Dev => Ok(()),
             _ if secret::is_reference(text) => Ok(()),
@@ -238,7 +229,8 @@ impl Reading<'_> {
         }
     }
 
-    fn note(&mut self, assignment: &Assignment, value: String, secret: bool) {
+    /// Remembers what is shown of a value.
+    pub fn note(&mut self, assignment: &Assignment, value: String, secret: bool) {
         let key = assignment.key.path();
         let entry = Entry {
             key: key.clone(),
@@ -309,164 +301,21 @@ impl Reading<'_> {
         Ok(self.config)
     }
 
-    fn source_of(&self, key: &str) -> String {
+    /// Where the value of a key came from; empty if nobody set it.
+    pub fn source_of(&self, key: &str) -> String {
         let entry = self.entries.get(key);
         entry.map(|entry| entry.source.clone()).unwrap_or_default()
     }
-
-    fn connection(&mut self, name: String, draft: Draft) -> Option<Connection> {
-        let mut properties = Vec::new();
-        for assignment in draft.properties {
-            let Key::Property { name: property, .. } = &assignment.key else {
-                continue;
-            };
-            let text = texts(&assignment.value).map(|texts| texts.concat());
-            let Ok(text) = text else { continue };
-            match self.property(property, &text, draft.switches) {
-                Ok(property) => {
-                    let shown = match secret::is_reference(&text) {
-                        true => text.clone(),
-                        false => property.shown().to_owned(),
-                    };
-                    self.note(&assignment, shown, property.secret);
-                    properties.push(property);
-                }
-                Err(message) => self.faults.push(fault(&assignment, message, None)),
-            }
-        }
-        let Some(brokers) = draft.brokers else {
-            // `kafka.properties` alone, with the brokers given elsewhere or not needed (offline commands), is no fault.
-            if name != MAIN {
-                self.faults.push(ConfigFault {
-                    key: format!("{}.brokers", key::table_of(&name)),
-                    source: String::new(),
-                    message: format!("the connection `{name}` has no brokers"),
-                    help: Some("write host:port, several separated by commas".to_owned()),
-                });
-            }
-            return None;
-        };
-        self.warn_of_security(&name, &properties);
-        Some(Connection {
-            name,
-            brokers,
-            properties,
-            consumer_protocol: draft.switches.consumer_protocol,
-        })
-    }
-
-    fn property(&mut self, name: &str, text: &str, switches: Switches) -> Result<Property, String> {
-        let resolved = secret::resolve(text, &self.sources.environment, &mut self.config.warnings)?;
-        let by_reference = resolved.is_some();
-        let value = resolved.unwrap_or_else(|| Secret::new(text));
-        if let Some(reason) = promise::refusal(name, value.expose(), switches) {
-            return Err(reason);
-        }
-        let mut native = rdkafka::ClientConfig::new();
-        native.set(name, value.expose());
-        // The library's own words repeat the value.
-        if native.create_native_config().is_err() {
-            return Err(
-                "librdkafka does not accept the value (see its CONFIGURATION.md)".to_owned(),
-            );
-        }
-        if PRIVATE_FILES.contains(&name) {
-            secret::warn_if_open(value.expose(), &mut self.config.warnings);
-        }
-        Ok(Property {
-            name: name.to_owned(),
-            value,
-            secret: by_reference || librdkafka::is_secret(name),
-        })
-    }
-
-    fn warn_of_security(&mut self, connection: &str, properties: &[Property]) {
-        let value = |name: &str| {
-            properties
-                .iter()
-                .find(|property| property.name == name)
-                .map(|property| property.value.expose().to_ascii_uppercase())
-        };
-        let protocol = value("security.protocol").unwrap_or_else(|| "PLAINTEXT".to_owned());
-        for (named, needed) in [("sasl.", "SASL_"), ("ssl.", "SSL")] {
-            let is_named = |property: &Property| property.name.starts_with(named);
-            if properties.iter().any(is_named) && !protocol.contains(needed) {
-                self.config.warnings.push(format!(
-                    "the connection `{connection}` sets `{named}*`, which does nothing: `security.protocol` is {protocol}"
-                ));
-            }
-        }
-        let clear = protocol == "SASL_PLAINTEXT";
-        if clear && value("sasl.mechanism").is_some_and(|mechanism| mechanism == "PLAIN") {
-            self.config.warnings.push(format!(
-                "the connection `{connection}` sends its password in the clear (SASL_PLAINTEXT with PLAIN): use SASL_SSL"
-            ));
-        }
-    }
-
-    fn registry(&mut self) {
-        let Credentials {
-            username,
-            password,
-            token,
-        } = std::mem::take(&mut self.credentials);
-        let fault = |key: &str, message: &str| ConfigFault {
-            key: key.to_owned(),
-            source: self.source_of(key),
-            message: message.to_owned(),
-            help: None,
-        };
-        let auth = match (username, password, token) {
-            (None, None, None) => Auth::None,
-            (Some(username), Some(password), None) => Auth::Basic(username, password),
-            (None, None, Some(token)) => Auth::Bearer(token),
-            (Some(_), None, None) => {
-                let missing = fault("registry.username", "is set without `registry.password`");
-                return self.faults.push(missing);
-            }
-            (None, Some(_), None) => {
-                let missing = fault("registry.password", "is set without `registry.username`");
-                return self.faults.push(missing);
-            }
-            (_, _, Some(_)) => {
-                let both = fault(
-                    "registry.token",
-                    "is set beside `registry.username` or `registry.password`: one way to sign in, please",
-                );
-                return self.faults.push(both);
-            }
-        };
-        let clear = self
-            .config
-            .registry
-            .urls
-            .iter()
-            .any(|url| url.starts_with("http:"));
-        if clear && !matches!(auth, Auth::None) {
-            self.config
-                .warnings
-                .push("registry.url: credentials go over http in the clear: use https".to_owned());
-        }
-        self.config.registry.auth = auth;
-    }
 }
-
-/// Properties that name a file with a private key.
-const PRIVATE_FILES: &[&str] = &[
-    "ssl.key.location",
-    "ssl.keystore.location",
-    "sasl.kerberos.keytab",
-    "sasl.oauthbearer.assertion.private.key.file",
-];
 
 /// Shown in place of a secret.
 pub const HIDDEN: &str = "<hidden>";
 
-fn plain(message: impl Into<String>) -> (String, Option<String>) {
+fn plain(message: impl Into<String>) -> Wrong {
     (message.into(), None)
 }
 
-fn inline_refused(profile: Profile) -> (String, Option<String>) {
+fn inline_refused(profile: Profile) -> Wrong {
     (
         format!(
             "is a secret written inline, which the profile `{}` does not permit",
@@ -476,7 +325,8 @@ fn inline_refused(profile: Profile) -> (String, Option<String>) {
     )
 }
 
-fn fault(assignment: &Assignment, message: String, help: Option<String>) -> ConfigFault {
+/// A fault of one assignment.
+pub fn fault(assignment: &Assignment, message: String, help: Option<String>) -> ConfigFault {
     ConfigFault {
         key: assignment.key.path(),
         source: assignment.origin.clone(),
@@ -485,28 +335,8 @@ fn fault(assignment: &Assignment, message: String, help: Option<String>) -> Conf
     }
 }
 
-/// `host:port`, several separated by commas or in a list. Texts that may hold credentials are not repeated.
-fn brokers(texts: &[String]) -> Result<String, (String, Option<String>)> {
-    let mut brokers = Vec::new();
-    for broker in texts.iter().flat_map(|text| text.split(',')) {
-        let broker = broker.trim();
-        let valid = broker.rsplit_once(':').is_some_and(|(host, port)| {
-            let host_ok = |c: char| c.is_ascii_alphanumeric() || ".-_[]:%".contains(c);
-            !host.is_empty() && host.chars().all(host_ok) && port.parse::<u16>().is_ok()
-        });
-        if !valid {
-            return Err((
-                "must be host:port, several separated by commas".to_owned(),
-                Some("the security protocol is `properties.\"security.protocol\"`, not part of the address".to_owned()),
-            ));
-        }
-        brokers.push(broker);
-    }
-    Ok(brokers.join(","))
-}
-
 /// A value as texts: one, or those of a list.
-fn texts(value: &ValueKind) -> Result<Vec<String>, (String, Option<String>)> {
+pub fn texts(value: &ValueKind) -> Result<Vec<String>, Wrong> {
     let one = |kind: &ValueKind| match kind {
         ValueKind::String(text) => Ok(text.clone()),
         ValueKind::Boolean(value) => Ok(value.to_string()),

@@ -4,6 +4,7 @@
 //! (`LOCKGATE__KAFKA__BROKERS`) < flags. Every fault of every layer is reported at once, with the layer it comes from.
 //! Secrets are given by reference (`file:PATH`, `env:NAME`); inline only in the profile `dev`.
 
+mod access;
 mod connection;
 mod fault;
 mod key;

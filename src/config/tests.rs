@@ -319,3 +319,33 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         "the search finds nothing, so it proves nothing"
     );
 }
+
+#[test]
+fn names_of_connections_are_such_that_the_environment_can_name_them() {
+    for name in ["DR", "\"a.b\"", "\"\""] {
+        let toml = format!("[kafka.connections.{name}]\nbrokers = \"a:1\"\n");
+        let faults = Place::new(&[("lockgate.toml", &toml)]).faults();
+        assert_eq!(faults.len(), 1, "{}", ConfigFaults(faults));
+        assert!(faults[0].to_string().contains("small letters"));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_words_bring_the_loader_down(
+        keys in proptest::collection::vec(
+            "(kafka|registry|limits|vars|log|properties|connections|[a-z]{0,3})([.](properties|brokers|url|main|dr|linger|ms|[a-z.]{0,4})){0,4}",
+            0..4,
+        ),
+        values in proptest::collection::vec("(file:|env:|a=b;|\\\\;|[0-9]{0,20}|.{0,10}){0,3}", 4),
+        toml in "(\\[?(kafka|registry|limits)(\\.(url|properties))?\\]?( = )?([0-9]{1,4}|\"[a-z]\"|\\{\\}|\\[\\])?\n){0,4}",
+    ) {
+        let mut place = Place::new(&[("lockgate.toml", &toml)]);
+        for (key, value) in keys.into_iter().zip(values) {
+            let variable = format!("LOCKGATE__{}", key.replace('.', "__").to_uppercase());
+            place = place.variable(&variable, &value).flag(&key, &value);
+        }
+        // Accepted or refused, but answered.
+        let _ = place.load();
+    }
+}

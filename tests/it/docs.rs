@@ -106,3 +106,24 @@ fn every_configuration_in_the_documents_is_accepted() {
     }
     assert!(seen >= 2, "only {seen} configurations were found");
 }
+
+#[test]
+fn every_dependency_has_its_reason_in_contributing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let (manifest, contributing) = (read("Cargo.toml"), read("CONTRIBUTING.md"));
+    let mut in_dependencies = false;
+    let mut seen = 0;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.ends_with("dependencies]");
+        } else if let Some((name, _)) = line.split_once(" = ").filter(|_| in_dependencies) {
+            seen += 1;
+            assert!(
+                contributing.contains(&format!("`{name}`")),
+                "{name} has no reason"
+            );
+        }
+    }
+    assert!(seen > 20, "only {seen} dependencies were found");
+}
