@@ -1,4 +1,4 @@
-//! Registration, the handles of the hot path, and the text that Prometheus scrapes.
+//! Registration, and the text that Prometheus scrapes.
 //!
 //! Not used on purpose: `prometheus::*Vec`. They hash label values without a separator, so that (`t1`, `12`) and (`t11`, `2`)
 //! are one child and two partitions share one counter. Here every child is a metric of its own with constant labels.
@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use prometheus::core::{Collector, Desc};
-use prometheus::local::{LocalHistogram, LocalIntCounter};
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry, TextEncoder};
 
+use super::handles::{LaneMetrics, PoisonMetrics, RegistryMetrics, RouteMetrics};
 use super::ledger::{Account, Ledger, PartitionMetrics, lock};
 use super::status::{Status, StatusBoard, TopologyState};
 use super::table::{self, Kind, MetricSpec};
@@ -186,7 +186,7 @@ impl Metrics {
 
     // === children ===
 
-    fn counter(&self, spec: &'static MetricSpec, labels: &[&str]) -> IntCounter {
+    pub(super) fn counter(&self, spec: &'static MetricSpec, labels: &[&str]) -> IntCounter {
         match self.child(spec, labels) {
             Child::Counter(counter) => counter,
             _ => unreachable!("{} is a counter in the table", spec.name),
@@ -255,169 +255,6 @@ impl Metrics {
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
-    }
-}
-
-/// The numbers of one lane thread. Counting touches memory of this thread only; [`flush`](Self::flush) makes it visible, and
-/// so does dropping it.
-pub struct LaneMetrics {
-    topology: String,
-    routes: Vec<RouteMetrics>,
-    event_age_seconds: LocalHistogram,
-    /// Step, class, reason: few, so a search beats a hash.
-    dead_letters: Vec<(String, &'static str, &'static str, LocalIntCounter)>,
-    retries: Vec<(u16, &'static str, LocalIntCounter)>,
-    metrics: Arc<Metrics>,
-}
-
-struct RouteMetrics {
-    name: String,
-    delivered: LocalIntCounter,
-    dead_lettered: LocalIntCounter,
-    released: LocalIntCounter,
-    bytes: LocalIntCounter,
-    delivery_seconds: LocalHistogram,
-}
-
-impl LaneMetrics {
-    /// A delivery arrived: its bytes (key and value), the time since the fetch, and the event's age if it has a timestamp.
-    pub fn delivered(
-        &self,
-        route: u16,
-        bytes: usize,
-        delivery_seconds: f64,
-        event_age_seconds: Option<f64>,
-    ) {
-        let route = &self.routes[usize::from(route)];
-        route.delivered.inc();
-        route.bytes.inc_by(bytes as u64);
-        route.delivery_seconds.observe(delivery_seconds);
-        if let Some(age) = event_age_seconds {
-            // A producer's clock may run ahead of ours.
-            self.event_age_seconds.observe(age.max(0.0));
-        }
-    }
-
-    /// A delivery was given up and went to the dead letters.
-    pub fn delivery_dead_lettered(&self, route: u16) {
-        self.routes[usize::from(route)].dead_lettered.inc();
-    }
-
-    /// A delivery was left to the partition's next owner.
-    pub fn delivery_released(&self, route: u16) {
-        self.routes[usize::from(route)].released.inc();
-    }
-
-    /// A delivery is attempted again because of an error of this class.
-    pub fn retried(&mut self, route: u16, class: &'static str) {
-        if let Some((_, _, counter)) = self
-            .retries
-            .iter()
-            .find(|(r, c, _)| (*r, *c) == (route, class))
-        {
-            return counter.inc();
-        }
-        let labels = [
-            &self.topology,
-            self.routes[usize::from(route)].name.as_str(),
-            class,
-        ];
-        let counter = self.metrics.counter(table::RETRIES, &labels).local();
-        counter.inc();
-        self.retries.push((route, class, counter));
-    }
-
-    /// A dead letter arrived in its topic; `step` names the step or the route that gave up.
-    pub fn dead_lettered(&mut self, step: &str, class: &'static str, reason: &'static str) {
-        let known = self
-            .dead_letters
-            .iter()
-            .find(|(s, c, r, _)| (s.as_str(), *c, *r) == (step, class, reason));
-        if let Some((_, _, _, counter)) = known {
-            return counter.inc();
-        }
-        let counter = self
-            .metrics
-            .counter(table::DEAD_LETTERS, &[&self.topology, step, class, reason])
-            .local();
-        counter.inc();
-        self.dead_letters
-            .push((step.to_owned(), class, reason, counter));
-    }
-
-    /// Adds what this thread has counted to what `/metrics` shows; meant for a few times a second.
-    pub fn flush(&self) {
-        for route in &self.routes {
-            for counter in [
-                &route.delivered,
-                &route.dead_lettered,
-                &route.released,
-                &route.bytes,
-            ] {
-                counter.flush();
-            }
-            route.delivery_seconds.flush();
-        }
-        self.event_age_seconds.flush();
-        self.dead_letters
-            .iter()
-            .for_each(|(_, _, _, counter)| counter.flush());
-        self.retries
-            .iter()
-            .for_each(|(_, _, counter)| counter.flush());
-    }
-}
-
-impl Drop for LaneMetrics {
-    fn drop(&mut self) {
-        self.flush();
-    }
-}
-
-/// The share of poison of one source or route.
-#[derive(Clone, Debug)]
-pub struct PoisonMetrics {
-    share: Gauge,
-    stopped: Gauge,
-}
-
-impl PoisonMetrics {
-    /// Share of the last records, 0 to 1, and whether it made the source or route stop.
-    pub fn set(&self, share: f64, is_stopped: bool) {
-        self.share.set(share);
-        self.stopped.set(f64::from(u8::from(is_stopped)));
-    }
-}
-
-/// The schema cache's numbers. Cheap to clone, shared between threads.
-#[derive(Clone, Debug)]
-pub struct RegistryMetrics {
-    hits: IntCounter,
-    misses: IntCounter,
-    found: IntCounter,
-    not_found: IntCounter,
-    failed: IntCounter,
-    outage: Gauge,
-    cached: Gauge,
-}
-
-impl RegistryMetrics {
-    /// Takes over what the cache has counted since its start, whether the registry is out of order, and how many schemas the
-    /// cache holds. One caller only, a few times a second.
-    pub fn record(&self, stats: &crate::registry::Stats, is_out: bool) {
-        let found = stats.asks.saturating_sub(stats.failures + stats.not_found);
-        let totals = [
-            (&self.hits, stats.hits),
-            (&self.misses, stats.misses),
-            (&self.found, found),
-            (&self.not_found, stats.not_found),
-            (&self.failed, stats.failures),
-        ];
-        for (counter, total) in totals {
-            counter.inc_by(total.saturating_sub(counter.get()));
-        }
-        self.outage.set(f64::from(u8::from(is_out)));
-        self.cached.set(stats.known as f64);
     }
 }
 

@@ -12,14 +12,16 @@
 
 pub mod logging;
 
+mod handles;
 mod ledger;
 mod metrics;
 mod process;
 mod status;
 mod table;
 
+pub use handles::{LaneMetrics, PoisonMetrics, RegistryMetrics};
 pub use ledger::{Account, DISPOSITIONS, PartitionMetrics, Position, Snapshot};
-pub use metrics::{LaneMetrics, Metrics, PoisonMetrics, RegistryMetrics};
+pub use metrics::Metrics;
 pub use status::{PartitionStatus, SinkStatus, Status, StatusBoard, TopologyState, TopologyStatus};
 pub use table::{Kind, MetricSpec, reference, table};
 
