@@ -130,6 +130,10 @@ pub fn slots<'a>(
             "limits.output_record_bytes",
             Slot::Whole(&mut limits.output_record_bytes, 1_000..=1_000_000_000),
         ),
+        (
+            "outputs.correlation_header",
+            Slot::Text(&mut config.correlation_header),
+        ),
         ("admin.listen", Slot::Listen(&mut config.admin.listen)),
         ("log.filter", Slot::Text(&mut config.log.filter)),
         ("log.format", Slot::Format(&mut config.log.format)),

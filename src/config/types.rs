@@ -21,6 +21,9 @@ pub struct Config {
     pub limits: Limits,
     /// The endpoint for operators.
     pub admin: AdminConfig,
+    /// Header that identifies a message across systems (`outputs.correlation_header`): passed on to outputs as it came.
+    /// Empty: only the W3C trace headers are.
+    pub correlation_header: String,
     /// Logs.
     pub log: LogConfig,
     /// Values for the `vars:` of topologies, by name, as written (`vars.NAME`).
