@@ -1,0 +1,58 @@
+//! The floor: the cheapest loop known over the client library. It reads the same input without a group, and writes outputs that were
+//! computed beforehand, with the same keys, headers, partitions, acks and idempotence; no tracker, no commits, no metrics.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use lockgate::core::Tp;
+use lockgate::kafka::{Consumer, EnqueueError, Position, Producer, partition_for};
+
+use crate::job;
+
+/// Reads `records` records and writes what the job keeps of them.
+pub fn run(brokers: &str, input: &str, output: &str, records: u64, compression: &str) -> anyhow::Result<()> {
+    let corpus = job::Corpus::make();
+    let expected = corpus.outputs()?;
+    let partitions: Vec<i32> = corpus.keys.iter().map(|key| partition_for(key, crate::PARTITIONS)).collect();
+    let mut consumer = Consumer::new(&job::consumer_properties(brokers, "road-floor"), &[input])?;
+    let positions: Vec<Position> = (0..crate::PARTITIONS)
+        .map(|partition| Position { partition: Tp { topic: 0, partition }, offset: 0 })
+        .collect();
+    consumer.assign(&positions)?;
+    let producer = Producer::new(&job::producer_properties(brokers, compression))?;
+    let topic = producer.topic(output)?;
+    let header = format!("{input}/7/123456");
+    let headers = [(b"lockgate.source".as_slice(), Some(header.as_bytes()))];
+
+    let (mut batch, mut events, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+    let mut runs: Vec<Vec<(usize, Option<i64>)>> = vec![Vec::new(); crate::PARTITIONS as usize];
+    let mut seen = 0;
+    while seen < records {
+        consumer.poll(1000, Duration::from_millis(100), &mut batch, &mut events);
+        events.clear();
+        for record in batch.drain(..) {
+            seen += 1;
+            let at = corpus.index(record.key().context("a record without a key")?)?;
+            if expected[at].is_some() {
+                runs[partitions[at] as usize].push((at, record.timestamp_ms()));
+            }
+        }
+        for (partition, run) in runs.iter_mut().enumerate() {
+            for (at, timestamp) in run.drain(..) {
+                let (key, value) = (&corpus.keys[at], expected[at].as_deref());
+                while let Err(error) =
+                    producer.enqueue(&topic, Some(partition as i32), Some(key), value, &headers, timestamp, 1)
+                {
+                    anyhow::ensure!(matches!(error, EnqueueError::Full), "enqueue: {error}");
+                    producer.poll_reports(Duration::from_millis(10), &mut reports);
+                    reports.clear();
+                }
+            }
+        }
+        producer.poll_reports(Duration::ZERO, &mut reports);
+        anyhow::ensure!(reports.iter().all(|report| report.error.is_none()), "a delivery failed");
+        reports.clear();
+    }
+    anyhow::ensure!(producer.flush(Duration::from_secs(60), &mut reports), "not everything was delivered");
+    Ok(())
+}
