@@ -44,6 +44,7 @@ pub mod kafka;
 pub mod pipeline;
 pub mod registry;
 pub mod schema;
+pub mod service;
 pub mod sink;
 pub mod telemetry;
 pub mod topology;

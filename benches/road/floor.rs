@@ -10,13 +10,29 @@ use lockgate::kafka::{Consumer, EnqueueError, Position, Producer, partition_for}
 use crate::job;
 
 /// Reads `records` records and writes what the job keeps of them.
-pub fn run(brokers: &str, input: &str, output: &str, records: u64, compression: &str) -> anyhow::Result<()> {
+pub fn run(
+    brokers: &str,
+    input: &str,
+    output: &str,
+    records: u64,
+    compression: &str,
+) -> anyhow::Result<()> {
     let corpus = job::Corpus::make();
     let expected = corpus.outputs()?;
-    let partitions: Vec<i32> = corpus.keys.iter().map(|key| partition_for(key, crate::PARTITIONS)).collect();
+    let partitions: Vec<i32> = corpus
+        .keys
+        .iter()
+        .map(|key| partition_for(key, crate::PARTITIONS))
+        .collect();
     let mut consumer = Consumer::new(&job::consumer_properties(brokers, "road-floor"), &[input])?;
     let positions: Vec<Position> = (0..crate::PARTITIONS)
-        .map(|partition| Position { partition: Tp { topic: 0, partition }, offset: 0 })
+        .map(|partition| Position {
+            partition: Tp {
+                topic: 0,
+                partition,
+            },
+            offset: 0,
+        })
         .collect();
     consumer.assign(&positions)?;
     let producer = Producer::new(&job::producer_properties(brokers, compression))?;
@@ -40,9 +56,15 @@ pub fn run(brokers: &str, input: &str, output: &str, records: u64, compression: 
         for (partition, run) in runs.iter_mut().enumerate() {
             for (at, timestamp) in run.drain(..) {
                 let (key, value) = (&corpus.keys[at], expected[at].as_deref());
-                while let Err(error) =
-                    producer.enqueue(&topic, Some(partition as i32), Some(key), value, &headers, timestamp, 1)
-                {
+                while let Err(error) = producer.enqueue(
+                    &topic,
+                    Some(partition as i32),
+                    Some(key),
+                    value,
+                    &headers,
+                    timestamp,
+                    1,
+                ) {
                     anyhow::ensure!(matches!(error, EnqueueError::Full), "enqueue: {error}");
                     producer.poll_reports(Duration::from_millis(10), &mut reports);
                     reports.clear();
@@ -50,9 +72,15 @@ pub fn run(brokers: &str, input: &str, output: &str, records: u64, compression: 
             }
         }
         producer.poll_reports(Duration::ZERO, &mut reports);
-        anyhow::ensure!(reports.iter().all(|report| report.error.is_none()), "a delivery failed");
+        anyhow::ensure!(
+            reports.iter().all(|report| report.error.is_none()),
+            "a delivery failed"
+        );
         reports.clear();
     }
-    anyhow::ensure!(producer.flush(Duration::from_secs(60), &mut reports), "not everything was delivered");
+    anyhow::ensure!(
+        producer.flush(Duration::from_secs(60), &mut reports),
+        "not everything was delivered"
+    );
     Ok(())
 }

@@ -28,9 +28,12 @@ pub const ID_OUT: u32 = 2;
 const CORPUS: usize = 1000;
 
 const WORDS: &[&str] = &[
-    "anvil", "birch", "copper", "delta", "ember", "façade", "granite", "harbour", "indigo", "jasper", "kiln", "lantern", "Münster", "north",
+    "anvil", "birch", "copper", "delta", "ember", "façade", "granite", "harbour", "indigo",
+    "jasper", "kiln", "lantern", "Münster", "north",
 ];
-const COUNTRIES: &[&str] = &["DE", "FR", "GB", "US", "CA", "BR", "JP", "IN", "ZA", "NZ", "SE", "PL"];
+const COUNTRIES: &[&str] = &[
+    "DE", "FR", "GB", "US", "CA", "BR", "JP", "IN", "ZA", "NZ", "SE", "PL",
+];
 const STATES: &[&str] = &["NEW", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"];
 
 /// Records of the job.
@@ -49,7 +52,8 @@ impl Corpus {
             keys.push((1_000_000 + index as u64).to_be_bytes());
             let mut value = Vec::new();
             frame::write(ID_IN, &mut value);
-            let datum = json::from_json(&schema, &envelope(&mut random, index as i64)).expect("the corpus fits its schema");
+            let datum = json::from_json(&schema, &envelope(&mut random, index as i64))
+                .expect("the corpus fits its schema");
             value.extend_from_slice(&datum);
             values.push(value);
         }
@@ -73,19 +77,36 @@ impl Corpus {
             .map_err(|faults| anyhow::anyhow!("{}", faults.render(false)))?;
         let plan = plans[0].clone();
         let writer = Schema::parse(SCHEMA_IN).map_err(|fault| anyhow::anyhow!("{fault}"))?;
-        let program = Arc::new(plan.compile_value(0, ID_IN, &writer).map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?);
+        let program = Arc::new(
+            plan.compile_value(0, ID_IN, &writer)
+                .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?,
+        );
         let mut processor = Processor::new(plan, vec![ID_OUT]);
         let mut outputs = Outputs::default();
         let mut made = Vec::new();
         for (key, value) in self.keys.iter().zip(&self.values) {
             outputs.clear();
             let (key, value) = (Some(key.as_slice()), Some(value.as_slice()));
-            let input = Input { source: 0, partition: 0, offset: 0, timestamp_ms: None, key, value, headers: &[] };
-            made.push(match processor.process(None, Some(&program), &input, &mut outputs) {
-                Verdict::Deliver => outputs.part(outputs.list[0].value, value).map(<[u8]>::to_vec),
-                Verdict::Filtered(_) => None,
-                Verdict::Poison(poison) => anyhow::bail!("the job refuses its corpus: {poison:?}"),
-            });
+            let input = Input {
+                source: 0,
+                partition: 0,
+                offset: 0,
+                timestamp_ms: None,
+                key,
+                value,
+                headers: &[],
+            };
+            made.push(
+                match processor.process(None, Some(&program), &input, &mut outputs) {
+                    Verdict::Deliver => outputs
+                        .part(outputs.list[0].value, value)
+                        .map(<[u8]>::to_vec),
+                    Verdict::Filtered(_) => None,
+                    Verdict::Poison(poison) => {
+                        anyhow::bail!("the job refuses its corpus: {poison:?}")
+                    }
+                },
+            );
         }
         Ok(made)
     }
@@ -97,7 +118,11 @@ fn words(random: &mut StdRng, count: usize) -> String {
 }
 
 fn maybe(random: &mut StdRng, chance: f64, value: impl FnOnce(&mut StdRng) -> Value) -> Value {
-    if random.random_bool(chance) { value(random) } else { Value::Null }
+    if random.random_bool(chance) {
+        value(random)
+    } else {
+        Value::Null
+    }
 }
 
 fn amount(random: &mut StdRng, cents_max: u32) -> String {
@@ -106,9 +131,12 @@ fn amount(random: &mut StdRng, cents_max: u32) -> String {
 }
 
 fn row(random: &mut StdRng, id: i64) -> Value {
-    let tags: Vec<&str> = (0..random.random_range(0..6)).map(|_| *WORDS.choose(random).expect("words")).collect();
-    let attributes: BTreeMap<String, String> =
-        (0..random.random_range(0..5)).map(|n| (format!("attr_{n}"), words(random, 1))).collect();
+    let tags: Vec<&str> = (0..random.random_range(0..6))
+        .map(|_| *WORDS.choose(random).expect("words"))
+        .collect();
+    let attributes: BTreeMap<String, String> = (0..random.random_range(0..5))
+        .map(|n| (format!("attr_{n}"), words(random, 1)))
+        .collect();
     json!({
         "id": 1_000_000 + id, "customer_id": random.random_range(1..5_000_000), "quantity": random.random_range(1..200),
         "sku": format!("sku-{:06}-{}", random.random_range(0..999_999), words(random, 1)), "name": words(random, 3),
@@ -160,14 +188,24 @@ pub fn producer_properties(brokers: &str, compression: &str) -> Properties {
 }
 
 fn properties(brokers: &str, role: lockgate::config::Role<'_>) -> Properties {
-    let connection = lockgate::config::Connection { name: "main".into(), brokers: brokers.into(), ..Default::default() };
+    let connection = lockgate::config::Connection {
+        name: "main".into(),
+        brokers: brokers.into(),
+        ..Default::default()
+    };
     let list = connection.client(role, &lockgate::config::Limits::default());
-    list.iter().map(|property| (property.name.clone(), property.value.expose().to_owned())).collect()
+    list.iter()
+        .map(|property| (property.name.clone(), property.value.expose().to_owned()))
+        .collect()
 }
 
 /// A client for topics.
 pub fn admin(brokers: &str) -> anyhow::Result<Admin> {
-    Ok(Admin::new(&[("bootstrap.servers", brokers)].into_iter().collect::<Properties>())?)
+    Ok(Admin::new(
+        &[("bootstrap.servers", brokers)]
+            .into_iter()
+            .collect::<Properties>(),
+    )?)
 }
 
 /// Writes the input.
@@ -180,16 +218,24 @@ pub fn fill(brokers: &str, topic: &str, records: u64, compression: &str) -> anyh
         let at = n as usize % CORPUS;
         let partition = (n / 64 % crate::PARTITIONS as u64) as i32;
         loop {
-            let (key, value) = (Some(corpus.keys[at].as_slice()), Some(corpus.values[at].as_slice()));
+            let (key, value) = (
+                Some(corpus.keys[at].as_slice()),
+                Some(corpus.values[at].as_slice()),
+            );
             match producer.enqueue(&handle, Some(partition), key, value, &[], None, 1) {
                 Ok(()) => break,
-                Err(EnqueueError::Full) => producer.poll_reports(Duration::from_millis(10), &mut reports),
+                Err(EnqueueError::Full) => {
+                    producer.poll_reports(Duration::from_millis(10), &mut reports)
+                }
                 Err(error) => return Err(error.into()),
             }
             reports.clear();
         }
     }
-    anyhow::ensure!(producer.flush(Duration::from_secs(120), &mut reports), "the input was not written in time");
+    anyhow::ensure!(
+        producer.flush(Duration::from_secs(120), &mut reports),
+        "the input was not written in time"
+    );
     Ok(())
 }
 
@@ -198,26 +244,43 @@ pub fn digest(brokers: &str, topic: &str) -> anyhow::Result<(u64, u64)> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut consumer = Consumer::new(&consumer_properties(brokers, "road-digest"), &[topic])?;
     let positions: Vec<Position> = (0..crate::PARTITIONS)
-        .map(|partition| Position { partition: Tp { topic: 0, partition }, offset: 0 })
+        .map(|partition| Position {
+            partition: Tp {
+                topic: 0,
+                partition,
+            },
+            offset: 0,
+        })
         .collect();
     consumer.assign(&positions)?;
     let handle = consumer.handle();
     let mut expected = 0;
     for partition in 0..crate::PARTITIONS {
-        let marks = handle.query_watermarks(Tp { topic: 0, partition }, Duration::from_secs(10))?;
+        let marks = handle.query_watermarks(
+            Tp {
+                topic: 0,
+                partition,
+            },
+            Duration::from_secs(10),
+        )?;
         expected += u64::try_from(marks.high - marks.low)?;
     }
     let (mut records, mut events) = (Vec::new(), Vec::new());
     let (mut count, mut sum) = (0u64, 0u64);
     let deadline = Instant::now() + Duration::from_secs(120);
     while count < expected {
-        anyhow::ensure!(Instant::now() < deadline, "{count} of {expected} records of {topic} were read in time");
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "{count} of {expected} records of {topic} were read in time"
+        );
         consumer.poll(1000, Duration::from_millis(100), &mut records, &mut events);
         events.clear();
         for record in records.drain(..) {
             let mut hasher = DefaultHasher::new();
             (record.partition(), record.key(), record.value()).hash(&mut hasher);
-            record.headers().for_each(|(name, _)| name.hash(&mut hasher));
+            record
+                .headers()
+                .for_each(|(name, _)| name.hash(&mut hasher));
             sum = sum.wrapping_add(hasher.finish());
             count += 1;
         }
@@ -228,10 +291,13 @@ pub fn digest(brokers: &str, topic: &str) -> anyhow::Result<(u64, u64)> {
 /// Deletes a topic; what cannot be deleted stays.
 pub fn delete_topic(brokers: &str, topic: &str) {
     use rdkafka::admin::{AdminClient, AdminOptions};
-    let client: Result<AdminClient<_>, _> =
-        rdkafka::ClientConfig::new().set("bootstrap.servers", brokers).create();
+    let client: Result<AdminClient<_>, _> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create();
     let Ok(client) = client else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     if let Ok(runtime) = runtime {
         let _ = runtime.block_on(client.delete_topics(&[topic], &AdminOptions::new()));
     }

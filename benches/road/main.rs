@@ -28,18 +28,41 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let value = |name: &str| words.iter().position(|word| word == name).and_then(|at| words.get(at + 1)).cloned();
-    let number = |name: &str, default: u64| value(name).map_or(Ok(default), |text| text.parse()).context(name.to_owned());
+    let value = |name: &str| {
+        words
+            .iter()
+            .position(|word| word == name)
+            .and_then(|at| words.get(at + 1))
+            .cloned()
+    };
+    let number = |name: &str, default: u64| {
+        value(name)
+            .map_or(Ok(default), |text| text.parse())
+            .context(name.to_owned())
+    };
     if let Some(mode) = value("--child") {
-        let topics = (value("--in").context("--in")?, value("--out").context("--out")?);
+        let topics = (
+            value("--in").context("--in")?,
+            value("--out").context("--out")?,
+        );
         let brokers = value("--brokers").context("--brokers")?;
         let compression = value("--compression").context("--compression")?;
         let records = number("--records", 0)?;
         return child(&mode, &brokers, &topics, records, &compression);
     }
     // cargo passes --bench.
-    let known = ["--bench", "--json", "--records", "--rounds", "--compression", "--partitions"];
-    if let Some(wrong) = words.iter().find(|word| word.starts_with("--") && !known.contains(&word.as_str())) {
+    let known = [
+        "--bench",
+        "--json",
+        "--records",
+        "--rounds",
+        "--compression",
+        "--partitions",
+    ];
+    if let Some(wrong) = words
+        .iter()
+        .find(|word| word.starts_with("--") && !known.contains(&word.as_str()))
+    {
         bail!("unknown word {wrong}: --records N, --rounds N, --compression none|lz4, --json");
     }
     let (brokers, _stack) = broker()?;
@@ -55,20 +78,33 @@ fn main() -> anyhow::Result<()> {
 
 fn measure(options: &Options) -> anyhow::Result<()> {
     let say = |text: String| eprintln!("road: {text}");
-    let admin = Admin::new(&[("bootstrap.servers", options.brokers.as_str())].into_iter().collect::<Properties>())?;
+    let admin = Admin::new(
+        &[("bootstrap.servers", options.brokers.as_str())]
+            .into_iter()
+            .collect::<Properties>(),
+    )?;
     let stamp = std::process::id();
     let input = format!("road.in.{stamp}");
     let timeout = std::time::Duration::from_secs(30);
     admin.create_topic(&input, PARTITIONS, &[], timeout)?;
     say(format!("writing {} records to {input}", options.records));
-    job::fill(&options.brokers, &input, options.records, &options.compression)?;
+    job::fill(
+        &options.brokers,
+        &input,
+        options.records,
+        &options.compression,
+    )?;
 
     let mut costs: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut memory: BTreeMap<&str, u64> = BTreeMap::new();
     let mut outputs = BTreeMap::new();
     for round in 0..options.rounds {
         // The floor on both sides of the worker, the order turned round by round.
-        let mut order = [("floor", "floor"), ("lockgate", "lockgate"), ("floor'", "floor")];
+        let mut order = [
+            ("floor", "floor"),
+            ("lockgate", "lockgate"),
+            ("floor'", "floor"),
+        ];
         if round % 2 == 1 {
             order.reverse();
         }
@@ -78,7 +114,11 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             let result = run(options, mode, &input, &output)?;
             let cost = result["cpu_us"].as_f64().context("cpu_us")? / options.records as f64;
             let rss = result["rss_kib"].as_u64().unwrap_or(0);
-            say(format!("round {} {name}: {cost:.3} us per record, {} MiB", round + 1, rss / 1024));
+            say(format!(
+                "round {} {name}: {cost:.3} us per record, {} MiB",
+                round + 1,
+                rss / 1024
+            ));
             costs.entry(name).or_default().push(cost);
             let peak = memory.entry(name).or_default();
             *peak = rss.max(*peak);
@@ -91,7 +131,9 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     job::delete_topic(&options.brokers, &input);
     ensure!(
         outputs["floor"] == outputs["lockgate"],
-        "the outputs differ: floor {:?}, lockgate {:?}", outputs["floor"], outputs["lockgate"]
+        "the outputs differ: floor {:?}, lockgate {:?}",
+        outputs["floor"],
+        outputs["lockgate"]
     );
     say(format!("outputs are equal: {:?}", outputs["lockgate"]));
 
@@ -99,10 +141,20 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     floors.extend(&costs["floor'"]);
     let (floor, lockgate) = (median(&floors), median(&costs["lockgate"]));
     let spread = (median(&costs["floor"]) - median(&costs["floor'"])).abs() / floor;
-    let row = |name: &str, cost: f64| say(format!("{name}: {cost:.3} us CPU per record, at most {} MiB", memory[name] / 1024));
+    let row = |name: &str, cost: f64| {
+        say(format!(
+            "{name}: {cost:.3} us CPU per record, at most {} MiB",
+            memory[name] / 1024
+        ))
+    };
     row("floor", floor);
     row("lockgate", lockgate);
-    say(format!("ratio {:.3}; the floor against itself {:.1} %; {} rounds", lockgate / floor, spread * 100.0, options.rounds));
+    say(format!(
+        "ratio {:.3}; the floor against itself {:.1} %; {} rounds",
+        lockgate / floor,
+        spread * 100.0,
+        options.rounds
+    ));
     if options.is_json {
         let round = |number: f64| (number * 1000.0).round() / 1000.0;
         println!(
@@ -121,16 +173,40 @@ fn run(options: &Options, mode: &str, input: &str, output: &str) -> anyhow::Resu
     let me = std::env::current_exe().context("find this program")?;
     let records = options.records.to_string();
     let words = [
-        "--child", mode, "--in", input, "--out", output, "--brokers", &options.brokers, "--records", &records,
-        "--compression", &options.compression,
+        "--child",
+        mode,
+        "--in",
+        input,
+        "--out",
+        output,
+        "--brokers",
+        &options.brokers,
+        "--records",
+        &records,
+        "--compression",
+        &options.compression,
     ];
-    let ran = Command::new(me).args(words).output().context("start a run")?;
+    let ran = Command::new(me)
+        .args(words)
+        .output()
+        .context("start a run")?;
     let text = String::from_utf8_lossy(&ran.stdout);
-    ensure!(ran.status.success(), "a run of {mode} failed: {}\n{text}", String::from_utf8_lossy(&ran.stderr));
-    serde_json::from_str(text.trim().lines().last().unwrap_or_default()).context("read the result of a run")
+    ensure!(
+        ran.status.success(),
+        "a run of {mode} failed: {}\n{text}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    serde_json::from_str(text.trim().lines().last().unwrap_or_default())
+        .context("read the result of a run")
 }
 
-fn child(mode: &str, brokers: &str, topics: &(String, String), records: u64, compression: &str) -> anyhow::Result<()> {
+fn child(
+    mode: &str,
+    brokers: &str,
+    topics: &(String, String),
+    records: u64,
+    compression: &str,
+) -> anyhow::Result<()> {
     match mode {
         "floor" => floor::run(brokers, &topics.0, &topics.1, records, compression)?,
         "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression)?,
@@ -150,14 +226,21 @@ fn usage() -> (f64, u64) {
         usage
     };
     let us = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
-    (us(usage.ru_utime) + us(usage.ru_stime), u64::try_from(usage.ru_maxrss).unwrap_or(0))
+    (
+        us(usage.ru_utime) + us(usage.ru_stime),
+        u64::try_from(usage.ru_maxrss).unwrap_or(0),
+    )
 }
 
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    }
 }
 
 /// A broker that was started here, and its end.
@@ -176,6 +259,9 @@ fn broker() -> anyhow::Result<(String, Option<Stack>)> {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack");
     let started = Command::new(&script).args(["up", "kafka"]).status();
     let started = started.with_context(|| format!("start a broker with {}", script.display()))?;
-    ensure!(started.success(), "no broker: set LOCKGATE__KAFKA__BROKERS, or install what tests/stack needs");
+    ensure!(
+        started.success(),
+        "no broker: set LOCKGATE__KAFKA__BROKERS, or install what tests/stack needs"
+    );
     Ok(("127.0.0.1:19092".into(), Some(Stack(script))))
 }

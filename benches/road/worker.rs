@@ -23,16 +23,35 @@ pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyho
     let plans = topology::load(&[folder.path().join("job.yaml")], None, &Default::default())
         .map_err(|faults| anyhow::anyhow!("{}", faults.render(false)))?;
     let admin = job::admin(brokers)?;
-    admin.create_topic(&format!("{output}.dlq"), 1, &[], std::time::Duration::from_secs(30))?;
+    admin.create_topic(
+        &format!("{output}.dlq"),
+        1,
+        &[],
+        std::time::Duration::from_secs(30),
+    )?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(async {
         let registry = FakeRegistry::start().await?;
-        anyhow::ensure!(registry.register("job-in", job::SCHEMA_IN) == job::ID_IN, "the id of the input schema");
-        anyhow::ensure!(registry.register("job-out", job::SCHEMA_OUT) == job::ID_OUT, "the id of the output schema");
+        anyhow::ensure!(
+            registry.register("job-in", job::SCHEMA_IN) == job::ID_IN,
+            "the id of the input schema"
+        );
+        anyhow::ensure!(
+            registry.register("job-out", job::SCHEMA_OUT) == job::ID_OUT,
+            "the id of the output schema"
+        );
         let mut config = Config::default();
         let properties = vec![Property::plain("compression.type", compression)];
-        let main = Connection { name: "main".into(), brokers: brokers.into(), properties, consumer_protocol: false };
+        let main = Connection {
+            name: "main".into(),
+            brokers: brokers.into(),
+            properties,
+            consumer_protocol: false,
+        };
         config.connections.insert("main".into(), main);
         config.registry.urls = vec![registry.url()];
         config.admin.listen = Some(([127, 0, 0, 1], 0).into());
@@ -42,7 +61,10 @@ pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyho
     })?;
     for (topology, ended) in ended {
         let ended = ended.with_context(|| topology.clone())?;
-        anyhow::ensure!(ended.error.is_none() && ended.leftovers.is_empty(), "{topology} ended with {ended:?}");
+        anyhow::ensure!(
+            ended.error.is_none() && ended.leftovers.is_empty(),
+            "{topology} ended with {ended:?}"
+        );
     }
     Ok(())
 }

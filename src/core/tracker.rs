@@ -161,20 +161,29 @@ impl<T> Tracker<T> {
 
     /// The records that were not processed yet, in order: offset and payload.
     pub fn unprocessed(&self) -> impl Iterator<Item = (i64, &T)> {
-        self.slots.iter().skip(self.cursor).map(|slot| (slot.offset, &slot.payload))
+        self.slots
+            .iter()
+            .skip(self.cursor)
+            .map(|slot| (slot.offset, &slot.payload))
     }
 
     /// The record was processed into `deliveries` (1 to [`DELIVERIES_MAX`]), numbered from 0, which are now under way.
     /// `seq` is what [`next_unprocessed`](Self::next_unprocessed) gave.
     pub fn opened(&mut self, seq: Seq, deliveries: u8) {
-        assert!((1..=DELIVERIES_MAX).contains(&deliveries), "{deliveries} deliveries of one record");
+        assert!(
+            (1..=DELIVERIES_MAX).contains(&deliveries),
+            "{deliveries} deliveries of one record"
+        );
         self.opened_as(seq, u64::MAX >> (64 - u32::from(deliveries)));
     }
 
     /// As [`opened`](Self::opened), with the numbers of the deliveries as a set of bits: a road that numbers them by
     /// route can tell from a report which route it is about.
     pub fn opened_as(&mut self, seq: Seq, deliveries: u64) {
-        assert!(deliveries != 0, "a record without deliveries is disposed of");
+        assert!(
+            deliveries != 0,
+            "a record without deliveries is disposed of"
+        );
         let slot = self.process(seq);
         slot.open = deliveries;
         slot.state = State::Open;
@@ -222,7 +231,8 @@ impl<T> Tracker<T> {
 
     /// Whether an open delivery goes to the dead letters.
     pub fn is_buried(&self, id: DeliveryId) -> bool {
-        self.find(id).is_some_and(|index| self.slots[index].buried & (1 << id.delivery()) != 0)
+        self.find(id)
+            .is_some_and(|index| self.slots[index].buried & (1 << id.delivery()) != 0)
     }
 
     /// The record of a delivery that is open in this attempt: its offset and payload. `None` if it is stale: a failure

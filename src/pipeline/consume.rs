@@ -1,0 +1,713 @@
+//! The consumer thread: polls always, hands records on, and carries out what the member and the flow decide.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use super::lane::{LaneLink, held_bytes};
+use super::messages::{Clock, Consumed, FromThread, Inlet, PoisonStop, ToThread};
+use super::positions;
+use crate::core::flow::{Amount, FlowLimits, Reason, Turn};
+use crate::core::member::{Action, Batch, CommitEntry, Event, Leftover, MemberConfig, Standing};
+use crate::core::start::{self, StartFault};
+use crate::core::{Epoch, Flow, Member, Millis, Tp};
+use crate::kafka::{self, ClientError, Consumer, ConsumerHandle, RawRecord, classify};
+use crate::telemetry::{Metrics, PartitionMetrics, Position, TopologyState, TopologyStatus};
+use crate::topology::plan::Plan;
+
+/// Records of one poll at most.
+const POLL_RECORDS: usize = 1000;
+
+/// How long a poll waits when nothing happens.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+
+/// The same while something is being waited for: a drain, a final commit.
+const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
+
+/// How often positions, lags and states are published.
+const STATUS_INTERVAL: Millis = Millis(250);
+
+/// Longest wait for the group to take note that we leave.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the consumer thread is made of.
+pub(super) struct Parts {
+    pub plan: Arc<Plan>,
+    pub consumer: Consumer,
+    pub threads: Vec<Inlet>,
+    pub inbox: Receiver<ToConsumer>,
+    pub sender: Sender<ToConsumer>,
+    pub metrics: Arc<Metrics>,
+    pub status: Arc<TopologyStatus>,
+    pub poison: Arc<PoisonStop>,
+    pub clock: Clock,
+    pub limits: FlowLimits,
+    pub member: MemberConfig,
+    /// Stop at the ends seen at the start.
+    pub until_latest: bool,
+}
+
+/// To the consumer thread.
+pub(super) enum ToConsumer {
+    /// From a lane.
+    Lane(FromThread),
+    /// Answer to a question for positions.
+    Positions(Event),
+    /// The ends of all partitions, seen at the start.
+    Ends(Result<HashMap<Tp, i64>, ClientError>),
+    /// Drain and end.
+    Stop,
+}
+
+/// How the consumer thread ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// What was left behind: topic, partition, what.
+    pub leftovers: Vec<(String, i32, Leftover)>,
+    /// Why it could not go on.
+    pub error: Option<ClientError>,
+}
+
+/// A lane as this thread knows it.
+struct Link {
+    epoch: Epoch,
+    thread: usize,
+    link: Arc<LaneLink>,
+    metrics: PartitionMetrics,
+    consumed_records: u64,
+    consumed_bytes: u64,
+    /// What the flow was told of the lane's progress.
+    done: Amount,
+    frontier: i64,
+    /// Next offset to be polled.
+    position: i64,
+}
+
+pub(super) struct ConsumerThread {
+    parts: Parts,
+    handle: ConsumerHandle,
+    member: Member,
+    flow: Flow,
+    links: HashMap<Tp, Link>,
+    actions: Vec<Action>,
+    turns: Vec<Turn>,
+    /// The group waits for us to give partitions back.
+    is_revoking: bool,
+    /// Commit requests that could not even be sent.
+    unsent: Vec<(Batch, Vec<CommitEntry>)>,
+    /// Offsets to stop at, when running until the end.
+    ends: Option<HashMap<Tp, i64>>,
+    status_at: Millis,
+    is_stopping: bool,
+    ended: Ended,
+    is_fatal: bool,
+}
+
+impl ConsumerThread {
+    pub fn new(parts: Parts) -> ConsumerThread {
+        let handle = parts.consumer.handle();
+        let member = Member::new(parts.member);
+        let flow = Flow::new(parts.limits);
+        ConsumerThread {
+            parts,
+            handle,
+            member,
+            flow,
+            links: HashMap::new(),
+            actions: Vec::new(),
+            turns: Vec::new(),
+            is_revoking: false,
+            unsent: Vec::new(),
+            ends: None,
+            status_at: Millis(0),
+            is_stopping: false,
+            ended: Ended::default(),
+            is_fatal: false,
+        }
+    }
+
+    /// Works until everything is drained.
+    pub fn run(mut self) -> Ended {
+        if let Err(error) = self.parts.consumer.subscribe() {
+            self.ended.error = Some(error);
+            return self.end();
+        }
+        if self.parts.until_latest {
+            self.ask_ends();
+        }
+        let (mut records, mut events) = (Vec::new(), Vec::new());
+        while !self.member.is_done() && !self.is_fatal {
+            self.parts.status.beat();
+            let wait = if self.is_stopping || self.is_revoking {
+                POLL_WAIT_BUSY
+            } else {
+                POLL_WAIT
+            };
+            self.parts
+                .consumer
+                .poll(POLL_RECORDS, wait, &mut records, &mut events);
+            self.hand_on(&mut records);
+            for event in events.drain(..) {
+                self.happened(event);
+            }
+            self.take_messages();
+            self.follow_lanes();
+            self.step(Event::Tick);
+            self.answer_unsent();
+            self.show();
+        }
+        self.end()
+    }
+
+    fn end(mut self) -> Ended {
+        for thread in &self.parts.threads {
+            thread.send(ToThread::Stop);
+        }
+        let Parts {
+            consumer, status, ..
+        } = self.parts;
+        let mut events = Vec::new();
+        if !consumer.close(CLOSE_TIMEOUT, &mut events) {
+            tracing::warn!(
+                "the group did not take note in time that this member leaves: its partitions are free when its session ends"
+            );
+        }
+        status.set_state(TopologyState::Ended);
+        std::mem::take(&mut self.ended)
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = self.parts.clock.now();
+        let mut actions = std::mem::take(&mut self.actions);
+        self.member.handle(now, event, &mut actions);
+        for action in actions.drain(..) {
+            self.act(action);
+        }
+        self.actions = actions;
+        self.turn();
+    }
+
+    // === records
+
+    fn hand_on(&mut self, records: &mut Vec<RawRecord>) {
+        if records.is_empty() {
+            return;
+        }
+        let fetched = self.parts.clock.now();
+        let mut batches: Vec<(Vec<RawRecord>, Vec<Consumed>)> = Vec::new();
+        batches.resize_with(self.parts.threads.len(), Default::default);
+        let mut last: Option<(Tp, Amount)> = None;
+        for record in records.drain(..) {
+            let tp = Tp {
+                topic: record.topic(),
+                partition: record.partition(),
+            };
+            if last.is_none_or(|(known, _)| known != tp) {
+                self.count(&last, &mut batches);
+                // A partition that is leaving, or was never opened: its records come again, or belong to others.
+                last = self.member.accepts(tp).map(|_| (tp, Amount::default()));
+            }
+            let (Some((_, amount)), Some(link)) = (&mut last, self.links.get_mut(&tp)) else {
+                continue;
+            };
+            amount.records += 1;
+            amount.bytes += u64::from(held_bytes(&record));
+            link.consumed_records += 1;
+            link.consumed_bytes += record.size() as u64;
+            link.position = record.offset() + 1;
+            batches[link.thread].0.push(record);
+        }
+        self.count(&last, &mut batches);
+        for (thread, (records, consumed)) in self.parts.threads.iter().zip(batches) {
+            if !records.is_empty() {
+                thread.send(ToThread::Records {
+                    records,
+                    fetched,
+                    consumed,
+                });
+            }
+        }
+        self.turn();
+    }
+
+    /// Counts a run of records of one partition.
+    fn count(
+        &mut self,
+        run: &Option<(Tp, Amount)>,
+        batches: &mut [(Vec<RawRecord>, Vec<Consumed>)],
+    ) {
+        let Some((tp, amount)) = *run else { return };
+        let Some(link) = self.links.get(&tp) else {
+            return;
+        };
+        let consumed = Consumed {
+            tp,
+            records: link.consumed_records,
+            bytes: link.consumed_bytes,
+        };
+        batches[link.thread].1.push(consumed);
+        self.flow.taken(tp, link.epoch, amount, &mut self.turns);
+    }
+
+    // === what the client library tells
+
+    fn happened(&mut self, event: kafka::Event) {
+        match event {
+            kafka::Event::Assigned(partitions) => {
+                self.parts
+                    .metrics
+                    .rebalanced(&self.parts.plan.id, "assigned");
+                tracing::info!(topology = self.parts.plan.id, partitions = %self.names(&partitions), "assigned");
+                self.step(Event::Assigned(partitions));
+                self.parts.status.set_assigned();
+            }
+            kafka::Event::Revoked(partitions) => {
+                self.parts
+                    .metrics
+                    .rebalanced(&self.parts.plan.id, "revoked");
+                tracing::info!(topology = self.parts.plan.id, partitions = %self.names(&partitions), "revoked: draining");
+                self.is_revoking = true;
+                self.step(Event::Revoked(partitions));
+            }
+            kafka::Event::Lost(partitions) => {
+                self.parts.metrics.rebalanced(&self.parts.plan.id, "lost");
+                tracing::warn!(topology = self.parts.plan.id, partitions = %self.names(&partitions), "lost: others own these partitions already");
+                self.is_revoking = true;
+                self.step(Event::Lost(partitions));
+            }
+            kafka::Event::Committed(result) => self.committed(result),
+            kafka::Event::End(at, offset) => {
+                let tp = at;
+                if let (Some(epoch), Some(link)) =
+                    (self.member.accepts(tp), self.links.get_mut(&tp))
+                {
+                    link.position = link.position.max(offset);
+                    self.parts.threads[link.thread].send(ToThread::End {
+                        tp,
+                        epoch,
+                        position: offset,
+                    });
+                }
+            }
+            kafka::Event::PositionLost(at, detail) => {
+                let topic = &self.parts.plan.sources[usize::from(at.topic)].topic;
+                let detail = detail.as_str();
+                tracing::error!(
+                    topic,
+                    partition = at.partition,
+                    detail,
+                    "the position of this partition is gone: it stands still. Both ends would be a guess; see docs/OPERATIONS.md"
+                );
+                self.parts.status.set_state(TopologyState::Stopped(format!(
+                    "{topic}/{}: position_lost",
+                    at.partition
+                )));
+            }
+            kafka::Event::Error {
+                about,
+                error,
+                detail,
+            } => {
+                self.parts.metrics.kafka_error(
+                    &self.parts.plan.connection,
+                    "consumer",
+                    error.name(),
+                );
+                let topic = about.map(|at| {
+                    self.parts.plan.sources[usize::from(at.topic)]
+                        .topic
+                        .as_str()
+                });
+                tracing::warn!(topology = self.parts.plan.id, topic, %error, detail, "the consumer reports an error and goes on");
+            }
+            kafka::Event::Fatal(error) => {
+                tracing::error!(topology = self.parts.plan.id, %error, "the consumer is of no further use");
+                self.ended.error = Some(error);
+                self.is_fatal = true;
+            }
+        }
+    }
+
+    fn committed(&mut self, result: kafka::CommitResult) {
+        let whole = result.error.map(classify::commit);
+        let mut results = Vec::with_capacity(result.partitions.len());
+        for (at, _, error) in &result.partitions {
+            let tp = *at;
+            let class = error.map(classify::commit).or(whole);
+            let is_done = class.is_none_or(|(class, _)| class == classify::CommitClass::Fine);
+            if let Some((_, reason)) = class.filter(|_| !is_done) {
+                let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+                let error = error.or(result.error).map(|error| error.to_string());
+                tracing::warn!(
+                    topic,
+                    partition = tp.partition,
+                    reason,
+                    error,
+                    "a commit failed: it is tried again from the frontier"
+                );
+            }
+            if let Some(link) = self.links.get(&tp) {
+                link.metrics.committed(is_done);
+            }
+            results.push((tp, is_done));
+        }
+        self.step(Event::CommitAnswer {
+            batch: Batch(result.batch),
+            results,
+        });
+    }
+
+    // === messages
+
+    fn take_messages(&mut self) {
+        while let Ok(message) = self.parts.inbox.try_recv() {
+            match message {
+                ToConsumer::Lane(FromThread::Drained {
+                    tp,
+                    epoch,
+                    frontier,
+                    released,
+                }) => {
+                    if self.links.get(&tp).is_some_and(|link| link.epoch == epoch) {
+                        self.links.remove(&tp);
+                        self.flow.removed(&[tp], &mut self.turns);
+                    }
+                    self.step(Event::Drained {
+                        tp,
+                        epoch,
+                        frontier,
+                        released,
+                    });
+                }
+                ToConsumer::Positions(event) => self.step(event),
+                ToConsumer::Ends(Ok(ends)) => self.ends = Some(ends),
+                ToConsumer::Ends(Err(error)) => {
+                    tracing::warn!(%error, "the ends of the partitions are not known yet; asking again");
+                    self.ask_ends();
+                }
+                ToConsumer::Stop => self.stop(),
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        if !self.is_stopping {
+            self.is_stopping = true;
+            self.parts.status.set_state(TopologyState::Draining);
+            self.step(Event::Shutdown);
+        }
+    }
+
+    /// Takes note of how far the lanes are and what they wait for.
+    fn follow_lanes(&mut self) {
+        let mut moved = Vec::new();
+        for (tp, link) in &mut self.links {
+            let frontier = link.link.frontier();
+            if frontier != link.frontier {
+                link.frontier = frontier;
+                moved.push(Event::Frontier {
+                    tp: *tp,
+                    epoch: link.epoch,
+                    offset: frontier,
+                });
+            }
+            let done = link.link.done();
+            let (records, bytes) = (
+                done.records - link.done.records,
+                done.bytes.saturating_sub(link.done.bytes),
+            );
+            if records > 0 {
+                link.done = done;
+                self.flow
+                    .done(*tp, link.epoch, Amount { records, bytes }, &mut self.turns);
+            }
+            for reason in [
+                Reason::Schema,
+                Reason::Sink,
+                Reason::Poison,
+                Reason::IncompatibleSchema,
+            ] {
+                self.flow.set(
+                    *tp,
+                    link.epoch,
+                    reason,
+                    link.link.wants(reason),
+                    &mut self.turns,
+                );
+            }
+        }
+        for event in moved {
+            self.step(event);
+        }
+        self.turn();
+        if !self.is_stopping && self.is_at_end() {
+            tracing::info!(
+                topology = self.parts.plan.id,
+                "reached the ends seen at the start"
+            );
+            self.stop();
+        }
+    }
+
+    /// Whether every partition that is ours has reached its end, and at least one assignment has come.
+    fn is_at_end(&self) -> bool {
+        let Some(ends) = &self.ends else { return false };
+        let mut count = 0;
+        let all = self.member.standings().all(|(tp, standing)| {
+            count += 1;
+            let end = ends.get(&tp).copied().unwrap_or(0);
+            matches!(standing, Standing::Running(positions) if positions.frontier >= end)
+        });
+        all && count > 0
+    }
+
+    // === what the member and the flow decide
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::ResolvePositions(request, tps) => {
+                let sender = self.parts.sender.clone();
+                let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
+                let resolve = move || {
+                    let (initial, positions) = positions::resolve(&handle, &plan, &tps);
+                    let event = Event::Positions {
+                        request,
+                        initial,
+                        positions,
+                    };
+                    if sender.send(ToConsumer::Positions(event)).is_ok() {
+                        handle.wake();
+                    }
+                };
+                spawn("lockgate-positions", resolve);
+            }
+            Action::Assign(positions) => {
+                let positions: Vec<kafka::Position> = positions
+                    .iter()
+                    .map(|(tp, offset, _)| kafka::Position {
+                        partition: *tp,
+                        offset: *offset,
+                    })
+                    .collect();
+                if let Err(error) = self.parts.consumer.incremental_assign(&positions) {
+                    self.give_up(error);
+                }
+            }
+            Action::OpenLane { tp, epoch, offset } => self.open(tp, epoch, offset),
+            Action::DrainLane { tp, epoch } => {
+                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    self.flow
+                        .set(tp, epoch, Reason::Drain, true, &mut self.turns);
+                    self.parts.threads[link.thread].send(ToThread::Drain { tp, epoch });
+                }
+            }
+            Action::AbandonLane { tp, epoch } => {
+                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    self.parts.threads[link.thread].send(ToThread::Abandon { tp, epoch });
+                }
+            }
+            Action::Commit(batch, entries) => self.commit(batch, entries),
+            Action::Unassign(tps) => {
+                self.is_revoking = false;
+                if let Err(error) = self.parts.consumer.incremental_unassign(&tps) {
+                    self.give_up(error);
+                }
+            }
+            Action::Stopped(tp, fault) => {
+                let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+                tracing::error!(topic, partition = tp.partition, why = %fault, "this partition stands still");
+            }
+            Action::Done(leftovers) => {
+                let name = |tp: Tp| self.parts.plan.sources[usize::from(tp.topic)].topic.clone();
+                self.ended.leftovers = leftovers
+                    .into_iter()
+                    .map(|leftover| (name(leftover.tp), leftover.tp.partition, leftover))
+                    .collect();
+            }
+        }
+    }
+
+    fn open(&mut self, tp: Tp, epoch: Epoch, position: i64) {
+        let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+        let metrics = self
+            .parts
+            .metrics
+            .partition(&self.parts.plan.id, topic, tp.partition);
+        let link = LaneLink::new(position);
+        let thread = (usize::from(tp.topic) + tp.partition.unsigned_abs() as usize)
+            % self.parts.threads.len();
+        let message = ToThread::Open {
+            tp,
+            epoch,
+            position,
+            link: link.clone(),
+            metrics: metrics.clone(),
+        };
+        self.parts.threads[thread].send(message);
+        self.flow.assigned(tp, epoch, &mut self.turns);
+        let link = Link {
+            epoch,
+            thread,
+            link,
+            metrics,
+            consumed_records: 0,
+            consumed_bytes: 0,
+            done: Amount::default(),
+            frontier: position,
+            position,
+        };
+        self.links.insert(tp, link);
+    }
+
+    fn commit(&mut self, batch: Batch, entries: Vec<CommitEntry>) {
+        let metadata: Vec<String> = entries
+            .iter()
+            .map(|entry| start::metadata(entry.partitions))
+            .collect();
+        let offsets: Vec<(kafka::Position, &[u8])> = entries
+            .iter()
+            .zip(&metadata)
+            .map(|(entry, metadata)| {
+                let position = kafka::Position {
+                    partition: entry.tp,
+                    offset: entry.offset,
+                };
+                (position, metadata.as_bytes())
+            })
+            .collect();
+        if let Err(error) = self.parts.consumer.commit_queue(batch.0, &offsets) {
+            tracing::warn!(%error, "a commit could not be sent: it is tried again from the frontier");
+            self.unsent.push((batch, entries));
+        }
+    }
+
+    /// Answers commits that never left, outside the member's own step.
+    fn answer_unsent(&mut self) {
+        for (batch, entries) in std::mem::take(&mut self.unsent) {
+            let results = entries.iter().map(|entry| (entry.tp, false)).collect();
+            self.step(Event::CommitAnswer { batch, results });
+        }
+    }
+
+    fn turn(&mut self) {
+        for turn in std::mem::take(&mut self.turns) {
+            let (consumer, at) = (
+                &mut self.parts.consumer,
+                match turn {
+                    Turn::Pause(tp) | Turn::Resume(tp) => [tp],
+                },
+            );
+            let result = match turn {
+                Turn::Pause(_) => consumer.pause(&at),
+                Turn::Resume(_) => consumer.resume(&at),
+            };
+            if let Err(error) = result {
+                // The partition is no longer ours; the rebalance tells in a moment.
+                tracing::debug!(%error, "a partition could not be paused or resumed");
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: ClientError) {
+        tracing::error!(topology = self.parts.plan.id, %error, "the group's answer could not be given: the worker ends");
+        self.ended.error = Some(error);
+        self.is_fatal = true;
+    }
+
+    fn ask_ends(&self) {
+        let sender = self.parts.sender.clone();
+        let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
+        spawn("lockgate-ends", move || {
+            let ends = positions::ends(&handle, &plan);
+            if sender.send(ToConsumer::Ends(ends)).is_ok() {
+                handle.wake();
+            }
+        });
+    }
+
+    // === what is shown
+
+    fn show(&mut self) {
+        let now = self.parts.clock.now();
+        if now.0 < self.status_at.0 + STATUS_INTERVAL.0 {
+            return;
+        }
+        self.status_at = now;
+        let mut waits = Vec::new();
+        let mut stops = Vec::new();
+        for (tp, standing) in self.member.standings() {
+            let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+            let at = || format!("{topic}/{}", tp.partition);
+            match standing {
+                Standing::Resolving(Some(fault)) => waits.push(format!("{}: {fault}", at())),
+                Standing::Resolving(None) => {}
+                Standing::Stopped(StartFault::OutOfRange { .. }) => {
+                    stops.push(format!("{}: position_out_of_range", at()))
+                }
+                Standing::Stopped(_) => stops.push(format!("{}: position_lost", at())),
+                Standing::Running(positions) | Standing::Draining(positions) => {
+                    let Some(link) = self.links.get(&tp) else {
+                        continue;
+                    };
+                    let reasons = self.flow.reasons(tp);
+                    let paused: Vec<&'static str> = reasons.iter().map(Reason::as_str).collect();
+                    if reasons.contains(Reason::IncompatibleSchema) {
+                        stops.push(format!("{}: incompatible_schema", at()));
+                    } else if let Some(reason) = [Reason::Schema, Reason::Sink]
+                        .into_iter()
+                        .find(|r| reasons.contains(*r))
+                    {
+                        waits.push(format!("{}: {}", at(), reason.as_str()));
+                    }
+                    link.metrics.track(&Position {
+                        epoch: positions.epoch.0,
+                        position: Some(link.position),
+                        committed: Some(positions.committed),
+                        end_offset: self.handle.watermarks(tp).map(|marks| marks.high),
+                        paused,
+                    });
+                }
+            }
+        }
+        if self.is_stopping {
+            return;
+        }
+        let state = if let Some(why) = self.parts.poison.why() {
+            TopologyState::Stopped(format!("poison: {why}"))
+        } else if !stops.is_empty() {
+            TopologyState::Stopped(some(&stops))
+        } else if !waits.is_empty() {
+            TopologyState::Waiting(some(&waits))
+        } else {
+            TopologyState::Running
+        };
+        self.parts.status.set_state(state);
+    }
+
+    fn names(&self, partitions: &[Tp]) -> String {
+        let name = |at: &Tp| {
+            format!(
+                "{}/{}",
+                self.parts.plan.sources[usize::from(at.topic)].topic,
+                at.partition
+            )
+        };
+        partitions.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The first few of many.
+fn some(all: &[String]) -> String {
+    match all.len() {
+        0..=3 => all.join("; "),
+        count => format!("{}; and {} more", all[..3].join("; "), count - 3),
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(work) {
+        // Asked again at the member's next turn only if an answer comes; without threads nothing else works either.
+        tracing::error!(%error, name, "a thread could not be started");
+    }
+}

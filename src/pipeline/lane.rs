@@ -1,0 +1,247 @@
+//! One partition in one assignment, as its pipeline thread sees it: what stands between it and its next record, and its account.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+
+use crate::core::flow::{Amount, Reason};
+use crate::core::{Backoff, Disposition, Epoch, Millis, Tp, Tracker};
+use crate::kafka::RawRecord;
+use crate::telemetry::{PartitionMetrics, Snapshot};
+
+/// Bytes that a record holds besides its key, value and headers: the library's message and our slot.
+const HELD_OVERHEAD_BYTES: usize = 256;
+
+/// What a lane keeps of a record until it is done.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The record, by reference into the fetched batch.
+    pub record: RawRecord,
+    /// When it was polled, on the process's monotonic clock.
+    pub fetched: Millis,
+}
+
+/// What a record counts for in the limits of what is in flight.
+pub(super) fn held_bytes(record: &RawRecord) -> u32 {
+    u32::try_from(record.size() + HELD_OVERHEAD_BYTES).unwrap_or(u32::MAX)
+}
+
+/// What a lane tells the consumer thread, read there at every turn. Written by the pipeline thread only.
+#[derive(Debug, Default)]
+pub(super) struct LaneLink {
+    frontier: AtomicI64,
+    done_records: AtomicU64,
+    done_bytes: AtomicU64,
+    reasons: AtomicU8,
+}
+
+impl LaneLink {
+    /// A lane that begins at `position`.
+    pub fn new(position: i64) -> Arc<LaneLink> {
+        Arc::new(LaneLink {
+            frontier: AtomicI64::new(position),
+            ..LaneLink::default()
+        })
+    }
+
+    /// The frontier. Everything before it is done.
+    pub fn frontier(&self) -> i64 {
+        self.frontier.load(Ordering::Acquire)
+    }
+
+    /// What has left the lane since it was opened.
+    pub fn done(&self) -> Amount {
+        Amount {
+            records: self.done_records.load(Ordering::Relaxed),
+            bytes: self.done_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether the lane wants its partition paused for this reason.
+    pub fn wants(&self, reason: Reason) -> bool {
+        self.reasons.load(Ordering::Relaxed) & (1 << reason as u8) != 0
+    }
+}
+
+/// What a lane waits for before it goes on with its next record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Block {
+    /// Nothing.
+    Open,
+    /// A schema that was requested.
+    Schema,
+    /// A topic that cannot be written to; the next try.
+    Sink {
+        /// Index in the plan's topics.
+        topic: u16,
+        /// When to look again.
+        until: Millis,
+    },
+    /// A schema that does not resolve to the checked one: for good.
+    Incompatible,
+}
+
+/// A delivery that the broker refused for what it is, found by sending records singly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Condemned {
+    /// Offset of the record.
+    pub offset: i64,
+    /// Which of its deliveries.
+    pub delivery: u8,
+    /// Reason code.
+    pub reason: &'static str,
+    /// The broker's words.
+    pub message: String,
+}
+
+/// The state of a lane beside its tracker.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub tp: Tp,
+    pub epoch: Epoch,
+    pub block: Block,
+    /// Takes nothing new, and reports when it is empty.
+    pub is_draining: bool,
+    /// Send records one at a time up to and with this offset: one of them was refused in a batch.
+    pub single_until: Option<i64>,
+    pub condemned: Vec<Condemned>,
+    pub backoff: Backoff,
+    /// Attempts of the records at the frontier: rewinds since it last moved.
+    pub attempts: u32,
+    /// `topic/partition/`, for the provenance header.
+    pub prefix: String,
+    link: Arc<LaneLink>,
+    metrics: PartitionMetrics,
+    account: Snapshot,
+    sent_frontier: i64,
+}
+
+impl Lane {
+    /// A lane that begins at `position` of the partition.
+    pub fn new(
+        tp: Tp,
+        epoch: Epoch,
+        position: i64,
+        topic: &str,
+        link: Arc<LaneLink>,
+        metrics: PartitionMetrics,
+    ) -> Lane {
+        Lane {
+            tp,
+            epoch,
+            block: Block::Open,
+            is_draining: false,
+            single_until: None,
+            condemned: Vec::new(),
+            backoff: Backoff::new(Millis(200), Millis(10_000)),
+            attempts: 1,
+            prefix: format!("{topic}/{}/", tp.partition),
+            link,
+            metrics,
+            account: Snapshot::default(),
+            sent_frontier: position,
+        }
+    }
+
+    /// The consumer has polled `records` in all of this assignment, `bytes` of payload.
+    pub fn consumed(&mut self, records: u64, bytes: u64) {
+        self.account.consumed = records;
+        self.account.consumed_bytes = bytes;
+    }
+
+    /// Records left the lane without one: the next owner reads them again.
+    pub fn released(&mut self, records: u64) {
+        self.account.disposed[3] += records;
+    }
+
+    /// A record was not taken: it came twice.
+    pub fn refused(&mut self, bytes: u32) {
+        self.released(1);
+        self.left(1, u64::from(bytes));
+    }
+
+    /// Why the lane wants its partition paused, for the flow and the status.
+    pub fn set_block(&mut self, block: Block, is_poisoned: bool) {
+        self.block = block;
+        let reason = match self.block {
+            Block::Open => None,
+            Block::Schema => Some(Reason::Schema),
+            Block::Sink { .. } => Some(Reason::Sink),
+            Block::Incompatible => Some(Reason::IncompatibleSchema),
+        };
+        let bit = |reason: Reason| 1u8 << reason as u8;
+        let bits = reason.map_or(0, bit) | if is_poisoned { bit(Reason::Poison) } else { 0 };
+        self.link.reasons.store(bits, Ordering::Relaxed);
+    }
+
+    /// Hands on what is done at the front and tells the consumer thread. Returns whether the frontier moved.
+    pub fn pop(&mut self, tracker: &mut Tracker<Held>) -> bool {
+        let frontier = tracker.frontier();
+        let mut records = 0;
+        let before = tracker.bytes();
+        let account = &mut self.account.disposed;
+        tracker.pop_done(|_, _, disposition| {
+            records += 1;
+            let index = match disposition {
+                Disposition::Delivered => 0,
+                Disposition::Filtered => 1,
+                Disposition::DeadLettered => 2,
+            };
+            account[index] += 1;
+        });
+        self.left(records, before - tracker.bytes());
+        if frontier == self.sent_frontier {
+            return false;
+        }
+        self.sent_frontier = frontier;
+        self.attempts = 1;
+        self.backoff.reset();
+        self.condemned
+            .retain(|condemned| condemned.offset >= frontier);
+        self.single_until = self.single_until.filter(|until| *until >= frontier);
+        self.link.frontier.store(frontier, Ordering::Release);
+        true
+    }
+
+    /// Records were released instead of processed.
+    pub fn release(&mut self, tracker: &mut Tracker<Held>) -> u64 {
+        let before = tracker.bytes();
+        let released = tracker.release_unprocessed(|_, _| {});
+        self.released(released);
+        self.left(released, before - tracker.bytes());
+        released
+    }
+
+    fn left(&self, records: u64, bytes: u64) {
+        if records > 0 {
+            self.link.done_records.fetch_add(records, Ordering::Relaxed);
+            self.link.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Publishes the account. Pending is counted by walking the slots, so that the balance means something.
+    pub fn publish(&mut self, tracker: &Tracker<Held>) {
+        self.account.pending = tracker.pending().total();
+        self.account.pending_bytes = tracker.bytes();
+        self.account.frontier = Some(tracker.frontier());
+        self.account.oldest_pending_ms = tracker
+            .oldest()
+            .and_then(|(_, _, held)| held.record.timestamp_ms());
+        self.metrics.publish(&self.account);
+    }
+
+    /// Publishes the account of a lane that is given up: what is pending is released.
+    pub fn close(&mut self, tracker: Tracker<Held>) -> u64 {
+        let pending = tracker.pending().total();
+        self.released(pending);
+        self.account.pending = 0;
+        self.account.pending_bytes = 0;
+        self.account.oldest_pending_ms = None;
+        self.metrics.publish(&self.account);
+        pending
+    }
+
+    /// Remembers the newest record's time, for the lag in seconds.
+    pub fn saw(&mut self, timestamp_ms: Option<i64>) {
+        self.account.newest_consumed_ms = timestamp_ms.or(self.account.newest_consumed_ms);
+    }
+}

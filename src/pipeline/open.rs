@@ -1,0 +1,416 @@
+//! From a record to its deliveries: the programs that its schemas need, its verdict, and for each output whether its topic takes it.
+
+use super::deliver::{Deliveries, Payload, Pending};
+use super::lane::{Condemned, Held, Lane};
+use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict};
+use super::programs::{Needs, Place, Programs};
+use super::topics::Topics;
+use crate::core::{PoisonGauge, Seq, Tracker};
+use crate::kafka::{RawRecord, partition_for};
+use crate::sink::dead_letter::{Circumstances, DeadLetter, RECORD_OVERHEAD_BYTES};
+use crate::telemetry::{LaneMetrics, Metrics, PoisonMetrics};
+use crate::topology::plan::{Plan, Refusal};
+
+/// The number of a delivery that goes to the dead letters before a route was chosen. Deliveries of routes have the route's index.
+pub(super) const BEFORE_ROUTES: u8 = 63;
+
+/// Headers of a record that are kept on the stack; Debezium writes three or four.
+const HEADERS_INLINE: usize = 16;
+
+/// What became of a record.
+pub(super) enum Opened {
+    /// Its deliveries were appended: their numbers, and which of them go to the dead letters, as sets of bits.
+    Deliveries { numbers: u64, buried: u64 },
+    /// It has none.
+    Filtered,
+    /// It waits for these schemas.
+    Missing(Vec<Place>),
+    /// Its schema cannot be read as the checked one.
+    Incompatible { schema_id: u32, why: String },
+    /// It waits for this topic.
+    Blocked(u16),
+    /// Too large a share of records is judged poison, this one among them.
+    Poisoned(String),
+}
+
+/// What a record meets on its way.
+pub(super) struct Opening<'t> {
+    pub plan: &'t Plan,
+    pub topics: &'t Topics,
+    pub programs: &'t mut Programs,
+    pub processor: &'t mut Processor,
+    pub outputs: &'t mut Outputs,
+    pub deliveries: &'t mut Deliveries,
+    pub metrics: &'t mut LaneMetrics,
+    pub judges: &'t mut Judges,
+    pub correlation: Option<&'t [u8]>,
+}
+
+/// The record that is being opened.
+struct Subject<'r> {
+    tracker: &'r Tracker<Held>,
+    seq: Seq,
+    input: Input<'r>,
+    schema_id: Option<u32>,
+    attempts: u32,
+    has_passing: bool,
+}
+
+impl Opening<'_> {
+    /// Processes a record and appends its deliveries. Leaves no trace unless it returns [`Opened::Deliveries`].
+    pub fn process(
+        &mut self,
+        lane: &Lane,
+        tracker: &Tracker<Held>,
+        seq: Seq,
+        record: &RawRecord,
+    ) -> Opened {
+        let mut inline = [(b"".as_slice(), None); HEADERS_INLINE];
+        let mut heap = Vec::new();
+        let (mut count, mut has_passing) = (0, false);
+        for header in record.headers() {
+            has_passing |= Deliveries::passes(header.0, self.correlation);
+            if count < HEADERS_INLINE {
+                inline[count] = header;
+            } else {
+                if heap.is_empty() {
+                    heap.extend_from_slice(&inline);
+                }
+                heap.push(header);
+            }
+            count += 1;
+        }
+        let headers = if heap.is_empty() {
+            &inline[..count]
+        } else {
+            &heap[..]
+        };
+        let input = Input {
+            source: lane.tp.topic,
+            partition: lane.tp.partition,
+            offset: record.offset(),
+            timestamp_ms: record.timestamp_ms(),
+            key: record.key(),
+            value: record.value(),
+            headers,
+        };
+        let mut subject = Subject {
+            tracker,
+            seq,
+            input,
+            schema_id: None,
+            attempts: lane.attempts,
+            has_passing,
+        };
+        let (deliveries, letters, outputs) = (
+            self.deliveries.len(),
+            self.deliveries.dead_letters.len(),
+            self.outputs.list.len(),
+        );
+        let opened = self.open(&mut subject, &lane.condemned, outputs);
+        if !matches!(opened, Opened::Deliveries { .. }) {
+            self.deliveries.truncate(deliveries, letters);
+            self.outputs.list.truncate(outputs);
+        }
+        opened
+    }
+
+    fn open(
+        &mut self,
+        subject: &mut Subject<'_>,
+        condemned: &[Condemned],
+        before: usize,
+    ) -> Opened {
+        let input = subject.input;
+        let verdict = match self.plan.ids(input.source, input.key, input.value) {
+            Err(poison) => Verdict::Poison(poison),
+            Ok(ids) => {
+                subject.schema_id = ids.value;
+                match self.programs.find(input.source, ids) {
+                    Needs::Ready(key, value) => self.processor.process(
+                        key.as_deref(),
+                        value.as_deref(),
+                        &input,
+                        self.outputs,
+                    ),
+                    Needs::Missing(places) => return Opened::Missing(places),
+                    Needs::Unknown(place) => Verdict::Poison(self.schema_poison(
+                        "unknown_schema",
+                        format!("the registry does not know schema {}", place.id),
+                    )),
+                    Needs::Refused(place, refusal) => match &*refusal {
+                        Refusal::Wrong(why) => {
+                            Verdict::Poison(self.schema_poison("wrong_schema", why.clone()))
+                        }
+                        Refusal::Incompatible(why) => {
+                            return Opened::Incompatible {
+                                schema_id: place.id,
+                                why: why.clone(),
+                            };
+                        }
+                    },
+                }
+            }
+        };
+        match verdict {
+            Verdict::Filtered(_) => {
+                self.judges.source(input.source, false);
+                Opened::Filtered
+            }
+            Verdict::Poison(poison) => {
+                if let Some(why) = self.judges.poison(&poison, input.source) {
+                    return Opened::Poisoned(why);
+                }
+                // With a route known, the letter has that route's number, so that its report counts for the route.
+                let number = poison.route.map_or(BEFORE_ROUTES, |route| route as u8);
+                let is_refused = condemned
+                    .iter()
+                    .any(|one| one.offset == input.offset && one.delivery == number);
+                match self.bury(subject, &poison, number, is_refused) {
+                    Ok(()) => Opened::Deliveries {
+                        numbers: 1 << number,
+                        buried: 1 << number,
+                    },
+                    Err(topic) => Opened::Blocked(topic),
+                }
+            }
+            Verdict::Deliver => {
+                self.judges.source(input.source, false);
+                self.deliver(subject, condemned, before)
+            }
+        }
+    }
+
+    /// One delivery per output; those that their topic would refuse go to the dead letters.
+    fn deliver(&mut self, subject: &Subject<'_>, condemned: &[Condemned], before: usize) -> Opened {
+        let (mut numbers, mut buried) = (0u64, 0u64);
+        for index in before..self.outputs.list.len() {
+            let output = self.outputs.list[index];
+            let number = output.route as u8;
+            let Some(partitions) = self.topics.partitions(output.topic) else {
+                return Opened::Blocked(output.topic);
+            };
+            let key = self.outputs.part(output.key, subject.input.key);
+            let partition = key.map(|key| partition_for(key, partitions));
+            let bytes = self.output_bytes(&output, &subject.input);
+            let bytes_max = self.topics.bytes_max(output.topic);
+            let mut refusals = condemned
+                .iter()
+                .filter(|one| one.offset == subject.input.offset && one.delivery == number);
+            let refused = refusals.next();
+            let is_letter_refused = refusals.next().is_some();
+            numbers |= 1 << number;
+            let poison = match refused {
+                Some(one) => self.output_poison(&output, one.reason, one.message.clone()),
+                None if bytes > bytes_max => {
+                    let topic = &self.plan.topics[usize::from(output.topic)].topic;
+                    let message =
+                        format!("the output has {bytes} bytes, topic {topic} takes {bytes_max}");
+                    self.output_poison(&output, "output_too_large", message)
+                }
+                None => {
+                    self.judges.route(output.route, false);
+                    let id = subject.tracker.delivery(subject.seq, number);
+                    let payload = Payload::Output(index as u32);
+                    let (seq, topic, has_passing) =
+                        (subject.seq, output.topic, subject.has_passing);
+                    self.deliveries.push(Pending {
+                        id,
+                        seq,
+                        topic,
+                        partition,
+                        payload,
+                        has_passing,
+                    });
+                    continue;
+                }
+            };
+            if let Some(why) = self.judges.poison(&poison, subject.input.source) {
+                return Opened::Poisoned(why);
+            }
+            buried |= 1 << number;
+            if let Err(topic) = self.bury(subject, &poison, number, is_letter_refused) {
+                return Opened::Blocked(topic);
+            }
+        }
+        Opened::Deliveries { numbers, buried }
+    }
+
+    /// Appends the dead letter of a record; a stub if the letter does not fit, or was refused before. Fails with the topic that cannot be
+    /// written to.
+    fn bury(
+        &mut self,
+        subject: &Subject<'_>,
+        poison: &Poison,
+        number: u8,
+        is_refused: bool,
+    ) -> Result<(), u16> {
+        let topic = self.plan.dead_letter;
+        let partitions = self.topics.partitions(topic).ok_or(topic)?;
+        let about = Circumstances {
+            schema_id: subject.schema_id,
+            attempts: subject.attempts,
+            now_ms: super::epoch_ms(),
+        };
+        let mut letter = DeadLetter::compose(self.plan, &subject.input, poison, about);
+        let bytes_max = self.topics.bytes_max(topic);
+        if is_refused || letter.bytes() > bytes_max {
+            letter = letter.into_stub(bytes_max);
+        }
+        let step = poison
+            .step
+            .map_or("", |step| &self.plan.steps[usize::from(step)].name);
+        self.metrics
+            .dead_lettered(step, poison.class.as_str(), poison.reason);
+        if let Some(route) = poison.route {
+            self.metrics.delivery_dead_lettered(route);
+        }
+        super::tell_dead_letter(self.plan, &subject.input, poison);
+        let partition = letter
+            .key
+            .as_deref()
+            .map(|key| partition_for(key, partitions));
+        let payload = Payload::DeadLetter(self.deliveries.dead_letters.len() as u32);
+        self.deliveries.dead_letters.push(letter);
+        let id = subject.tracker.delivery(subject.seq, number);
+        self.deliveries.push(Pending {
+            id,
+            seq: subject.seq,
+            topic,
+            partition,
+            payload,
+            has_passing: false,
+        });
+        Ok(())
+    }
+
+    fn output_bytes(&self, output: &Output, input: &Input<'_>) -> usize {
+        let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let key = length(self.outputs.part(output.key, input.key));
+        let value = length(self.outputs.part(output.value, input.value));
+        let set = &self.outputs.headers[output.headers.0 as usize..output.headers.1 as usize];
+        let names = &self.plan.routes[usize::from(output.route)].headers;
+        let set = set.iter().map(|header| {
+            names[usize::from(header.name)].len()
+                + length(self.outputs.part(header.value, input.value))
+                + 10
+        });
+        // The provenance header: topic (at most 249), partition, offset.
+        let passing = input
+            .headers
+            .iter()
+            .filter(|(name, _)| Deliveries::passes(name, self.correlation));
+        let passing = passing.map(|(name, value)| name.len() + length(*value) + 10);
+        key + value
+            + set.sum::<usize>()
+            + passing.sum::<usize>()
+            + PROVENANCE_BYTES_MAX
+            + RECORD_OVERHEAD_BYTES
+    }
+
+    fn schema_poison(&self, reason: &'static str, message: String) -> Poison {
+        let step = self
+            .plan
+            .steps
+            .iter()
+            .position(|step| step.name == "decode");
+        Poison {
+            class: Class::Poison,
+            reason,
+            step: step.map(|step| step as u16),
+            route: None,
+            message,
+            declared: false,
+        }
+    }
+
+    fn output_poison(&self, output: &Output, reason: &'static str, message: String) -> Poison {
+        Poison {
+            class: Class::Poison,
+            reason,
+            step: None,
+            route: Some(output.route),
+            message,
+            declared: false,
+        }
+    }
+}
+
+/// `lockgate.source` and the longest value it can have.
+const PROVENANCE_BYTES_MAX: usize = 15 + 249 + 10 + 19 + 2 + 10;
+
+/// The poison shares of a topology's sources and routes, as one pipeline thread sees them.
+pub(super) struct Judges {
+    sources: Vec<Judge>,
+    routes: Vec<Judge>,
+}
+
+struct Judge {
+    gauge: PoisonGauge,
+    metrics: PoisonMetrics,
+    what: String,
+}
+
+impl Judges {
+    /// Judges that stop above `share_max` of the last `window` records.
+    pub fn new(plan: &Plan, metrics: &Metrics, share_max: f64, window: usize) -> Judges {
+        let judge = |scope: &'static str, name: &str| Judge {
+            gauge: PoisonGauge::new(share_max, window),
+            metrics: metrics.poison(&plan.id, scope, name),
+            what: format!("{scope} {name}"),
+        };
+        Judges {
+            sources: plan
+                .sources
+                .iter()
+                .map(|source| judge("source", &source.topic))
+                .collect(),
+            routes: plan
+                .routes
+                .iter()
+                .map(|route| judge("route", &route.name))
+                .collect(),
+        }
+    }
+
+    fn source(&mut self, source: u16, is_poison: bool) -> Option<String> {
+        self.sources[usize::from(source)].judge(is_poison)
+    }
+
+    fn route(&mut self, route: u16, is_poison: bool) -> Option<String> {
+        self.routes[usize::from(route)].judge(is_poison)
+    }
+
+    /// Counts a record judged poison; what the topology declares itself does not count. Some if the stream must stop.
+    fn poison(&mut self, poison: &Poison, source: u16) -> Option<String> {
+        if poison.declared {
+            return None;
+        }
+        let stop = match poison.route {
+            Some(route) => self.route(route, true),
+            None => self.source(source, true),
+        };
+        stop.map(|why| format!("{why}; last reason {}: {}", poison.reason, poison.message))
+    }
+
+    /// Publishes the shares.
+    pub fn publish(&self) {
+        for judge in self.sources.iter().chain(&self.routes) {
+            judge
+                .metrics
+                .set(judge.gauge.share(), judge.gauge.is_tripped());
+        }
+    }
+}
+
+impl Judge {
+    fn judge(&mut self, is_poison: bool) -> Option<String> {
+        self.gauge.judge(is_poison).then(|| {
+            let (poison, judged) = self.gauge.counts();
+            format!(
+                "{poison} of the last {judged} records of {} are poison",
+                self.what
+            )
+        })
+    }
+}

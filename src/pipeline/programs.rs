@@ -1,0 +1,151 @@
+//! Compiled programs by writer schema id, one cache per pipeline thread.
+//!
+//! A program is compiled where the schema's answer arrives, on the registry's runtime, never on a pipeline thread: only the
+//! lanes that need the schema wait.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::topology::plan::{Ids, Plan, Refusal};
+use crate::topology::program::{KeyProgram, ValueProgram};
+
+/// Ids that are remembered as unknown to the registry, at most; the registry's own cache bounds what they cost it.
+const UNKNOWN_MAX: usize = 1024;
+
+/// How long an id that the registry does not know is judged without asking it again.
+const UNKNOWN_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// Which of a record's two schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    /// The key's.
+    Key,
+    /// The value's.
+    Value,
+}
+
+/// A schema id in the place where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    /// Index of the source.
+    pub source: u16,
+    /// Key or value.
+    pub side: Side,
+    /// The id of the frame.
+    pub id: u32,
+}
+
+/// What is known of a schema id in its place.
+#[derive(Clone)]
+pub(super) enum Known {
+    /// A value's program.
+    Value(Arc<ValueProgram>),
+    /// A key's program.
+    Key(Arc<KeyProgram>),
+    /// The schema cannot be used here.
+    Refused(Arc<Refusal>),
+    /// The registry does not know the id, and was given time to learn it.
+    Unknown(Instant),
+}
+
+/// What a record needs before it can be processed.
+pub(super) enum Needs {
+    /// Nothing: both programs, where the record has such a side.
+    Ready(Option<Arc<KeyProgram>>, Option<Arc<ValueProgram>>),
+    /// These have to be asked for.
+    Missing(Vec<Place>),
+    /// The schema at this place cannot be used.
+    Refused(Place, Arc<Refusal>),
+    /// The registry does not know this id.
+    Unknown(Place),
+}
+
+/// The cache.
+#[derive(Default)]
+pub(super) struct Programs {
+    known: HashMap<Place, Known>,
+    unknown: usize,
+}
+
+impl Programs {
+    /// Takes an answer in.
+    pub fn learn(&mut self, place: Place, known: Known) {
+        if matches!(known, Known::Unknown(_)) {
+            if self.unknown >= UNKNOWN_MAX {
+                self.known
+                    .retain(|_, known| !matches!(known, Known::Unknown(_)));
+                self.unknown = 0;
+            }
+            self.unknown += 1;
+        }
+        self.known.insert(place, known);
+    }
+
+    /// The programs for the schemas of one record.
+    pub fn find(&mut self, source: u16, ids: Ids) -> Needs {
+        let key = match ids.key.map(|id| Place {
+            source,
+            side: Side::Key,
+            id,
+        }) {
+            None => None,
+            Some(place) => match self.look(place) {
+                Some(Known::Key(program)) => Some(program),
+                Some(Known::Refused(refusal)) => return Needs::Refused(place, refusal),
+                Some(Known::Unknown(_)) => return Needs::Unknown(place),
+                Some(Known::Value(_)) | None => return self.missing(source, ids),
+            },
+        };
+        let value = match ids.value.map(|id| Place {
+            source,
+            side: Side::Value,
+            id,
+        }) {
+            None => None,
+            Some(place) => match self.look(place) {
+                Some(Known::Value(program)) => Some(program),
+                Some(Known::Refused(refusal)) => return Needs::Refused(place, refusal),
+                Some(Known::Unknown(_)) => return Needs::Unknown(place),
+                Some(Known::Key(_)) | None => return self.missing(source, ids),
+            },
+        };
+        Needs::Ready(key, value)
+    }
+
+    fn look(&mut self, place: Place) -> Option<Known> {
+        match self.known.get(&place)? {
+            Known::Unknown(since) if since.elapsed() > UNKNOWN_AGE_MAX => {
+                self.known.remove(&place);
+                self.unknown = self.unknown.saturating_sub(1);
+                None
+            }
+            known => Some(known.clone()),
+        }
+    }
+
+    fn missing(&mut self, source: u16, ids: Ids) -> Needs {
+        let sides = [(Side::Key, ids.key), (Side::Value, ids.value)];
+        let places = sides.into_iter().filter_map(|(side, id)| {
+            Some(Place {
+                source,
+                side,
+                id: id?,
+            })
+        });
+        Needs::Missing(places.filter(|place| self.look(*place).is_none()).collect())
+    }
+}
+
+/// Compiles the program for a schema in its place.
+pub(super) fn compile(plan: &Plan, place: Place, writer: &crate::schema::Schema) -> Known {
+    let compiled = match place.side {
+        Side::Key => plan
+            .compile_key(place.source, place.id, writer)
+            .map(|program| Known::Key(Arc::new(program))),
+        Side::Value => plan
+            .compile_value(place.source, place.id, writer)
+            .map(|program| Known::Value(Arc::new(program))),
+    };
+    compiled.unwrap_or_else(|refusal| Known::Refused(Arc::new(refusal)))
+}

@@ -1,0 +1,326 @@
+//! One topology at work: its threads, from the start to the drain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+
+use super::consume::{self, ConsumerThread, Ended, ToConsumer};
+use super::messages::{Bell, Clock, Inlet, PoisonStop};
+use super::outputs::output_ids;
+use super::thread::{self, PipelineThread};
+use super::topics::Topics;
+use super::watcher::Watcher;
+use crate::config::{Config, Role};
+use crate::core::Millis;
+use crate::core::flow::{Amount, FlowLimits};
+use crate::core::member::MemberConfig;
+use crate::kafka::admin::Admin;
+use crate::kafka::{Consumer, ConsumerHandle, Properties};
+use crate::registry::Cache;
+use crate::sink::kafka::{KafkaSink, Waker};
+use crate::telemetry::{Metrics, TopologyState, TopologyStatus};
+use crate::topology::plan::{OutputTopic, Plan};
+
+/// Bytes that a batch adds to its records, and some room: a batch stays below the smallest size limit of the topics it may go to, so
+/// that the broker's refusal never strikes neighbours of a record that fits.
+const BATCH_ROOM_BYTES: u32 = 4096;
+
+/// Pipeline threads at most, unless configured: one keeps up with what most brokers deliver.
+const PIPELINE_THREADS_MAX: usize = 4;
+
+/// What all topologies of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The effective configuration.
+    pub config: Arc<Config>,
+    /// Schemas by id.
+    pub registry: Cache,
+    /// All metrics, and the status board.
+    pub metrics: Arc<Metrics>,
+    /// Where asynchronous questions are answered.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// A topology at work. Dropping it does not stop it; [`Worker::stop`] does.
+pub struct Worker {
+    id: String,
+    stop: Arc<Stop>,
+    thread: JoinHandle<anyhow::Result<Ended>>,
+}
+
+/// How to reach the consumer thread, once there is one.
+#[derive(Default)]
+struct Stop {
+    state: Mutex<StopState>,
+}
+
+#[derive(Default)]
+struct StopState {
+    is_asked: bool,
+    consumer: Option<(Sender<ToConsumer>, ConsumerHandle)>,
+}
+
+impl Stop {
+    fn ask(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_asked = true;
+        if let Some((sender, handle)) = &state.consumer {
+            // The thread may have ended by itself.
+            let _ = sender.send(ToConsumer::Stop);
+            handle.wake();
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_asked
+    }
+
+    fn reach(&self, sender: Sender<ToConsumer>, handle: ConsumerHandle) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_asked {
+            let _ = sender.send(ToConsumer::Stop);
+        }
+        state.consumer = Some((sender, handle));
+    }
+}
+
+impl Worker {
+    /// Starts a topology on threads of its own. `until_latest`: it ends at the end offsets seen at the start.
+    pub fn start(plan: Arc<Plan>, shared: Shared, until_latest: bool) -> anyhow::Result<Worker> {
+        let stop = Arc::new(Stop::default());
+        let id = plan.id.clone();
+        let status = shared.metrics.board().topology(&plan.id, &plan.version);
+        let thread = std::thread::Builder::new()
+            .name(format!("lockgate-{id}"))
+            .spawn({
+                let stop = stop.clone();
+                move || {
+                    let ended = work(&plan, &shared, &status, &stop, until_latest);
+                    if let Err(error) = &ended {
+                        status.set_state(TopologyState::Stopped(format!("{error:#}")));
+                    }
+                    ended
+                }
+            });
+        let thread = thread.context("start a thread for the topology")?;
+        Ok(Worker { id, stop, thread })
+    }
+
+    /// The topology's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Asks it to drain and end.
+    pub fn stop(&self) {
+        self.stop.ask();
+    }
+
+    /// Whether it has ended, by itself or because it was asked to.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end.
+    pub fn join(self) -> anyhow::Result<Ended> {
+        self.thread.join().unwrap_or_else(|_| {
+            anyhow::bail!(
+                "a thread of topology {} panicked: this is a defect of Lockgate",
+                self.id
+            )
+        })
+    }
+}
+
+fn work(
+    plan: &Arc<Plan>,
+    shared: &Shared,
+    status: &Arc<TopologyStatus>,
+    stop: &Arc<Stop>,
+    until_latest: bool,
+) -> anyhow::Result<Ended> {
+    let config = &shared.config;
+    let Some(schema_ids) = output_ids(plan, shared, status, &|| stop.is_asked())? else {
+        return Ok(Ended::default());
+    };
+    let limits = &config.limits;
+    let default_limit = u32::try_from(limits.output_record_bytes).unwrap_or(u32::MAX);
+    let topics = Topics::new(plan, default_limit);
+    let connections: BTreeSet<&str> = plan
+        .topics
+        .iter()
+        .map(|topic| topic.connection.as_str())
+        .collect();
+
+    let mut admins = BTreeMap::new();
+    for &name in &connections {
+        let admin = Admin::new(&properties(config, name, Role::Admin)?)
+            .context("make a client for output topics")?;
+        admins.insert(name.to_owned(), admin);
+    }
+    let mut watcher = Watcher::new(plan.clone(), topics.clone(), status.clone(), admins);
+    watcher.begin();
+
+    let clock = Clock::start();
+    let poison = Arc::new(PoisonStop::default());
+    let (to_consumer, consumer_inbox) = channel();
+    let mut source = properties(config, &plan.connection, Role::Consumer { group: &plan.id })?;
+    // The end of a partition moves the frontier past offsets that hold no record.
+    source.set("enable.partition.eof", "true");
+    let names: Vec<&str> = plan
+        .sources
+        .iter()
+        .map(|source| source.topic.as_str())
+        .collect();
+    let consumer = Consumer::new(&source, &names).context("make the consumer")?;
+    let handle = consumer.handle();
+
+    let mut threads = Vec::new();
+    let mut inlets = Vec::new();
+    for index in 0..pipeline_threads(limits.pipeline_threads) {
+        let bell = Bell::default();
+        let (sender, inbox) = channel();
+        let inlet = Inlet {
+            sender,
+            bell: bell.clone(),
+        };
+        let waker: Waker = Arc::new({
+            let bell = bell.clone();
+            move || bell.ring()
+        });
+        let mut sinks = Vec::new();
+        for &name in &connections {
+            let properties = producer_properties(config, plan, &topics, name)?;
+            let of_connection = |(_, topic): &(usize, &OutputTopic)| topic.connection == name;
+            let topics = plan.topics.iter().enumerate().filter(of_connection);
+            let topics = topics
+                .map(|(index, topic)| (index as u16, topic.topic.clone()))
+                .collect();
+            let sink = KafkaSink::new(name, properties, topics, waker.clone());
+            sinks.push(sink.with_context(|| format!("make a producer for connection {name}"))?);
+        }
+        let (outlet, wake) = (to_consumer.clone(), handle.clone());
+        let parts = thread::Parts {
+            plan: plan.clone(),
+            schema_ids: schema_ids.clone(),
+            topics: topics.clone(),
+            sinks,
+            registry: shared.registry.clone(),
+            metrics: shared.metrics.clone(),
+            stop: poison.clone(),
+            clock,
+            bell,
+            inlet: inlet.clone(),
+            inbox,
+            outlet: Box::new(move |message| {
+                if outlet.send(ToConsumer::Lane(message)).is_ok() {
+                    wake.wake();
+                }
+            }),
+            poison_share: limits.poison_share,
+            poison_window: usize::try_from(limits.poison_window).unwrap_or(usize::MAX),
+            correlation: Some(config.correlation_header.clone()).filter(|name| !name.is_empty()),
+        };
+        let thread = PipelineThread::new(parts);
+        let thread = std::thread::Builder::new()
+            .name(format!("{}-{index}", plan.id))
+            .spawn(move || thread.run());
+        threads.push(thread.context("start a pipeline thread")?);
+        inlets.push(inlet);
+    }
+
+    let (still_watching, stop_watching) = channel::<()>();
+    let watching = std::thread::Builder::new()
+        .name("lockgate-topics".into())
+        .spawn(move || watcher.run(stop_watching));
+    let watching = watching.context("start the topics watcher")?;
+
+    stop.reach(to_consumer.clone(), handle);
+    let consumer = ConsumerThread::new(consume::Parts {
+        plan: plan.clone(),
+        consumer,
+        threads: inlets,
+        inbox: consumer_inbox,
+        sender: to_consumer,
+        metrics: shared.metrics.clone(),
+        status: status.clone(),
+        poison,
+        clock,
+        limits: FlowLimits {
+            partition: Amount {
+                records: limits.in_flight_records_per_partition,
+                bytes: limits.in_flight_bytes_per_partition,
+            },
+            process: Amount {
+                records: limits.in_flight_records,
+                bytes: limits.in_flight_bytes,
+            },
+        },
+        member: MemberConfig {
+            commit_interval: Millis(limits.commit_interval_ms),
+            drain_timeout: Millis(limits.drain_timeout_ms),
+        },
+        until_latest,
+    });
+    tracing::info!(topology = plan.id, version = plan.version, "started");
+    let ended = consumer.run();
+    for thread in threads {
+        anyhow::ensure!(
+            thread.join().is_ok(),
+            "a pipeline thread panicked: this is a defect of Lockgate"
+        );
+    }
+    drop(still_watching);
+    // It may be inside a question to a cluster that does not answer; nothing depends on its end.
+    drop(watching);
+    Ok(ended)
+}
+
+/// The explicit properties of one kind of client of a connection.
+fn properties(config: &Config, connection: &str, role: Role<'_>) -> anyhow::Result<Properties> {
+    let connection = config
+        .connection(connection)
+        .map_err(crate::config::ConfigFaults::from)?;
+    let list = connection.client(role, &config.limits);
+    Ok(list
+        .iter()
+        .map(|property| (property.name.clone(), property.value.expose().to_owned()))
+        .collect())
+}
+
+fn producer_properties(
+    config: &Config,
+    plan: &Plan,
+    topics: &Topics,
+    connection: &str,
+) -> anyhow::Result<Properties> {
+    let mut properties = properties(config, connection, Role::Producer)?;
+    let largest = topics
+        .largest_limit(plan, connection)
+        .unwrap_or_default()
+        .clamp(1_000, 1_000_000_000);
+    let smallest = topics.smallest_limit(plan, connection).unwrap_or_default();
+    properties.set("message.max.bytes", largest.to_string());
+    let batch = smallest
+        .saturating_sub(BATCH_ROOM_BYTES)
+        .clamp(1_000, 1_000_000);
+    properties.set("batch.size", batch.to_string());
+    // A batch that fails for good makes the producer fatal, so that nothing overtakes it.
+    properties.set("enable.gapless.guarantee", "true");
+    Ok(properties)
+}
+
+fn pipeline_threads(configured: u64) -> usize {
+    match usize::try_from(configured).unwrap_or(usize::MAX) {
+        0 => std::thread::available_parallelism()
+            .map_or(1, |cores| cores.get().div_ceil(2))
+            .min(PIPELINE_THREADS_MAX),
+        count => count,
+    }
+}
