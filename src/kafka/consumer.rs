@@ -272,7 +272,7 @@ impl Consumer {
         ConsumerHandle::new(self.client.clone())
     }
 
-    /// Waits up to `timeout` for something to happen, then takes what is there: up to `max` records, and all events. Both vectors are appended to.
+    /// Waits up to `timeout` for something to happen, then takes what is there: up to `max` records (at least one), and all events. Both vectors are appended to.
     /// Call it always, also with every partition paused: it is what keeps the member in its group. Returns early on [`ConsumerHandle::wake`].
     pub fn poll(
         &mut self,
@@ -283,7 +283,7 @@ impl Consumer {
     ) {
         let before = events.len();
         // One, because the library would wait until the array is full; the rest is taken without waiting.
-        let count = self.take(1.min(max), timeout);
+        let count = self.take(1, timeout);
         self.hand_out(count, out);
         if count > 0 && max > 1 {
             let count = self.take(max - 1, Duration::ZERO);
