@@ -172,6 +172,8 @@ pub struct Consumer {
     assigned: BTreeMap<Tp, i64>,
     /// Paused by us; the library remembers a pause beyond the assignment.
     paused: BTreeSet<Tp>,
+    /// Partitions whose end was the last that was handed out, and that end. See [`Consumer::pause`].
+    ends: BTreeMap<Tp, i64>,
     question: Question,
     batch: Vec<*mut sys::rd_kafka_message_t>,
     /// The topic of the last record: most often also that of the next.
@@ -248,6 +250,7 @@ impl Consumer {
             owned: BTreeSet::new(),
             assigned: BTreeMap::new(),
             paused: BTreeSet::new(),
+            ends: BTreeMap::new(),
             question: Question::Nothing,
             batch: Vec::new(),
             last_topic: 0,
@@ -329,13 +332,24 @@ impl Consumer {
             match (KafkaError::from_code(code), self.index_of(topic)) {
                 // SAFETY: a record of this client, owned by nobody else.
                 (None, Some(topic)) => {
-                    out.push(unsafe { RawRecord::adopt(message, topic, lease.clone()) })
+                    let record = unsafe { RawRecord::adopt(message, topic, lease.clone()) };
+                    if !self.ends.is_empty() {
+                        self.ends.remove(&record.topic_partition());
+                    }
+                    out.push(record);
                 }
                 (error, topic) => {
                     let error =
                         error.unwrap_or(KafkaError::from(code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC));
                     // SAFETY: ours until it is destroyed here.
                     unsafe {
+                        if error.is(code::RD_KAFKA_RESP_ERR__PARTITION_EOF)
+                            && let Some(topic) = topic
+                        {
+                            let partition = message.as_ref().partition;
+                            self.ends
+                                .insert(Tp { topic, partition }, message.as_ref().offset);
+                        }
                         self.tell_error(message.as_ref(), error, topic);
                         sys::rd_kafka_message_destroy(message.as_ptr());
                     }
@@ -439,6 +453,7 @@ impl Consumer {
                 )?
             };
         }
+        self.ends.retain(|at, _| !new.contains_key(at));
         // A pause of an earlier assignment is still in force in the library.
         let forgotten: Vec<Tp> = new
             .keys()
@@ -519,7 +534,7 @@ impl Consumer {
         let mut positions = self.assigned.clone();
         for element in list.iter().filter(|element| element.offset >= 0) {
             if let Some(at) = self.client.locate(element.topic, element.partition) {
-                positions.insert(at, element.offset);
+                positions.insert(at, self.ends.get(&at).copied().unwrap_or(element.offset));
             }
         }
         Ok(positions)
@@ -541,8 +556,28 @@ impl Consumer {
         let code =
             unsafe { sys::rd_kafka_pause_partitions(self.client.native.as_ptr(), list.as_ptr()) };
         self.checked("pause partitions", code)?;
-        self.paused.extend(new);
-        Ok(())
+        self.paused.extend(&new);
+        self.go_back_to_ends(&new)
+    }
+
+    /// A pause makes the library remember where to go on: behind the last message that the batch call handed out. It counts the end of a
+    /// partition as a message too, so it would go on one record too late, and that record would never be seen. We tell it where.
+    fn go_back_to_ends(&self, paused: &[Tp]) -> Result<(), ClientError> {
+        let ends: Vec<_> = paused
+            .iter()
+            .filter_map(|at| Some((*at, *self.ends.get(at)?)))
+            .collect();
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let list = self.client.list(ends.into_iter());
+        // SAFETY: client and list are live; without a timeout the library copies what it needs and returns; the error object is ours.
+        unsafe {
+            check(
+                "return to the end of partitions",
+                sys::rd_kafka_seek_partitions(self.client.native.as_ptr(), list.as_ptr(), 0),
+            )
+        }
     }
 
     /// Goes on with the fetch of these partitions. Partitions that are not paused are left alone.
