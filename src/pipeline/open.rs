@@ -181,9 +181,12 @@ impl Opening<'_> {
         }
     }
 
-    /// One delivery per output; those that their topic would refuse go to the dead letters.
+    /// One delivery per output; those that their topic would refuse go to the dead letters, and so do routes that failed
+    /// while others did not.
     fn deliver(&mut self, subject: &Subject<'_>, condemned: &[Condemned], before: usize) -> Opened {
         let (mut numbers, mut buried) = (0u64, 0u64);
+        // Taken first: whatever ends this record early must not leave them to the next one.
+        let failures = std::mem::take(&mut self.outputs.failures);
         for index in before..self.outputs.list.len() {
             let output = self.outputs.list[index];
             let number = output.route as u8;
@@ -230,6 +233,20 @@ impl Opening<'_> {
             }
             buried |= 1 << number;
             if let Err(topic) = self.bury(subject, &poison, number, is_letter_refused) {
+                return Opened::Blocked(topic);
+            }
+        }
+        for poison in failures {
+            let number = poison.route.map_or(BEFORE_ROUTES, |route| route as u8);
+            let is_refused = condemned
+                .iter()
+                .any(|one| one.offset == subject.input.offset && one.delivery == number);
+            if let Some(why) = self.judges.poison(&poison, subject.input.source) {
+                return Opened::Poisoned(why);
+            }
+            numbers |= 1 << number;
+            buried |= 1 << number;
+            if let Err(topic) = self.bury(subject, &poison, number, is_refused) {
                 return Opened::Blocked(topic);
             }
         }

@@ -453,9 +453,9 @@ impl<'a> Run<'a> {
                 continue;
             }
             match self.source.unavailable {
-                Unavailable::Null => slots.set_null(guard.slot),
+                Unavailable::Null if guard.nullable => slots.set_null(guard.slot),
                 Unavailable::Keep => {}
-                Unavailable::DeadLetter => {
+                Unavailable::Null | Unavailable::DeadLetter => {
                     let message = format!(
                         "{} was not part of the change: it is Debezium's placeholder",
                         guard.path
