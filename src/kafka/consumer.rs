@@ -172,8 +172,6 @@ pub struct Consumer {
     assigned: BTreeMap<Tp, i64>,
     /// Paused by us; the library remembers a pause beyond the assignment.
     paused: BTreeSet<Tp>,
-    /// Partitions whose end was the last that was handed out, and that end. See [`Consumer::pause`].
-    ends: BTreeMap<Tp, i64>,
     question: Question,
     batch: Vec<*mut sys::rd_kafka_message_t>,
     /// The topic of the last record: most often also that of the next.
@@ -250,7 +248,6 @@ impl Consumer {
             owned: BTreeSet::new(),
             assigned: BTreeMap::new(),
             paused: BTreeSet::new(),
-            ends: BTreeMap::new(),
             question: Question::Nothing,
             batch: Vec::new(),
             last_topic: 0,
@@ -275,7 +272,7 @@ impl Consumer {
         ConsumerHandle::new(self.client.clone())
     }
 
-    /// Waits up to `timeout` for something to happen, then takes what is there: up to `max` records (at least one), and all events. Both vectors are appended to.
+    /// Waits up to `timeout` for something to happen, then takes what is there: up to `max` records, and all events. Both vectors are appended to.
     /// Call it always, also with every partition paused: it is what keeps the member in its group. Returns early on [`ConsumerHandle::wake`].
     pub fn poll(
         &mut self,
@@ -286,7 +283,7 @@ impl Consumer {
     ) {
         let before = events.len();
         // One, because the library would wait until the array is full; the rest is taken without waiting.
-        let count = self.take(1, timeout);
+        let count = self.take(1.min(max), timeout);
         self.hand_out(count, out);
         if count > 0 && max > 1 {
             let count = self.take(max - 1, Duration::ZERO);
@@ -332,24 +329,13 @@ impl Consumer {
             match (KafkaError::from_code(code), self.index_of(topic)) {
                 // SAFETY: a record of this client, owned by nobody else.
                 (None, Some(topic)) => {
-                    let record = unsafe { RawRecord::adopt(message, topic, lease.clone()) };
-                    if !self.ends.is_empty() {
-                        self.ends.remove(&record.topic_partition());
-                    }
-                    out.push(record);
+                    out.push(unsafe { RawRecord::adopt(message, topic, lease.clone()) })
                 }
                 (error, topic) => {
                     let error =
                         error.unwrap_or(KafkaError::from(code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC));
                     // SAFETY: ours until it is destroyed here.
                     unsafe {
-                        if error.is(code::RD_KAFKA_RESP_ERR__PARTITION_EOF)
-                            && let Some(topic) = topic
-                        {
-                            let partition = message.as_ref().partition;
-                            self.ends
-                                .insert(Tp { topic, partition }, message.as_ref().offset);
-                        }
                         self.tell_error(message.as_ref(), error, topic);
                         sys::rd_kafka_message_destroy(message.as_ptr());
                     }
@@ -453,7 +439,6 @@ impl Consumer {
                 )?
             };
         }
-        self.ends.retain(|at, _| !new.contains_key(at));
         // A pause of an earlier assignment is still in force in the library.
         let forgotten: Vec<Tp> = new
             .keys()
@@ -534,7 +519,7 @@ impl Consumer {
         let mut positions = self.assigned.clone();
         for element in list.iter().filter(|element| element.offset >= 0) {
             if let Some(at) = self.client.locate(element.topic, element.partition) {
-                positions.insert(at, self.ends.get(&at).copied().unwrap_or(element.offset));
+                positions.insert(at, element.offset);
             }
         }
         Ok(positions)
@@ -556,28 +541,8 @@ impl Consumer {
         let code =
             unsafe { sys::rd_kafka_pause_partitions(self.client.native.as_ptr(), list.as_ptr()) };
         self.checked("pause partitions", code)?;
-        self.paused.extend(&new);
-        self.go_back_to_ends(&new)
-    }
-
-    /// A pause makes the library remember where to go on: behind the last message that the batch call handed out. It counts the end of a
-    /// partition as a message too, so it would go on one record too late, and that record would never be seen. We tell it where.
-    fn go_back_to_ends(&self, paused: &[Tp]) -> Result<(), ClientError> {
-        let ends: Vec<_> = paused
-            .iter()
-            .filter_map(|at| Some((*at, *self.ends.get(at)?)))
-            .collect();
-        if ends.is_empty() {
-            return Ok(());
-        }
-        let list = self.client.list(ends.into_iter());
-        // SAFETY: client and list are live; without a timeout the library copies what it needs and returns; the error object is ours.
-        unsafe {
-            check(
-                "return to the end of partitions",
-                sys::rd_kafka_seek_partitions(self.client.native.as_ptr(), list.as_ptr(), 0),
-            )
-        }
+        self.paused.extend(new);
+        Ok(())
     }
 
     /// Goes on with the fetch of these partitions. Partitions that are not paused are left alone.

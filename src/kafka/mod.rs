@@ -31,7 +31,6 @@ pub use conf::Properties;
 pub use consumer::{CommitResult, Consumer, Event, Position};
 pub use error::{ClientError, KafkaError};
 pub use handle::{Answers, Committed, ConsumerHandle, Watermarks};
-pub use native::wait_for_dropped_clients;
 pub use partition::{murmur2, partition_for};
 pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
 pub use record::{Headers, RawRecord};

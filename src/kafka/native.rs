@@ -2,8 +2,6 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::NonNull;
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 use rdkafka_sys as sys;
 
@@ -130,7 +128,7 @@ impl<S: Send + Sync> Native<S> {
 
 impl<S: Send + Sync> Drop for Native<S> {
     fn drop(&mut self) {
-        let client = Leaving(self.rk, Departure::begin());
+        let client = Leaving(self.rk);
         let state = self.state.take();
         let destroy = move || {
             let client = client;
@@ -154,42 +152,9 @@ impl<S: Send + Sync> Drop for Native<S> {
 }
 
 /// A handle on its way to the thread that destroys it.
-struct Leaving(
-    NonNull<sys::rd_kafka_t>,
-    #[expect(dead_code, reason = "counts while it lives")] Departure,
-);
+struct Leaving(NonNull<sys::rd_kafka_t>);
 // SAFETY: a client handle may be destroyed by any thread that is not one of its own.
 unsafe impl Send for Leaving {}
-
-/// Clients that are being destroyed, and a bell for each that is done.
-static DEPARTING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
-
-/// Counts a destruction from its beginning to its end.
-struct Departure;
-
-impl Departure {
-    fn begin() -> Departure {
-        *DEPARTING.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Departure
-    }
-}
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        *DEPARTING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        DEPARTING.1.notify_all();
-    }
-}
-
-/// Waits until the clients that were dropped are gone; false if some are still there after `timeout`. For the end of the process: the
-/// C libraries take their global state down at exit, and a client's threads should not be using it then.
-pub fn wait_for_dropped_clients(timeout: Duration) -> bool {
-    let count = DEPARTING.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = DEPARTING
-        .1
-        .wait_timeout_while(count, timeout, |count| *count > 0);
-    *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
-}
 
 /// The text in a buffer that the library has written to.
 pub(super) fn text_of(buffer: &[c_char]) -> String {
@@ -239,7 +204,7 @@ pub(super) unsafe fn check(
 }
 
 /// Milliseconds as the library takes them; never its "for ever".
-pub(super) fn timeout_ms(timeout: Duration) -> i32 {
+pub(super) fn timeout_ms(timeout: std::time::Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }
 

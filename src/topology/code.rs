@@ -48,6 +48,8 @@ pub struct Guard {
     pub slot: u16,
     /// Its path, for messages.
     pub path: String,
+    /// Whether the column can be null.
+    pub nullable: bool,
 }
 
 /// A step.

@@ -312,7 +312,7 @@ pub static SOURCE: Object = Object {
             "unavailable",
             Kind::Words(&[
                 word("dead_letter", "the record is dead-lettered with the reason `unavailable_value`"),
-                word("null", "the column counts as null, so it must be nullable"),
+                word("null", "the column counts as null; one that cannot be null is dead-lettered"),
                 word("keep", "the placeholder is an ordinary text"),
             ]),
             "What becomes of a column that is read or copied and arrives as `__debezium_unavailable_value` (an unchanged TOAST value).",
@@ -609,3 +609,57 @@ pub static OBJECTS: &[&Object] = &[
     &KAFKA,
     &DEAD_LETTER,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::topology::fault::{Faults, Source};
+    use crate::topology::{read, yaml};
+
+    #[test]
+    fn the_example_of_every_key_is_what_the_reader_accepts() {
+        for object in OBJECTS {
+            for key in object.keys {
+                let source = Arc::new(Source::new("example.yaml", key.example));
+                let mut faults = Faults::default();
+                let node = yaml::parse(&source, &mut faults).expect(key.example);
+                assert!(
+                    node.get(key.name).is_some(),
+                    "{}: {}",
+                    object.name,
+                    key.example
+                );
+                read::check_shape(&source, &node, object, &mut faults);
+                let other: Vec<_> = faults
+                    .iter()
+                    // An example shows one key; what else its object, or an object within it, needs is not its business.
+                    .filter(|fault| fault.code != "missing_key")
+                    .map(|fault| fault.message.as_str())
+                    .collect();
+                assert!(
+                    other.is_empty(),
+                    "{}: {}: {other:?}",
+                    object.name,
+                    key.example
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_words_of_their_keys() {
+        for object in OBJECTS {
+            for key in object.keys {
+                if let (Kind::Words(words), Some(default)) = (&key.kind, key.default) {
+                    assert!(
+                        words.iter().any(|word| word.word == default),
+                        "{}: {default}",
+                        key.name
+                    );
+                }
+            }
+        }
+    }
+}

@@ -5,8 +5,10 @@
 //! ```
 pub mod cases;
 pub mod code;
+pub mod codes;
 mod compile;
 pub mod describe;
+pub mod document;
 pub mod fault;
 pub mod files;
 pub mod json_schema;

@@ -212,6 +212,9 @@ fn repair(text: &str, error: &ScanError, repaired: &[usize]) -> Option<Repair> {
         let Some(value) = value_of(text, lines.line(line)) else {
             continue;
         };
+        if !is_balanced(&text[value.clone()]) {
+            continue;
+        }
         let mut tried = text.to_owned();
         tried.replace_range(value.clone(), &quote(&text[value.clone()]));
         let further = match events(&tried) {
@@ -223,6 +226,23 @@ fn repair(text: &str, error: &ScanError, repaired: &[usize]) -> Option<Repair> {
         }
     }
     None
+}
+
+/// Whether every bracket and quote of a value is closed: else it is not an expression, but a broken collection.
+fn is_balanced(value: &str) -> bool {
+    let mut open = Vec::new();
+    let mut quote = None;
+    for c in value.chars() {
+        match (quote, c) {
+            (Some(opened), _) if c == opened => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '(' | '[' | '{') => open.push(c),
+            (None, ')' | ']' | '}') if open.pop().is_none() => return false,
+            _ => {}
+        }
+    }
+    open.is_empty() && quote.is_none()
 }
 
 /// The bytes after `key: ` or `- ` on a line, without a comment.

@@ -679,31 +679,6 @@ fn a_paused_partition_rests_and_goes_on_where_it_was() {
     frontiers(&member.records, |_| 0);
 }
 
-/// librdkafka counts the end of a partition as a message when it notes, at a pause, where to go on.
-#[test]
-fn a_pause_at_the_end_of_a_partition_skips_nothing_that_comes_later() {
-    let cluster = cluster("orders", 1);
-    fill(&cluster, "orders", 1, 10);
-    let mut properties = consumer_properties(&cluster, "cooperative-sticky");
-    properties.set("enable.partition.eof", "true");
-    let mut member = Member::apart(&properties, &["orders"]);
-    member
-        .consumer
-        .assign(&from(&[at(0)], |_| 0))
-        .expect("assigned");
-    let end = member.until("end of the partition", |event| match event {
-        Event::End(_, offset) => Some(*offset),
-        _ => None,
-    });
-    assert_eq!(end, 10);
-    member.consumer.pause(&[at(0)]).expect("paused");
-    fill(&cluster, "orders", 1, 2);
-    member.consumer.resume(&[at(0)]).expect("resumed");
-    member.until_records(12);
-    let offsets: Vec<i64> = member.records.iter().map(RawRecord::offset).collect();
-    assert_eq!(offsets, (0..12).collect::<Vec<_>>());
-}
-
 #[test]
 fn offsets_are_found_by_watermark_and_topics_by_their_source_index() {
     let cluster = cluster("orders", 1);

@@ -4,3 +4,5 @@ mod deploy;
 mod docs;
 mod kafka;
 mod operator;
+mod records;
+mod topology;

@@ -153,26 +153,6 @@ impl Compiler<'_> {
             Unavailable::Keep => Vec::new(),
             _ => guards(&reader, &scope.wants, plan.envelope),
         };
-        if plan.unavailable == Unavailable::Null {
-            for guard in &guards {
-                if !is_nullable(
-                    &reader,
-                    scope.wants.value()[usize::from(guard.slot)].path.as_slice(),
-                ) {
-                    let span = source
-                        .spec
-                        .words
-                        .iter()
-                        .find(|(key, _)| *key == "unavailable");
-                    let message = format!("`unavailable: null`, but {} cannot be null", guard.path);
-                    let help =
-                        "write `dead_letter` or `keep`, or read only nullable columns".to_owned();
-                    let span = span.map(|(_, text)| text.span.clone()).unwrap_or_default();
-                    self.error("unavailable_not_null", &span, message, help);
-                    whole = false;
-                }
-            }
-        }
         whole.then(|| {
             Arc::new(SourceCode {
                 reader,
@@ -377,6 +357,7 @@ fn guards(reader: &Schema, wants: &Wants, envelope: Envelope) -> Vec<Guard> {
             guards.push(Guard {
                 slot: slot as u16,
                 path: format!("event.{}", names.join(".")),
+                nullable: reader.strip_null(node).1,
             });
         }
     }
@@ -407,10 +388,6 @@ pub(super) fn may_be_unavailable(schema: &Schema, node: NodeId, depth: u32) -> b
         }
         _ => false,
     }
-}
-
-fn is_nullable(schema: &Schema, path: &[u32]) -> bool {
-    follow(schema, path).is_some_and(|(_, node)| schema.strip_null(node).1)
 }
 
 /// The field names along a path, and the node at its end.

@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// How often `work` allocates on this thread.
-fn allocations(work: impl FnOnce()) -> u64 {
+pub fn allocations(work: impl FnOnce()) -> u64 {
     let before = COUNT.get();
     work();
     COUNT.get() - before

@@ -7,6 +7,8 @@ mod oracle;
 mod resolution;
 mod shop;
 
+pub use allocations::allocations;
+
 use std::sync::Arc;
 
 use lockgate::codec::Want;

@@ -1,0 +1,605 @@
+//! Every code that an operator can meet, in tables: faults of `check`, reasons of dead letters, reasons of pauses.
+//! `docs/ERRORS.md` is made from them.
+
+/// A fault that `lockgate check` and `lockgate test` report.
+#[derive(Debug)]
+pub struct FaultCode {
+    /// The code.
+    pub code: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// A reason why a record was dead-lettered.
+#[derive(Debug)]
+pub struct ReasonCode {
+    /// The code: header `lockgate.dlq.reason`, label `reason`.
+    pub code: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do before the record is redriven.
+    pub remedy: &'static str,
+    /// Whether a rule of the topology judged it: such records do not count for the poison share.
+    pub declared: bool,
+}
+
+/// A reason why a partition waits. Nothing is lost, and nothing of it is dead-lettered.
+#[derive(Debug)]
+pub struct PauseCode {
+    /// The code: label `reason` of `lockgate_paused`, `paused` of `/status`.
+    pub code: &'static str,
+    /// What it means, and by what it ends.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+const fn fault(code: &'static str, meaning: &'static str, remedy: &'static str) -> FaultCode {
+    FaultCode {
+        code,
+        meaning,
+        remedy,
+    }
+}
+
+const fn reason(code: &'static str, meaning: &'static str, remedy: &'static str) -> ReasonCode {
+    ReasonCode {
+        code,
+        meaning,
+        remedy,
+        declared: false,
+    }
+}
+
+const fn rule(code: &'static str, meaning: &'static str, remedy: &'static str) -> ReasonCode {
+    ReasonCode {
+        code,
+        meaning,
+        remedy,
+        declared: true,
+    }
+}
+
+const fn pause(code: &'static str, meaning: &'static str, remedy: &'static str) -> PauseCode {
+    PauseCode {
+        code,
+        meaning,
+        remedy,
+    }
+}
+
+/// Faults of topology files, test cases and expressions.
+pub static FAULTS: &[FaultCode] = &[
+    fault(
+        "file_unreadable",
+        "A file could not be read, or is not UTF-8.",
+        "Check the path and its permissions; save it as UTF-8.",
+    ),
+    fault(
+        "no_topology",
+        "A folder holds no topology.",
+        "Topologies are files named `*.yaml`; `*.test.yaml` are test cases.",
+    ),
+    fault(
+        "yaml_syntax",
+        "The text is not YAML.",
+        "Check the indentation, and quote values that hold `: ` or ` #`.",
+    ),
+    fault(
+        "yaml_quote",
+        "YAML does not read an expression as one value: it begins with a quote, or holds `: ` or a brace.",
+        "Quote the whole expression, as the help shows.",
+    ),
+    fault(
+        "yaml_tag",
+        "A value begins with `!`, which YAML reads as a tag.",
+        "Quote the whole expression, as the help shows.",
+    ),
+    fault(
+        "yaml_limit",
+        "The file is too large, too deep, or its aliases multiply.",
+        "Split the file; write values out.",
+    ),
+    fault(
+        "yaml_documents",
+        "The file holds more than one YAML document.",
+        "One topology per file.",
+    ),
+    fault(
+        "unknown_key",
+        "A key that does not exist here.",
+        "Correct the spelling; the help names the nearest key.",
+    ),
+    fault(
+        "duplicate_key",
+        "A key stands twice in one mapping.",
+        "Remove one of them.",
+    ),
+    fault(
+        "missing_key",
+        "A key that must be there is not.",
+        "Add it, as the help shows.",
+    ),
+    fault(
+        "conflicting_keys",
+        "Keys that exclude each other, or a key without the one that it belongs to.",
+        "Remove one, or make two steps of it.",
+    ),
+    fault(
+        "wrong_type",
+        "A list, a mapping or a single value stands where another of them belongs.",
+        "Write it as the help shows.",
+    ),
+    fault(
+        "wrong_value",
+        "A word that this key does not have.",
+        "Write one of the words that the message lists.",
+    ),
+    fault(
+        "bad_name",
+        "A name with characters that it cannot have, or one that is reserved.",
+        "Letters, digits, `_`, `-` and `.`, beginning with a letter or digit.",
+    ),
+    fault(
+        "not_available",
+        "Something that this version does not have.",
+        "Use what the help names.",
+    ),
+    fault(
+        "var_missing",
+        "A variable has neither a default nor a value in the configuration.",
+        "Add a `default`, or set `vars.NAME` in the configuration.",
+    ),
+    fault(
+        "var_type",
+        "The value of a variable is not of its type.",
+        "Correct the value, in the topology or in the configuration.",
+    ),
+    fault(
+        "not_constant",
+        "A text that must be the same for all records depends on the record.",
+        "Write `${vars.NAME}` or the text itself.",
+    ),
+    fault(
+        "bad_topic",
+        "Not a name that Kafka allows for a topic.",
+        "Letters, digits, `.`, `_` and `-`, at most 249.",
+    ),
+    fault(
+        "schema_missing",
+        "No file of that name in the folder of Avro schemas.",
+        "Correct the name, add `NAME.avsc`, or name the folder with `--avro`.",
+    ),
+    fault(
+        "schema_invalid",
+        "The schema file is not a valid Avro schema.",
+        "Mend the schema.",
+    ),
+    fault(
+        "schema_not_record",
+        "A mapping needs a record, the schema is something else.",
+        "Name the schema of a record.",
+    ),
+    fault(
+        "envelope_mismatch",
+        "`envelope: debezium`, but the schema is no such envelope.",
+        "Name the schema of the envelope, or write `envelope: none` for flattened events.",
+    ),
+    fault(
+        "duplicate_id",
+        "Two topologies have the same `id`, hence the same consumer group.",
+        "Give each its own.",
+    ),
+    fault(
+        "duplicate_name",
+        "Two steps or two routes have the same name, or a step has the name of a built-in one.",
+        "Choose another name.",
+    ),
+    fault(
+        "duplicate_source",
+        "A topic stands twice under `sources`.",
+        "Remove one of them.",
+    ),
+    fault(
+        "topic_loop",
+        "A route writes to a topic that the same topology reads.",
+        "Write to another topic.",
+    ),
+    fault(
+        "dead_letter_topic",
+        "The dead letter topic is also a source, or the target of a route.",
+        "Give the dead letters a topic of their own.",
+    ),
+    fault(
+        "unreachable_route",
+        "With `match: first`, a route stands behind one that takes every event.",
+        "Put it first, or write `match: all`.",
+    ),
+    fault(
+        "too_many_routes",
+        "More routes than a record's deliveries are numbered for.",
+        "Split the topology.",
+    ),
+    fault(
+        "topics_missing",
+        "The topic depends on the event, and no `topics` lists what it can be.",
+        "Add `topics`.",
+    ),
+    fault(
+        "tombstone_route",
+        "`tombstones: forward`, but every route needs the event.",
+        "Give one route a key from `meta.key` and no condition on the event, or write `tombstones: drop`.",
+    ),
+    fault(
+        "unknown_field",
+        "A field that the schema does not have.",
+        "Correct the name; the help names the nearest one.",
+    ),
+    fault(
+        "from_unknown",
+        "`from` is not a record of this event.",
+        "Write one of the records that the help lists.",
+    ),
+    fault(
+        "field_missing",
+        "A field of the output gets no value and has no default.",
+        "Add it under `set`, or give it a default in the schema.",
+    ),
+    fault(
+        "may_be_null",
+        "Something that can be null goes into a field that cannot.",
+        "Test it for null, keep only events where it is not null, or make the field nullable.",
+    ),
+    fault(
+        "wrong_field_type",
+        "A value does not fit the type of its field.",
+        "Convert it, or change the schema.",
+    ),
+    fault(
+        "not_a_condition",
+        "A condition is neither true nor false.",
+        "Compare it with something.",
+    ),
+    fault(
+        "key_type",
+        "The key of an output is neither text nor bytes.",
+        "Write `string(…)`.",
+    ),
+    fault(
+        "expr_syntax",
+        "The expression is not CEL.",
+        "Correct it where the caret points.",
+    ),
+    fault(
+        "expr_limit",
+        "The expression is too long or too deep.",
+        "Split it over several fields.",
+    ),
+    fault(
+        "expr_unsupported",
+        "Something of CEL that this version does not have.",
+        "Write it differently, as the help shows.",
+    ),
+    fault(
+        "unknown_name",
+        "A name that is none of `event`, `out`, `meta`, `vars`.",
+        "Put the scope in front of it.",
+    ),
+    fault(
+        "no_event",
+        "There is no event here.",
+        "Use `meta` or `vars`.",
+    ),
+    fault(
+        "no_out",
+        "There is no `out` yet.",
+        "Move the expression behind a mapping step.",
+    ),
+    fault(
+        "nullable",
+        "Something that can be null is used as if it could not.",
+        "Test it for null first.",
+    ),
+    fault(
+        "before_not_carried",
+        "A column of `event.before` that Debezium fills with zeros and blanks.",
+        "Read key columns only, or set the table's replica identity to full and say so.",
+    ),
+    fault(
+        "type_mismatch",
+        "A value of another type is needed here.",
+        "Convert it.",
+    ),
+    fault(
+        "no_such_function",
+        "A function that does not exist.",
+        "Correct the name; the help names the nearest one.",
+    ),
+    fault(
+        "unknown_symbol",
+        "`event.op` is compared with something that it never is.",
+        "The operations are `c`, `r`, `u`, `d`, `t` and `m`.",
+    ),
+    fault(
+        "bad_constant",
+        "A constant that is never valid, such as `decimal(\"x\")`.",
+        "Correct it.",
+    ),
+    fault(
+        "bad_pattern",
+        "Not a regular expression, or not a constant.",
+        "Correct the pattern.",
+    ),
+    fault(
+        "case_source",
+        "A test case does not say, or says wrongly, from which source its event comes.",
+        "Write `source: TOPIC`.",
+    ),
+    fault(
+        "case_hex",
+        "Not hexadecimal digits in pairs.",
+        "Correct them.",
+    ),
+];
+
+/// Reasons of dead letters. All are of the class `poison`: the record itself can never be delivered as it is.
+pub static REASONS: &[ReasonCode] = &[
+    reason(
+        "bad_frame",
+        "Key or value is not in the Confluent wire format: no zero byte, or shorter than five bytes; an empty value is not a tombstone.",
+        "Find the producer: it writes without the registry's serializer.",
+    ),
+    reason(
+        "unknown_schema",
+        "The registry does not know the schema id in the frame, even after a while.",
+        "Restore the schema in the registry; or the producer uses another registry.",
+    ),
+    reason(
+        "wrong_schema",
+        "The schema id is that of a record with another name than the checked one.",
+        "Something else is written to this topic; for flattened events write `envelope: none`.",
+    ),
+    reason(
+        "incompatible_schema",
+        "In test cases only: on the road such a schema stops its partition.",
+        "See the pauses below.",
+    ),
+    reason(
+        "truncated",
+        "The datum ends early.",
+        "The producer or something between is broken.",
+    ),
+    reason(
+        "trailing_bytes",
+        "The datum goes on behind its end.",
+        "The frame names another schema than the datum was written with.",
+    ),
+    reason("bad_utf8", "Text that is not UTF-8.", "Mend the producer."),
+    reason(
+        "bad_union_index",
+        "A union branch that does not exist.",
+        "The frame names another schema than the datum was written with.",
+    ),
+    reason(
+        "bad_enum_index",
+        "An enum symbol that does not exist.",
+        "The frame names another schema than the datum was written with.",
+    ),
+    reason(
+        "bad_varint",
+        "A number of more bytes than a number has.",
+        "The frame names another schema than the datum was written with.",
+    ),
+    reason(
+        "bad_length",
+        "A length that is negative or beyond the datum.",
+        "The frame names another schema than the datum was written with.",
+    ),
+    reason(
+        "bad_boolean",
+        "A boolean that is neither 0 nor 1.",
+        "The frame names another schema than the datum was written with.",
+    ),
+    reason(
+        "avro_limit",
+        "Deeper or larger than a datum may be here.",
+        "Look at the record; a hostile or broken producer.",
+    ),
+    reason(
+        "invalid_default",
+        "A default of the schema does not fit its type.",
+        "Mend the schema.",
+    ),
+    reason(
+        "null_key",
+        "The key is null, the topology says that it is Avro.",
+        "Mend the producer, or write `key: bytes`.",
+    ),
+    reason(
+        "unknown_op",
+        "`event.op` is none of Debezium's.",
+        "Look at the connector.",
+    ),
+    reason(
+        "bad_envelope",
+        "`before` or `after` is null, or not null, against what `op` says.",
+        "Look at the connector and its transformations.",
+    ),
+    rule(
+        "unavailable_value",
+        "A column that is read or copied arrived as Debezium's placeholder for an unchanged large value.",
+        "Set the replica identity to full, do not read the column, or choose another `unavailable`.",
+    ),
+    rule(
+        "rule",
+        "A `require` of the topology does not hold.",
+        "Mend the data, or the rule.",
+    ),
+    rule(
+        "unmatched",
+        "No route takes the event, and `unmatched: dead_letter`.",
+        "Add a route.",
+    ),
+    rule(
+        "truncate",
+        "A TRUNCATE of the table, and `truncate: dead_letter`.",
+        "Empty the outputs by hand if you must; or choose `drop` or `pass`.",
+    ),
+    rule(
+        "message",
+        "A logical decoding message, and `messages: dead_letter`.",
+        "Choose `drop` or `pass`.",
+    ),
+    rule(
+        "heartbeat",
+        "A heartbeat, and `heartbeats: dead_letter`.",
+        "Choose `drop`.",
+    ),
+    rule(
+        "schema_change",
+        "A schema change event, and `schema_changes: dead_letter`.",
+        "Choose `drop`.",
+    ),
+    rule(
+        "transaction",
+        "A transaction boundary, and `transactions: dead_letter`.",
+        "Choose `drop`.",
+    ),
+    reason(
+        "topic_not_allowed",
+        "The topic that the template comes out as is not listed under `topics`.",
+        "Add it to the list, or mend the data.",
+    ),
+    reason(
+        "output_too_large",
+        "The output is larger than its topic takes.",
+        "Raise the topic's `max.message.bytes`, or send less with `except`.",
+    ),
+    reason(
+        "unrepresentable",
+        "A value has no exact counterpart in the field's type: digits would be lost, or an enum has no such symbol.",
+        "Widen the field's type, or convert under `set`.",
+    ),
+    reason(
+        "unexpected_null",
+        "A null where the topology was told that none can be.",
+        "Look at the record; report it if the schema forbids the null.",
+    ),
+    reason(
+        "decimal_overflow",
+        "A decimal of more digits than fit.",
+        "Widen the field's precision, or mend the data.",
+    ),
+    reason(
+        "int_overflow",
+        "An integer beyond its range.",
+        "Use a wider type, or mend the data.",
+    ),
+    reason(
+        "division_by_zero",
+        "A division or a remainder by zero.",
+        "Guard it: `x != 0 ? a / x : …`.",
+    ),
+    reason(
+        "bad_number",
+        "A text is not a number.",
+        "Mend the data, or guard with `matches`.",
+    ),
+    reason(
+        "bad_bool",
+        "A text is neither true nor false.",
+        "Mend the data.",
+    ),
+    reason("bad_timestamp", "A text is not a time.", "Mend the data."),
+    reason(
+        "bad_duration",
+        "A text is not a duration.",
+        "Mend the data.",
+    ),
+    reason(
+        "bad_timezone",
+        "A text is not a time zone.",
+        "Mend the data.",
+    ),
+    reason(
+        "time_range",
+        "A time outside of the years 1 to 9999.",
+        "Mend the data.",
+    ),
+    reason(
+        "missing_timestamp",
+        "The record has no time of Kafka.",
+        "Do not read `meta.timestamp`, or mend the producer.",
+    ),
+    reason(
+        "missing_key",
+        "A map does not have the key.",
+        "Guard it: `\"k\" in m`.",
+    ),
+    reason(
+        "duplicate_key",
+        "A map literal gets the same key twice.",
+        "Mend the expression.",
+    ),
+    reason(
+        "index_out_of_range",
+        "An index beyond a list or a text.",
+        "Guard it with `size`.",
+    ),
+    reason(
+        "no_such_overload",
+        "Values whose types are only known at run time do not go together.",
+        "Convert them.",
+    ),
+    reason(
+        "expression_limit",
+        "An evaluation builds or repeats more than is allowed.",
+        "Look at the record; simplify the expression.",
+    ),
+    reason(
+        "wrong_type",
+        "A condition, a key or a text came out as another type, which only `dyn` can.",
+        "Convert it.",
+    ),
+];
+
+/// Reasons of pauses, as `/status` and `lockgate_paused` show them.
+pub static PAUSES: &[PauseCode] = &[
+    pause(
+        "partition_limit",
+        "As many records or bytes of the partition are in flight as may be; ends at half.",
+        "Nothing; if it lasts, the sink is slow.",
+    ),
+    pause(
+        "process_limit",
+        "As many records or bytes of the process are in flight as may be; ends at half.",
+        "Nothing; if it lasts, start more workers or look at the sink.",
+    ),
+    pause(
+        "schema",
+        "A schema id has not been seen before and the registry has not answered; tried again with back-off.",
+        "If it lasts: is the registry up, are its URL and credentials right?",
+    ),
+    pause(
+        "sink",
+        "The sink does not take records: the broker or a topic is gone, an ACL is missing; tried again with back-off.",
+        "The log names the topic and the operation; mend it and it goes on by itself.",
+    ),
+    pause(
+        "poison",
+        "More than the allowed share of a source or route is judged poison; it stops instead of emptying the stream into the dead letters.",
+        "Look at the dead letters, mend the cause, restart; or raise `limits.poison_share`.",
+    ),
+    pause(
+        "incompatible_schema",
+        "A writer schema of the checked name that cannot be read as the checked one.",
+        "Update the topology's schema, or take the producer's change back; then restart.",
+    ),
+    pause(
+        "drain",
+        "The partition is being handed over, or the process ends.",
+        "Nothing.",
+    ),
+];
