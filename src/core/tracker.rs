@@ -51,7 +51,7 @@ enum State {
     Done(Disposition),
 }
 
-/// A record came again, or out of order: below the lowest offset that may follow. It is dropped and counted.
+/// A record came again, or out of order: below the lowest offset that may follow. It is dropped, and was not consumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("offset {offset} came again: the next one expected is {expected} or above")]
 pub struct OutOfOrder {
@@ -326,8 +326,8 @@ impl<T> Tracker<T> {
         popped
     }
 
-    /// Hands back the records that were not processed, newest first: a lane that drains begins nothing new. Returns
-    /// how many. The frontier stays before them.
+    /// Hands back the records that were not processed, newest first: a lane that drains begins nothing new, after a
+    /// rewind neither. Returns how many. The frontier stays before them.
     pub fn release_unprocessed(&mut self, mut with: impl FnMut(i64, T)) -> u64 {
         let mut released = 0;
         while self.slots.len() > self.cursor {

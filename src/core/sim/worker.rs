@@ -22,8 +22,8 @@ pub const LIMITS: FlowLimits = FlowLimits {
         bytes: 1_200,
     },
     process: Amount {
-        records: 36,
-        bytes: 3_600,
+        records: 20,
+        bytes: 2_000,
     },
 };
 pub const CONFIG: MemberConfig = MemberConfig {
@@ -238,7 +238,12 @@ impl Worker {
             hold(is_ours, "I-7", || format!("{turn:?}: not assigned"))?;
             match turn {
                 Turn::Pause(tp) => {
-                    cx.cover.hit("flow.pause");
+                    let is_share = self.flow.reasons(*tp).contains(Reason::Process);
+                    cx.cover.hit(if is_share {
+                        "flow.pause_share"
+                    } else {
+                        "flow.pause"
+                    });
                     self.client.paused.insert(*tp);
                 }
                 Turn::Resume(tp) => {
@@ -406,7 +411,7 @@ impl Worker {
     /// Invariant I-7: bounded, and paused exactly if there is a reason.
     fn check_flow(&self) -> Held {
         let total = self.flow.total();
-        let slack = POLL_MAX * (1 + self.client.assigned.len() as u64) + 2;
+        let slack = POLL_MAX * self.client.assigned.len() as u64;
         hold(
             total.records <= LIMITS.process.records + slack,
             "I-7",

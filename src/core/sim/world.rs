@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::broker::{Broker, Group};
 use super::rng::Rng;
 use super::truth::Truth;
-use super::worker::{Cx, Worker};
+use super::worker::{Callback, Cx, Worker};
 use super::{Cover, Held, Mutant, hold};
 use crate::core::member::Event;
 use crate::core::{Millis, Tp};
@@ -145,7 +145,8 @@ impl<'a> World<'a> {
     }
 
     fn step(&mut self) -> Held {
-        self.now = self.now.after(Millis(self.rng.below(120) as u64));
+        let pace = if self.is_calm { 500 } else { 120 };
+        self.now = self.now.after(Millis(self.rng.below(pace) as u64));
         if self.rng.per_mille(4) {
             self.now = self.now.after(Millis(self.rng.below(8_000) as u64));
         }
@@ -341,6 +342,17 @@ impl<'a> World<'a> {
 
     /// The session of a living worker times out: it goes on until its next heartbeat tells it.
     fn kick(&mut self, index: usize) {
+        // Half of them while something drains, where there is more to go wrong.
+        let is_draining = |worker: &Option<Worker>| {
+            let callback = worker
+                .as_ref()
+                .and_then(|worker| worker.client.callback.as_ref());
+            matches!(callback, Some(Callback::Revoke(_)))
+        };
+        let draining = self.workers.iter().position(is_draining);
+        let index = draining
+            .filter(|_| self.rng.per_mille(500))
+            .unwrap_or(index);
         let Some(worker) = &self.workers[index] else {
             return;
         };
