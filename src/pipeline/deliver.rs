@@ -12,10 +12,15 @@ use crate::sink::kafka::KafkaSink;
 use crate::topology::plan::Plan;
 
 /// Name of the provenance header: `topic/partition/offset` of the source record.
-pub(super) const SOURCE_HEADER: &[u8] = b"lockgate.source";
+pub(crate) const SOURCE_HEADER: &[u8] = b"lockgate.source";
 
 /// Headers of W3C trace context and baggage, which pass through.
 const TRACE_HEADERS: [&[u8]; 3] = [b"traceparent", b"tracestate", b"baggage"];
+
+/// Whether a header passes through to outputs.
+pub(crate) fn passes(name: &[u8], correlation: Option<&[u8]>) -> bool {
+    TRACE_HEADERS.contains(&name) || correlation == Some(name)
+}
 
 /// One delivery on its way into a producer's queue.
 #[derive(Debug, Clone, Copy)]
@@ -91,11 +96,6 @@ impl Deliveries {
         self.next = 0;
     }
 
-    /// Whether a header passes through to outputs.
-    pub fn passes(name: &[u8], correlation: Option<&[u8]>) -> bool {
-        TRACE_HEADERS.contains(&name) || correlation == Some(name)
-    }
-
     /// Enqueues as much as the queues take. Deliveries of lanes that were rewound or closed meanwhile are left out.
     pub fn flush(&mut self, cx: &mut Flush<'_>) -> Flushed {
         if self.order.is_empty() && !self.pending.is_empty() {
@@ -167,7 +167,7 @@ impl Deliveries {
                 }
                 if delivery.has_passing {
                     for (name, value) in record.headers() {
-                        if Self::passes(name, cx.correlation) {
+                        if passes(name, cx.correlation) {
                             headers.push(name, value);
                         }
                     }

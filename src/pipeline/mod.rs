@@ -27,6 +27,7 @@ mod watcher;
 mod worker;
 
 pub use consume::Ended;
+pub(crate) use deliver::{SOURCE_HEADER, passes};
 pub use worker::{Shared, Worker};
 
 use process::{Input, Poison};

@@ -1,6 +1,6 @@
 //! From a record to its deliveries: the programs that its schemas need, its verdict, and for each output whether its topic takes it.
 
-use super::deliver::{Deliveries, Payload, Pending};
+use super::deliver::{Deliveries, Payload, Pending, passes};
 use super::lane::{Condemned, Held, Lane};
 use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict};
 use super::programs::{Needs, Place, Programs};
@@ -69,7 +69,7 @@ impl Opening<'_> {
         let mut heap = Vec::new();
         let (mut count, mut has_passing) = (0, false);
         for header in record.headers() {
-            has_passing |= Deliveries::passes(header.0, self.correlation);
+            has_passing |= passes(header.0, self.correlation);
             if count < HEADERS_INLINE {
                 inline[count] = header;
             } else {
@@ -316,7 +316,7 @@ impl Opening<'_> {
         let passing = input
             .headers
             .iter()
-            .filter(|(name, _)| Deliveries::passes(name, self.correlation));
+            .filter(|(name, _)| passes(name, self.correlation));
         let passing = passing.map(|(name, value)| name.len() + length(*value) + 10);
         key + value
             + set.sum::<usize>()

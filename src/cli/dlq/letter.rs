@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use crate::cli::decode;
 use crate::kafka::RawRecord;
+use crate::sink::dead_letter;
 
 /// What all our headers of dead letters begin with.
-pub const PREFIX: &[u8] = b"lockgate.dlq.";
+pub const PREFIX: &[u8] = dead_letter::PREFIX.as_bytes();
 /// The header of a marker: the offset of the dead letter that was redriven, in the marker's own partition.
 pub const REDRIVEN: &[u8] = b"lockgate.dlq.redriven";
 

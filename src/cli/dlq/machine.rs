@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::letter::{Letter, PREFIX};
 use super::outbox::Parcel;
 use crate::cli::decode::Decoder;
-use crate::config::RegistryConfig;
+use crate::config::Config;
 use crate::kafka::RawRecord;
 use crate::pipeline::process::{Input, Outputs, Poison, Processor, Verdict};
 use crate::registry::Client;
@@ -35,18 +35,20 @@ pub struct Machine {
     values: HashMap<(u16, u32), Result<ValueProgram, Refusal>>,
     keys: HashMap<(u16, u32), Result<KeyProgram, Refusal>>,
     outputs: Outputs,
+    /// Name of the header that is passed on.
+    correlation: String,
 }
 
 impl Machine {
     /// Prepares a plan; looks its output schemas up in the registry.
     pub fn new(
         plan: Arc<Plan>,
-        registry: &RegistryConfig,
+        config: &Config,
         runtime: &tokio::runtime::Handle,
     ) -> anyhow::Result<Machine> {
         let mut ids = Vec::with_capacity(plan.schemas.len());
         if !plan.schemas.is_empty() {
-            let client = Client::new(registry)?;
+            let client = Client::new(&config.registry)?;
             for output in &plan.schemas {
                 let id = runtime.block_on(client.output_id(&output.subject, &output.schema));
                 ids.push(id.with_context(|| {
@@ -60,6 +62,7 @@ impl Machine {
             values: HashMap::new(),
             keys: HashMap::new(),
             outputs: Outputs::default(),
+            correlation: config.correlation_header.clone(),
         })
     }
 
@@ -206,7 +209,7 @@ impl Machine {
             .list
             .iter()
             .filter(|output| is_wanted(Some(output.route)))
-            .map(|output| Parcel::pack(&self.plan, &self.outputs, output, input))
+            .map(|output| Parcel::pack(&self.plan, &self.outputs, output, input, &self.correlation))
             .collect();
         match (parcels.is_empty(), wanted) {
             (true, Some(route)) => {

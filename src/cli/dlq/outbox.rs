@@ -12,15 +12,12 @@ use crate::kafka::admin::Admin;
 use crate::kafka::classify::{self, Class};
 use crate::kafka::{EnqueueError, Header, KafkaError, Producer, Report, TopicHandle};
 use crate::pipeline::process::{Input, Output, Outputs};
+use crate::pipeline::{SOURCE_HEADER, passes};
 use crate::topology::Plan;
 use crate::topology::plan::OutputTopic;
 
 /// How long outputs may go without a report before the command gives up.
 const STALL: Duration = Duration::from_secs(60);
-/// Where an output came from, as the worker writes it.
-const SOURCE: &[u8] = b"lockgate.source";
-/// Headers of traces, which pass through.
-const PASSING: [&[u8]; 3] = [b"traceparent", b"tracestate", b"baggage"];
 
 type OwnedHeader = (Vec<u8>, Option<Vec<u8>>);
 
@@ -35,21 +32,30 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// Copies an output, with the headers that the worker gives it.
-    pub fn pack(plan: &Plan, outputs: &Outputs, output: &Output, input: &Input<'_>) -> Parcel {
+    /// Copies an output, with the headers that the worker gives it. `correlation` is the header that is passed on besides those of traces.
+    pub fn pack(
+        plan: &Plan,
+        outputs: &Outputs,
+        output: &Output,
+        input: &Input<'_>,
+        correlation: &str,
+    ) -> Parcel {
         let source = &plan.sources[usize::from(input.source)].topic;
         let position = format!("{source}/{}/{}", input.partition, input.offset);
-        let mut headers: Vec<OwnedHeader> = vec![(SOURCE.to_vec(), Some(position.into_bytes()))];
-        for (name, value) in input.headers {
-            if PASSING.contains(name) {
-                headers.push((name.to_vec(), value.map(<[u8]>::to_vec)));
-            }
-        }
+        let mut headers: Vec<OwnedHeader> =
+            vec![(SOURCE_HEADER.to_vec(), Some(position.into_bytes()))];
         let names = &plan.routes[usize::from(output.route)].headers;
         let (first, end) = output.headers;
         for header in &outputs.headers[first as usize..end as usize] {
             let name = names[usize::from(header.name)].clone().into_bytes();
-            headers.push((name, outputs.part(header.value, None).map(<[u8]>::to_vec)));
+            let value = outputs.part(header.value, input.value);
+            headers.push((name, value.map(<[u8]>::to_vec)));
+        }
+        let correlation = (!correlation.is_empty()).then_some(correlation.as_bytes());
+        for (name, value) in input.headers {
+            if passes(name, correlation) {
+                headers.push((name.to_vec(), value.map(<[u8]>::to_vec)));
+            }
         }
         let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
         Parcel {

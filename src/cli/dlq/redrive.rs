@@ -124,7 +124,7 @@ pub fn run(
     let decoder = Decoder::new(&config.registry, runtime)?;
     let mut machines = Vec::with_capacity(plans.len());
     for plan in plans {
-        machines.push(Machine::new(plan, &config.registry, runtime)?);
+        machines.push(Machine::new(plan, config, runtime)?);
     }
     let Some(mut pile) = super::open(config, &dead.connection, &dead.topic, stop)? else {
         return Ok(Exit::Done);
