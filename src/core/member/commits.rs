@@ -1,5 +1,6 @@
 //! What is committed, when, and again.
 use super::{Action, Batch, CommitEntry, Member, Positions, State, doubled};
+use crate::core::start::StartFault;
 use crate::core::{Millis, Tp};
 
 /// The longest wait after a commit that failed.
@@ -45,12 +46,16 @@ impl Member {
     pub(super) fn commit_answer(&mut self, now: Millis, batch: Batch, results: &[(Tp, bool)]) {
         if let Some(topics) = self.bootstraps.remove(&batch) {
             // Read again in any case: a commit that failed may have been applied all the same.
+            let is_good = !results.is_empty() && results.iter().all(|(_, is_good)| *is_good);
             for (tp, state) in &mut self.partitions {
                 if let State::Resolving(resolving) = state
                     && topics.contains(&tp.topic)
                     && resolving.asked.is_none()
                 {
-                    resolving.ask_at = now;
+                    match is_good {
+                        true => resolving.ask_at = now,
+                        false => resolving.try_later(now, StartFault::Waiting),
+                    }
                 }
             }
             return;

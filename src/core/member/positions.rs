@@ -58,12 +58,9 @@ impl Member {
                 && topics.contains(&tp.topic)
             {
                 // Asked again when the commit is answered.
-                let (ask_at, fault) = (Millis(u64::MAX), Some(StartFault::Waiting));
-                *resolving = Resolving {
-                    ask_at,
-                    fault,
-                    ..Resolving::default()
-                };
+                resolving.asked = None;
+                resolving.ask_at = Millis(u64::MAX);
+                resolving.fault = Some(StartFault::Waiting);
             }
         }
         self.bootstraps.insert(batch, topics);
@@ -131,7 +128,7 @@ impl Member {
 }
 
 impl Resolving {
-    fn try_later(&mut self, now: Millis, fault: StartFault) {
+    pub(super) fn try_later(&mut self, now: Millis, fault: StartFault) {
         self.asked = None;
         self.ask_at = now.after(doubled(start::RETRY_MIN, self.attempts, start::RETRY_MAX));
         self.attempts = self.attempts.saturating_add(1);

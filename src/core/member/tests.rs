@@ -451,8 +451,13 @@ fn the_first_start_is_committed_once_and_then_read_again() {
         [],
         "nothing is asked before the answer"
     );
-    // Whether it was applied is not known when it failed, so the answer does not matter.
-    let asked = request(&stage.answer(batch, &[], false));
+    // Whether it was applied is not known when it failed: read again, with growing patience.
+    assert_eq!(stage.answer(batch, &[], false), []);
+    let asked = request(&stage.after(250));
+    let (batch, _) = commit(&empty_group(&mut stage, asked, &[A]));
+    stage.answer(batch, &[A, B], false);
+    assert_eq!(stage.after(499), []);
+    let asked = request(&stage.after(1));
     let (batch, _) = commit(&empty_group(&mut stage, asked, &[A]));
     let asked = request(&stage.answer(batch, &[A, B], true));
     assert_eq!(stage.positions(asked, &[A], 0).len(), 2);
