@@ -2,6 +2,7 @@ mod cli;
 mod codec;
 mod deploy;
 mod docs;
+mod expr;
 mod kafka;
 mod operator;
 mod records;

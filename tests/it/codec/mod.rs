@@ -1,6 +1,6 @@
 //! The codec against data and decoders that are not ours.
 
-mod allocations;
+pub(crate) mod allocations;
 mod emit;
 mod hostile;
 mod oracle;
@@ -15,7 +15,7 @@ use lockgate::codec::Want;
 use lockgate::schema::{Kind, NodeId, Schema};
 
 /// A schema from JSON.
-fn schema(json: impl ToString) -> Arc<Schema> {
+pub(crate) fn schema(json: impl ToString) -> Arc<Schema> {
     Arc::new(
         Schema::parse(&json.to_string()).unwrap_or_else(|e| panic!("{e}: {}", json.to_string())),
     )
@@ -58,7 +58,7 @@ fn places(schema: &Schema) -> Vec<(Want, Vec<String>, NodeId)> {
 }
 
 /// Bytes from hexadecimal digits.
-fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len() / 2)
         .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).expect("hexadecimal"))
         .collect()
