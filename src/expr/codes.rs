@@ -114,6 +114,7 @@ mod tests {
             include_str!("operators.rs"),
             include_str!("parse.rs"),
             include_str!("path.rs"),
+            include_str!("read.rs"),
             include_str!("template.rs"),
         ];
         let all = sources

@@ -22,6 +22,7 @@ mod node;
 mod operators;
 mod parse;
 mod path;
+mod read;
 mod template;
 mod time;
 mod types;

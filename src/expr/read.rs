@@ -1,0 +1,109 @@
+//! From slots to values: what a schema's physical values mean.
+
+use bumpalo::collections::Vec as BumpVec;
+
+use super::eval::{Result, decimal_fault, mismatch};
+use super::value::get;
+use super::{Cx, Datum, EvalFault, Source, View, time};
+use crate::codec::decimal::DecimalFault;
+use crate::codec::{Decimal, Val};
+
+/// The scanned value or key.
+pub(super) fn datum<'c, 'a>(cx: &'c Cx<'a>, source: Source) -> Option<&'c Datum<'a>> {
+    match source {
+        Source::Value => cx.value.as_ref(),
+        Source::Key => cx.key.as_ref(),
+    }
+}
+
+/// The value of a slot; null without a datum.
+pub(super) fn read<'a>(cx: &Cx<'a>, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
+    let Some(datum) = datum(cx, source) else {
+        return Ok(Val::Null);
+    };
+    if view.is_built() {
+        let built = datum
+            .scan
+            .materialise(datum.slots, slot, datum.bytes, cx.bump);
+        apply(
+            view,
+            built.map_err(|fault| EvalFault::new(fault.reason, fault.message))?,
+            cx,
+        )
+    } else {
+        apply(view, datum.scan.get(datum.slots, slot, datum.bytes), cx)
+    }
+}
+
+/// Turns a physical value into one of its type.
+pub(super) fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a>> {
+    let out_of_range = || EvalFault::new("time_range", "a time is outside of the years 1 to 9999");
+    Ok(match (view, val) {
+        (View::Plain | View::Record, val) | (_, val @ Val::Null) => val,
+        (View::Timestamp(per_second), Val::Int(v)) => {
+            let (seconds, nanos) = time::timestamp_of(v, *per_second).ok_or_else(out_of_range)?;
+            Val::Timestamp(seconds, nanos)
+        }
+        (View::ZonedTimestamp, Val::Str(text)) => {
+            let (seconds, nanos) = time::parse_timestamp(text).ok_or_else(|| {
+                EvalFault::new("bad_timestamp", "a text is not a timestamp of RFC 3339")
+            })?;
+            Val::Timestamp(seconds, nanos)
+        }
+        (View::Time(per_second) | View::Interval(per_second), Val::Int(v)) => {
+            let (seconds, nanos) = time::duration_of(v, *per_second).ok_or_else(out_of_range)?;
+            Val::Duration(seconds, nanos)
+        }
+        (View::Decimal(scale), Val::Bytes(bytes)) => Val::Decimal(
+            cx.bump
+                .alloc(Decimal::from_be_bytes(bytes, *scale).map_err(decimal_fault)?),
+        ),
+        (View::Decimal(_) | View::VariableDecimal, val @ Val::Decimal(_)) => val,
+        (View::VariableDecimal, Val::Map(fields)) => {
+            match (
+                get(fields, Val::Str("scale")),
+                get(fields, Val::Str("value")),
+            ) {
+                (Some(Val::Int(scale)), Some(Val::Bytes(bytes))) => {
+                    let decimal = variable_decimal(scale, bytes).map_err(decimal_fault)?;
+                    Val::Decimal(cx.bump.alloc(decimal))
+                }
+                _ => return Err(mismatch(&[Val::Map(fields)])),
+            }
+        }
+        (View::List(item), val @ Val::List(items)) => {
+            if item.is_physical() {
+                return Ok(val);
+            }
+            let mut list = BumpVec::with_capacity_in(items.len(), cx.bump);
+            for one in items {
+                list.push(apply(item, *one, cx)?);
+            }
+            Val::List(list.into_bump_slice())
+        }
+        (View::Map(item), val @ Val::Map(items)) => {
+            if item.is_physical() {
+                return Ok(val);
+            }
+            let mut map = BumpVec::with_capacity_in(items.len(), cx.bump);
+            for (key, one) in items {
+                map.push((*key, apply(item, *one, cx)?));
+            }
+            Val::Map(map.into_bump_slice())
+        }
+        (_, other) => return Err(mismatch(&[other])),
+    })
+}
+
+/// A negative scale means zeros before the point.
+fn variable_decimal(scale: i64, bytes: &[u8]) -> std::result::Result<Decimal, DecimalFault> {
+    if let Ok(scale) = u32::try_from(scale) {
+        return Decimal::from_be_bytes(bytes, scale);
+    }
+    let zeros = scale
+        .checked_neg()
+        .and_then(|zeros| u32::try_from(zeros).ok())
+        .ok_or(DecimalFault::Overflow)?;
+    let shifted = Decimal::from_be_bytes(bytes, 0)?.rescale(zeros)?;
+    Ok(Decimal::new(shifted.unscaled, 0))
+}
