@@ -174,6 +174,9 @@ impl Checker<'_> {
 
     /// The reasons for which a physical value may not be a value of its type.
     pub fn view_can_fail(&mut self, view: &View) {
+        if view.is_built() {
+            self.can_fail.insert("avro_limit");
+        }
         match view {
             View::Plain | View::Record => {}
             View::Timestamp(_) | View::Time(_) | View::Interval(_) => {

@@ -96,7 +96,7 @@ pub const REASONS: &[Code] = &[
     ),
     (
         "unexpected_null",
-        "a value is null where the envelope promises one",
+        "a value is null where one is needed: the record breaks what its envelope promises",
     ),
 ];
 

@@ -380,7 +380,7 @@ fn what_can_fail_is_listed() {
     );
     assert_eq!(
         reasons("event.after.tags[0] == 'a'"),
-        ["index_out_of_range"]
+        ["avro_limit", "index_out_of_range"]
     );
 }
 
