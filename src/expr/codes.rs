@@ -95,6 +95,10 @@ pub const REASONS: &[Code] = &[
         "an evaluation took too many steps or built too many bytes",
     ),
     (
+        "avro_limit",
+        "a list, map or record of the record is too large or too deep to be built",
+    ),
+    (
         "unexpected_null",
         "a value is null where one is needed: the record breaks what its envelope promises",
     ),
