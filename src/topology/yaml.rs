@@ -544,12 +544,10 @@ fn count(node: &Node) -> usize {
 mod tests {
     use super::*;
 
-    fn read(
-        text: &str,
-    ) -> (
-        Option<Node>,
-        Vec<(&'static str, usize, usize, Option<String>)>,
-    ) {
+    /// Code, line, column, help.
+    type Found = (&'static str, usize, usize, Option<String>);
+
+    fn read(text: &str) -> (Option<Node>, Vec<Found>) {
         let source = Arc::new(Source::new("t.yaml", text));
         let mut faults = Faults::default();
         let node = parse(&source, &mut faults);

@@ -33,6 +33,7 @@ impl Compiler<'_> {
         scope.facts = scope.facts.without("out.");
         let Some(mapped) = mapped else {
             scope.env.out = self.assumed(map, scope);
+            scope.out_broken = scope.env.out.is_none();
             return None;
         };
         scope.regs += mapped.values.len() as u16;
@@ -171,6 +172,9 @@ impl Compiler<'_> {
             "this".to_owned()
         };
         if compiled.ty.is_nullable() && !nullable && !matches!(compiled.ty, Type::Dyn) {
+            if scope.facts_broken {
+                return None;
+            }
             let message = format!("{what} can be null, and the field `{name}` cannot");
             let help = if copied {
                 format!(
@@ -232,6 +236,9 @@ impl Compiler<'_> {
     /// The names of the fields of a `from`.
     fn from(&mut self, from: &Text, scope: &mut Scope) -> Option<Vec<String>> {
         if from.value == "out" {
+            if scope.out_broken {
+                return None;
+            }
             let Some(out) = &scope.env.out else {
                 let help =
                     "write `event.after` or `event`; `out` exists behind a mapping step".to_owned();
@@ -272,6 +279,9 @@ impl Compiler<'_> {
             prefix = format!("{prefix}.{name}");
             at = field.ty;
             if event.strip_null(at).1 && !scope.facts.is_non_null(&prefix) {
+                if scope.facts_broken {
+                    return None;
+                }
                 let message = format!("`{prefix}` can be null here");
                 let help = match prefix.as_str() {
                     "event.after" => {
@@ -312,7 +322,7 @@ impl Compiler<'_> {
         match crate::expr::compile(&path, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(compiled) => Some(compiled),
             Err(faults) => {
-                for fault in faults {
+                for fault in scope.own(faults) {
                     let help = format!("set `{name}` under `set`, or list it under `except`");
                     self.error(fault.code, &from.span, fault.message, help);
                 }
@@ -361,6 +371,9 @@ impl Compiler<'_> {
     fn assumed(&mut self, map: &MapSpec, scope: &Scope) -> Option<Vec<OutField>> {
         let known = self.schema(&map.schema)?;
         let fields = known.schema.fields(known.schema.root);
+        if fields.is_empty() {
+            return None;
+        }
         let out = fields.iter().enumerate().map(|(index, field)| OutField {
             name: field.name.to_string(),
             ty: Type::of(&known.schema, field.ty),

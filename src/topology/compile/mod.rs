@@ -111,9 +111,10 @@ impl Compiler<'_> {
         self.routing();
         self.count_routes();
         let mut code = Vec::new();
-        for (index, source) in sources.iter().enumerate() {
-            code.push(self.source_code(index, source, &routes)?);
+        for source in &sources {
+            code.push(self.source_code(source, &routes));
         }
+        let code = code.into_iter().collect::<Option<Vec<_>>>()?;
         let dead_letter = self.topic(dead_letter?);
         Some(Plan {
             id: spec.id.as_ref()?.value.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Compiler, Sourced, word};
 use crate::expr::{
-    self, BeforeColumns, Compiled, Env, EventEnv, Facts, KeyEnv, Template, Type, Wants,
+    self, BeforeColumns, Compiled, Env, EventEnv, ExprFault, Facts, KeyEnv, Template, Type, Wants,
 };
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::topology::code::{
@@ -25,16 +25,31 @@ pub(super) struct Scope {
     pub out: Option<u16>,
     /// Registers in use.
     pub regs: u16,
+    /// A condition before had faults: what it would have proved is unknown.
+    pub facts_broken: bool,
+    /// A mapping before had faults: what `out` is, is unknown.
+    pub out_broken: bool,
     /// Whether placeholders count as null, so that columns which may hold one are computed and not copied.
     pub placeholders_are_null: bool,
     pub emissions: Vec<crate::topology::code::Emission>,
+}
+
+impl Scope {
+    /// The faults that are the expression's own, and not what follows from a fault before it.
+    pub fn own(&self, mut faults: Vec<ExprFault>) -> Vec<ExprFault> {
+        faults.retain(|fault| {
+            let from_facts = self.facts_broken && fault.code == "nullable";
+            let from_out = self.out_broken && fault.code == "no_out";
+            !from_facts && !from_out
+        });
+        faults
+    }
 }
 
 impl Compiler<'_> {
     /// Compiles all steps and routes for a source. `None` after a fault.
     pub(super) fn source_code(
         &mut self,
-        _index: usize,
         source: &Sourced,
         routes: &[Option<RoutePlan>],
     ) -> Option<Arc<SourceCode>> {
@@ -101,6 +116,8 @@ impl Compiler<'_> {
             facts,
             out: None,
             regs: 0,
+            facts_broken: false,
+            out_broken: false,
             placeholders_are_null: plan.unavailable == Unavailable::Null,
             emissions: Vec::new(),
         };
@@ -118,7 +135,13 @@ impl Compiler<'_> {
             };
             match code {
                 Some(code) => steps.push(code),
-                None => whole = false,
+                None => {
+                    whole = false;
+                    match &step.action {
+                        Some(ActionSpec::Map(_)) => {}
+                        _ => scope.facts_broken = true,
+                    }
+                }
             }
         }
         let regs = usize::from(scope.regs);
@@ -173,7 +196,7 @@ impl Compiler<'_> {
         match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(compiled) => Some(compiled),
             Err(faults) => {
-                self.place(text, faults);
+                self.place(text, scope.own(faults));
                 None
             }
         }
@@ -332,7 +355,7 @@ impl Compiler<'_> {
                 Some(template)
             }
             Err(faults) => {
-                self.place(text, faults);
+                self.place(text, scope.own(faults));
                 None
             }
         }
