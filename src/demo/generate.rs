@@ -180,12 +180,10 @@ fn frame(buffer: &mut Vec<u8>, schema_id: u32) {
     buffer.extend_from_slice(&schema_id.to_be_bytes());
 }
 
-/// Where a key lives: FNV-1a. Any stable hash does, because the generator is the topic's only writer.
+/// Where a key lives, as Java's producer, and so Debezium, would have it.
 fn partition_of(key: &[u8]) -> usize {
-    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash >> 32) as usize % SOURCE_PARTITIONS
+    let partition = crate::kafka::partition_for(key, SOURCE_PARTITIONS as i32);
+    usize::try_from(partition).expect("a partition is not negative")
 }
 
 #[cfg(test)]
