@@ -1,6 +1,19 @@
 //! `lockgate demo`: the main job on an embedded broker and registry.
 
-use super::{Exit, Global};
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{Exit, Global, UsageError, signals};
+use crate::demo::run::{self, Options};
+use crate::demo::show::{self, Show};
+use crate::telemetry::logging;
+
+/// Records, unless said otherwise.
+const RECORDS: u64 = 200_000;
+/// Records per second of a demo without end, unless said otherwise: to be looked at, not to heat the room.
+const SERVE_RATE: u64 = 2_000;
 
 /// The words of `lockgate demo`.
 #[derive(clap::Args)]
@@ -8,11 +21,11 @@ use super::{Exit, Global};
     after_help = "Examples:\n  lockgate demo\n  lockgate demo --records 1000000 --json\n  lockgate demo --serve --rate 1000"
 )]
 pub struct Args {
-    /// Source records to write, tombstones and poison included.
-    #[arg(long, default_value_t = 200_000, value_name = "N")]
-    pub records: u64,
-    /// Records per second [default: as fast as it goes].
-    #[arg(long, value_name = "R")]
+    /// Source records to write, tombstones and poison included [default: 200000; with --serve: without end].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: Option<u64>,
+    /// Records per second [default: as fast as it goes; without end: 2000].
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
     /// Seed of the generated events [default: a random one, which is printed].
     #[arg(long, value_name = "S")]
@@ -29,6 +42,72 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("`lockgate demo` is not built yet")
+pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let mut flags = global.set.clone();
+    flags.extend(
+        global
+            .log
+            .iter()
+            .map(|filter| ("log.filter".to_owned(), filter.clone())),
+    );
+    let config = run::config(&flags)?;
+    let limit = config.limits.poison_share;
+    if !(0.0..=limit).contains(&args.poison) {
+        let refused = format!(
+            "--poison {} is refused: a source stops when {limit} of its records or more are judged poison (limits.poison_share), \
+             so that a fault upstream never empties a stream into the dead letters; give a share from 0 to {limit}",
+            args.poison
+        );
+        return Err(UsageError(refused).into());
+    }
+    let is_endless = args.serve && args.records.is_none();
+    let options = Options {
+        records: (!is_endless).then(|| args.records.unwrap_or(RECORDS)),
+        rate: args
+            .rate
+            .or(is_endless.then_some(SERVE_RATE))
+            .map(|rate| rate as f64),
+        seed: args
+            .seed
+            .unwrap_or_else(|| u64::from(rand::random::<u32>())),
+        poison: args.poison,
+        serve: args.serve,
+    };
+    let _log = logging::init(&config.log)?;
+    let runtime = super::runtime()?;
+    let mut progress = Show::new(&options);
+    let outcome = runtime.block_on(async {
+        let stop = signals::listen().context("listening for signals failed")?;
+        progress.say(&introduction(&options));
+        run::run(&options, config, stop, |now| progress.update(now)).await
+    });
+    progress.end();
+    let outcome = outcome?;
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    let mut out = super::stdout();
+    let shown = show::account(&mut out, &options, &outcome).and_then(|()| {
+        if args.json {
+            writeln!(out, "{}", show::json(&outcome))
+        } else {
+            Ok(())
+        }
+    });
+    shown.context("writing the account failed")?;
+    Ok(if outcome.mismatches == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn introduction(options: &Options) -> String {
+    let records = options.records.map_or_else(
+        || "records until Ctrl-C".to_owned(),
+        |records| format!("{records} records"),
+    );
+    format!(
+        "{records}, {} % of them poison, seed {}: embedded broker and registry, shipped topologies",
+        options.poison * 100.0,
+        options.seed
+    )
 }

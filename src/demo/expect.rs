@@ -53,14 +53,31 @@ impl Spoiled {
             Spoiled::BrokenRule => "rule",
         }
     }
+
+    /// What the reason code means, for people.
+    pub fn meaning(reason: &str) -> &'static str {
+        match Self::ALL
+            .into_iter()
+            .find(|spoiled| spoiled.reason() == reason)
+        {
+            Some(Spoiled::BadFrame) => "the value is not in the Confluent wire format",
+            Some(Spoiled::UnknownSchema) => "the registry does not know the value's schema id",
+            Some(Spoiled::Truncated) => "the Avro datum ends early",
+            Some(Spoiled::BrokenRule) => "the quantity breaks a rule that orders.yaml declares",
+            None => "not planted by the generator",
+        }
+    }
 }
 
 impl Expect {
-    /// Of a sound change: deletes are dropped (their tombstones go on), the rest is split as the routes say.
+    /// Of a sound change: deletes are dropped (their tombstones go on), the rest goes where the routes say.
     pub fn change(change: &Change) -> Self {
+        let was_vip = matches!(&change.before, Some(Row::Customer(row)) if row.vip);
         match &change.after {
             None => Expect::Filtered,
-            Some(Row::Customer(row)) if row.vip => Expect::Delivered(&["customers.vip"]),
+            Some(Row::Customer(row)) if row.vip && !was_vip => {
+                Expect::Delivered(&["customers.clean", "customers.vip"])
+            }
             Some(Row::Customer(_)) => Expect::Delivered(&["customers.clean"]),
             Some(Row::Order(row))
                 if row.price_cents * i64::from(row.quantity) >= BIG_FROM_CENTS =>

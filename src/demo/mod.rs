@@ -1,11 +1,22 @@
 //! The main job on an embedded default: an in-process broker and registry, a generator of change events, and the real worker on the
 //! shipped topologies. Every record's end is checked against what the generator knows it must be.
+//!
+//! ```text
+//! shop ─► generate ─► feed ─► broker ─► the worker ─► broker ─► audit
+//!            │                             │ frontier              │
+//!            └── expect ──────────► truth ◄┴──────── what was seen ┘
+//! ```
 
-pub mod audit;
-pub mod broker;
-pub mod encode;
-pub mod expect;
-pub mod feed;
-pub mod generate;
-pub mod shop;
-pub mod truth;
+mod audit;
+mod broker;
+mod embedded;
+mod encode;
+mod expect;
+mod feed;
+mod generate;
+pub mod run;
+mod shop;
+pub mod show;
+mod truth;
+
+pub use run::{Options, Outcome};

@@ -12,7 +12,7 @@ use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry, Te
 
 use super::handles::{LaneMetrics, PoisonMetrics, RegistryMetrics, RouteMetrics};
 use super::ledger::{Account, Ledger, PartitionMetrics, lock};
-use super::status::{Status, StatusBoard, TopologyState};
+use super::status::{PartitionStatus, Status, StatusBoard, TopologyState};
 use super::table::{self, Kind, MetricSpec};
 use super::{logging, process};
 
@@ -154,6 +154,11 @@ impl Metrics {
     /// The account of a topology, over all its partitions and this process's whole life.
     pub fn account(&self, topology: &str) -> Account {
         self.ledger.account(topology)
+    }
+
+    /// The partitions that a topology owns now.
+    pub fn partitions(&self, topology: &str) -> Vec<PartitionStatus> {
+        self.ledger.partitions(topology)
     }
 
     /// Everything that is known, as `/status` answers it.

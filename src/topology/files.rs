@@ -109,6 +109,23 @@ impl Schemas {
         }
     }
 
+    /// Schemas that the program carries in itself: name and text.
+    pub fn embedded<'a>(schemas: impl IntoIterator<Item = (&'a str, &'a str)>) -> Schemas {
+        let folder = PathBuf::from("avro");
+        let parse = |text| {
+            Schema::parse(text)
+                .map(Arc::new)
+                .map_err(|fault| fault.to_string())
+        };
+        Schemas {
+            known: schemas
+                .into_iter()
+                .map(|(name, text)| (folder.join(format!("{name}.avsc")), parse(text)))
+                .collect(),
+            given: Some(folder),
+        }
+    }
+
     /// Where the schemas of a topology file are: as given, else `avro` in its folder or beside its folder.
     pub fn folder(&self, topology: &Path) -> PathBuf {
         if let Some(given) = &self.given {
@@ -144,7 +161,7 @@ impl Schemas {
             return None;
         }
         let path = folder.join(format!("{name}.avsc"));
-        if !path.is_file() {
+        if !self.known.contains_key(&path) && !path.is_file() {
             let message = format!("there is no schema `{name}` in {}", folder.display());
             let stems = stems(&folder);
             let stem = name.strip_suffix(".avsc").unwrap_or(name);

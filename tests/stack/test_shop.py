@@ -148,22 +148,25 @@ def test_the_shipped_orders_are_mapped_right(flowed):
 
 def test_the_shipped_customers_are_mapped_right(flowed):
     sources = by_position(flowed, CUSTOMERS)
-    seen = []
-    for topic, is_vip in (("customers.vip", True), ("customers.clean", False)):
-        for record, _, value in flowed[topic]:
-            position = record.header("lockgate.source")
-            seen.append(position)
-            _, source = sources[position]
-            if value is None:
-                assert source is None
-                continue
-            after, before = source["after"], source["before"]
-            assert value["vip"] is after["vip"] is is_vip
-            assert value["display_name"] == (after["full_name"] or after["email"]) or after["full_name"] == ""
-            assert value["tags"] == after["tags"] and value["address"] == after["address"]
-            assert value["created_at"] == datetime.datetime.fromisoformat(after["created_at"])
-            assert value["email_changed"] is (before is not None and before["email"] != after["email"])
-    assert sorted(seen) == sorted(position for position, (_, value) in sources.items() if value is None or value["op"] != "d")
+    clean = {record.header("lockgate.source"): value for record, _, value in flowed["customers.clean"]}
+    became = set()
+    for position, value in clean.items():
+        _, source = sources[position]
+        if source is None:
+            assert value is None
+            continue
+        after, before = source["after"], source["before"]
+        full_name = after["full_name"]
+        assert value["display_name"] == (after["email"] if full_name is None else full_name)
+        assert value["full_name"] == full_name and value["email"] == after["email"] and value["vip"] is after["vip"]
+        assert value["tags"] == after["tags"] and value["address"] == after["address"]
+        assert value["created_at"] == datetime.datetime.fromisoformat(after["created_at"])
+        assert value["became_vip"] is (after["vip"] and not (before and before["vip"]))
+        became |= {position} if value["became_vip"] else set()
+    assert clean.keys() == {position for position, (_, value) in sources.items() if value is None or value["op"] != "d"}
+    vip = {record.header("lockgate.source"): value for record, _, value in flowed["customers.vip"]}
+    assert vip.keys() == became and became
+    assert all(value == clean[position] for position, value in vip.items())
 
 
 def test_nothing_was_dead_lettered(flowed):
