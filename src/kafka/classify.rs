@@ -25,8 +25,8 @@ pub fn produce(error: KafkaError) -> (Class, &'static str) {
         return (Class::Retry, "kafka_unknown_code");
     };
     match known {
-        code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE => (Class::Record, "record_too_large"),
-        code::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE => (Class::Record, "batch_too_large"),
+        code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+        | code::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE => (Class::Record, "output_too_large"),
         code::RD_KAFKA_RESP_ERR_INVALID_RECORD => (Class::Record, "invalid_record"),
         code::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP => (Class::Record, "invalid_timestamp"),
 
@@ -161,6 +161,22 @@ mod tests {
             .collect();
         // MSG_SIZE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD.
         assert_eq!(blamed, [10, 18, 32, 87]);
+    }
+
+    #[test]
+    fn every_reason_is_explained_to_operators() {
+        use crate::topology::codes;
+        for number in -300..300 {
+            let (class, reason) = produce(KafkaError(number));
+            let of_commit = commit(KafkaError(number)).1;
+            let dead_letter = codes::REASONS.iter().any(|known| known.code == reason);
+            let is_known = |reason| codes::KAFKA.iter().any(|known| known.code == reason);
+            match class {
+                Class::Record => assert!(dead_letter, "{reason}"),
+                _ => assert!(is_known(reason), "{reason}"),
+            }
+            assert!(is_known(of_commit), "{of_commit}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::codes::{FAULTS, PAUSES, REASONS};
+use super::codes::{FAULTS, KAFKA, PAUSES, REASONS};
 use super::keys::{Kind, LATER, OBJECTS, Object};
 
 const TOPOLOGY_INTRO: &str = include_str!("topology_intro.md");
@@ -97,6 +97,19 @@ pub fn errors() -> String {
             pause.code,
             cell(pause.meaning),
             cell(pause.remedy)
+        );
+    }
+    out.push_str(
+        "\n## Kafka's errors\n\nField `reason` of log lines, and of what `lockgate dlq redrive` says. Nothing is dead-lettered for any of them.\n\n\
+         | Reason | Meaning | What to do |\n|---|---|---|\n",
+    );
+    for error in KAFKA {
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} |",
+            error.code,
+            cell(error.meaning),
+            cell(error.remedy)
         );
     }
     out.push_str(

@@ -486,7 +486,7 @@ fn every_record_gets_its_report_also_a_refused_one() {
         (
             10,
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-            (classify::Class::Record, "record_too_large"),
+            (classify::Class::Record, "output_too_large"),
         ),
         (
             11,

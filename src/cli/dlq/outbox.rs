@@ -295,7 +295,7 @@ impl Port {
             };
             return match &error {
                 EnqueueError::TooLarge => Ok(Some(Refused {
-                    reason: "record_too_large",
+                    reason: "output_too_large",
                     message: error.to_string(),
                     is_record: true,
                 })),
