@@ -202,6 +202,8 @@ fn admit(facility: &str, now: Instant) -> Option<u32> {
     (window.lines <= LINES_PER_WINDOW).then_some(suppressed)
 }
 
+const GAPLESS: &[u8] = b"enable.gapless.guarantee is experimental";
+
 unsafe extern "C" fn on_log(
     rk: *const sys::rd_kafka_t,
     level: i32,
@@ -223,6 +225,14 @@ unsafe extern "C" fn on_log(
                 CStr::from_ptr(line),
             )
         };
+        // Said once per producer of a property that we set on purpose (see `sink::kafka`).
+        if line
+            .to_bytes()
+            .windows(GAPLESS.len())
+            .any(|part| part == GAPLESS)
+        {
+            return;
+        }
         let facility = facility.to_string_lossy();
         let Some(suppressed) = admit(&facility, Instant::now()) else {
             return;

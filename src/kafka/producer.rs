@@ -63,6 +63,8 @@ pub struct Report {
     pub error: Option<KafkaError>,
     /// Whether it is in the log all the same.
     pub persisted: Persisted,
+    /// Bytes of its key and value.
+    pub bytes: usize,
     /// The partition written to, or -1.
     pub partition: i32,
     /// The offset in that partition, or a negative number if it is not known.
@@ -443,6 +445,7 @@ unsafe extern "C" fn on_report(
             opaque: (*message)._private as usize as u64,
             error: KafkaError::from_code((&raw const (*message).err).cast::<i32>().read()),
             persisted,
+            bytes: (*message).key_len + (*message).len,
             partition: (*message).partition,
             offset: (*message).offset,
         };

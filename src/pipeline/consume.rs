@@ -82,6 +82,8 @@ struct Link {
     frontier: i64,
     /// Next offset to be polled.
     position: i64,
+    /// The position fell out of the log while the partition was ours: nothing more arrives.
+    is_position_lost: bool,
 }
 
 pub(super) struct ConsumerThread {
@@ -299,10 +301,9 @@ impl ConsumerThread {
                     detail,
                     "the position of this partition is gone: it stands still. Both ends would be a guess; see docs/OPERATIONS.md"
                 );
-                self.parts.status.set_state(TopologyState::Stopped(format!(
-                    "{topic}/{}: position_lost",
-                    at.partition
-                )));
+                if let Some(link) = self.links.get_mut(&at) {
+                    link.is_position_lost = true;
+                }
             }
             kafka::Event::Error {
                 about,
@@ -556,6 +557,7 @@ impl ConsumerThread {
             done: Amount::default(),
             frontier: position,
             position,
+            is_position_lost: false,
         };
         self.links.insert(tp, link);
     }
@@ -652,7 +654,9 @@ impl ConsumerThread {
                     };
                     let reasons = self.flow.reasons(tp);
                     let paused: Vec<&'static str> = reasons.iter().map(Reason::as_str).collect();
-                    if reasons.contains(Reason::IncompatibleSchema) {
+                    if link.is_position_lost {
+                        stops.push(format!("{}: position_lost", at()));
+                    } else if reasons.contains(Reason::IncompatibleSchema) {
                         stops.push(format!("{}: incompatible_schema", at()));
                     } else if let Some(reason) = [Reason::Schema, Reason::Sink]
                         .into_iter()

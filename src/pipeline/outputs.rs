@@ -40,14 +40,18 @@ pub(super) fn output_ids(
                 Err(fault @ OutputFault::Missing(_)) => fault.to_string(),
                 Err(fault @ OutputFault::Refused(_)) => return Err(fault.into()),
             };
-            tracing::warn!(
-                topology = plan.id,
-                subject = output.subject,
-                why,
-                "waiting for an output schema"
-            );
+            let wait = backoff.fail(rand::random()).0.max(100);
+            // A wait may be long: it is told less and less often, while the state says why all the time.
+            if backoff.attempts().is_power_of_two() {
+                tracing::warn!(
+                    topology = plan.id,
+                    subject = output.subject,
+                    why,
+                    "waiting for an output schema"
+                );
+            }
             status.set_state(TopologyState::Waiting(why));
-            let mut left = Duration::from_millis(backoff.fail(rand::random()).0.max(100));
+            let mut left = Duration::from_millis(wait);
             while !left.is_zero() {
                 if is_ended() {
                     return Ok(None);

@@ -3,11 +3,14 @@
 //! A program is compiled where the schema's answer arrives, on the registry's runtime, never on a pipeline thread: only the
 //! lanes that need the schema wait.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::topology::plan::{Ids, Plan, Refusal};
+use crate::schema::Schema;
+use crate::schema::compare::difference;
+use crate::telemetry::Metrics;
+use crate::topology::plan::{Ids, KeyFormat, Plan, Refusal};
 use crate::topology::program::{KeyProgram, ValueProgram};
 
 /// Ids that are remembered as unknown to the registry, at most; the registry's own cache bounds what they cost it.
@@ -15,6 +18,9 @@ const UNKNOWN_MAX: usize = 1024;
 
 /// How long an id that the registry does not know is judged without asking it again.
 const UNKNOWN_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// Differences to the checked schema that are logged.
+const CHANGES_SHOWN_MAX: usize = 10;
 
 /// Which of a record's two schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,8 +143,69 @@ impl Programs {
     }
 }
 
+/// The schema ids that a topology has met: the first sight of each is logged and counted, once for all threads.
+#[derive(Default)]
+pub(super) struct Sightings(Mutex<HashSet<Place>>);
+
+impl Sightings {
+    /// Takes note of an id and what became of it.
+    pub fn note(
+        &self,
+        plan: &Plan,
+        metrics: &Metrics,
+        place: Place,
+        writer: &Schema,
+        known: &Known,
+    ) {
+        if !self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(place)
+        {
+            return;
+        }
+        let source = &plan.sources[usize::from(place.source)];
+        let checked = match (place.side, &source.key) {
+            (Side::Value, _) => Some(&source.value.schema),
+            (Side::Key, KeyFormat::Avro(schema)) => Some(&schema.schema),
+            (Side::Key, _) => None,
+        };
+        let changes = checked
+            .map(|checked| difference(writer, checked))
+            .unwrap_or_default();
+        let change = match known {
+            Known::Refused(refusal) => match &**refusal {
+                Refusal::Wrong(_) => "wrong",
+                Refusal::Incompatible(_) => "incompatible",
+            },
+            _ if changes.is_empty() => "equal",
+            _ => "resolvable",
+        };
+        metrics.schema_seen(&plan.id, &source.topic, change);
+        let shown: Vec<String> = changes
+            .iter()
+            .take(CHANGES_SHOWN_MAX)
+            .map(ToString::to_string)
+            .collect();
+        tracing::info!(
+            topology = plan.id,
+            topic = source.topic,
+            schema_id = place.id,
+            side = match place.side {
+                Side::Key => "key",
+                Side::Value => "value",
+            },
+            change,
+            changes = changes.len(),
+            difference = shown.join("; "),
+            "a schema id is seen for the first time"
+        );
+    }
+}
+
 /// Compiles the program for a schema in its place.
-pub(super) fn compile(plan: &Plan, place: Place, writer: &crate::schema::Schema) -> Known {
+pub(super) fn compile(plan: &Plan, place: Place, writer: &Schema) -> Known {
     let compiled = match place.side {
         Side::Key => plan
             .compile_key(place.source, place.id, writer)

@@ -12,7 +12,7 @@ use super::lane::{Block, Condemned, Held, Lane, LaneLink, held_bytes};
 use super::messages::{Bell, Clock, FromThread, Inlet, PoisonStop, ToThread};
 use super::open::{BEFORE_ROUTES, Judges, Opened, Opening};
 use super::process::{Outputs, Processor};
-use super::programs::{self, Known, Needs, Place, Programs};
+use super::programs::{self, Known, Needs, Place, Programs, Sightings};
 use super::topics::Topics;
 use crate::core::tracker::Acked;
 use crate::core::{DeliveryId, Disposition, Epoch, Lanes, Millis, Tp};
@@ -50,6 +50,7 @@ pub(super) struct Parts {
     pub registry: Cache,
     pub metrics: Arc<Metrics>,
     pub stop: Arc<PoisonStop>,
+    pub sightings: Arc<Sightings>,
     pub clock: Clock,
     pub bell: Bell,
     /// The way to this very thread, for answers about schemas.
@@ -69,6 +70,8 @@ pub(super) struct PipelineThread {
     sink_of: Vec<usize>,
     registry: Cache,
     stop: Arc<PoisonStop>,
+    sightings: Arc<Sightings>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     bell: Bell,
     inlet: Inlet,
@@ -102,6 +105,7 @@ impl PipelineThread {
             registry,
             metrics,
             stop,
+            sightings,
             clock,
             bell,
             inlet,
@@ -126,6 +130,8 @@ impl PipelineThread {
         let judges = Judges::new(&plan, &metrics, parts.poison_share, parts.poison_window);
         let processor = Processor::new(plan.clone(), schema_ids);
         PipelineThread {
+            sightings,
+            metrics,
             topics,
             sinks,
             sink_of,
@@ -365,7 +371,7 @@ impl PipelineThread {
         for report in reports.drain(..) {
             let id = DeliveryId::unpack(report.opaque);
             match report.error {
-                None => self.arrived(id, now, now_ms),
+                None => self.arrived(id, report.bytes, now, now_ms),
                 Some(error) => is_failed |= self.failed(id, error),
             }
         }
@@ -376,7 +382,7 @@ impl PipelineThread {
         true
     }
 
-    fn arrived(&mut self, id: DeliveryId, now: Millis, now_ms: i64) {
+    fn arrived(&mut self, id: DeliveryId, bytes: usize, now: Millis, now_ms: i64) {
         let Some((_, tracker)) = self.lanes.of(id) else {
             return;
         };
@@ -390,7 +396,7 @@ impl PipelineThread {
                 .timestamp_ms()
                 .map(|at| (now_ms - at) as f64 / 1000.0);
             self.lane_metrics
-                .delivered(u16::from(id.delivery()), held.record.size(), seconds, age);
+                .delivered(u16::from(id.delivery()), bytes, seconds, age);
         }
         if tracker.delivered(id) == Acked::Stale {
             tracing::trace!(?id, "a report of an earlier attempt");
@@ -648,9 +654,14 @@ impl PipelineThread {
     /// Asks the registry for a schema; the answer is compiled where it arrives and comes as a message.
     fn ask(&self, place: Place) {
         let (plan, inlet) = (self.plan.clone(), self.inlet.clone());
+        let (sightings, metrics) = (self.sightings.clone(), self.metrics.clone());
         self.registry.request(place.id, move |answer| {
             let known = match answer {
-                Answer::Found(writer) => programs::compile(&plan, place, &writer),
+                Answer::Found(writer) => {
+                    let known = programs::compile(&plan, place, &writer);
+                    sightings.note(&plan, &metrics, place, &writer, &known);
+                    known
+                }
                 Answer::Unusable(why) => Known::Refused(Arc::new(Refusal::Wrong(format!(
                     "schema {}: {why}",
                     place.id

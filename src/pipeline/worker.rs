@@ -10,6 +10,7 @@ use anyhow::Context;
 use super::consume::{self, ConsumerThread, Ended, ToConsumer};
 use super::messages::{Bell, Clock, Inlet, PoisonStop};
 use super::outputs::output_ids;
+use super::programs::Sightings;
 use super::thread::{self, PipelineThread};
 use super::topics::Topics;
 use super::watcher::Watcher;
@@ -169,6 +170,7 @@ fn work(
 
     let clock = Clock::start();
     let poison = Arc::new(PoisonStop::default());
+    let sightings = Arc::new(Sightings::default());
     let (to_consumer, consumer_inbox) = channel();
     let mut source = properties(config, &plan.connection, Role::Consumer { group: &plan.id })?;
     // The end of a partition moves the frontier past offsets that hold no record.
@@ -214,6 +216,7 @@ fn work(
             registry: shared.registry.clone(),
             metrics: shared.metrics.clone(),
             stop: poison.clone(),
+            sightings: sightings.clone(),
             clock,
             bell,
             inlet: inlet.clone(),
