@@ -125,6 +125,10 @@ impl Worker {
             }
             _ => false,
         };
+        if stale {
+            // What time alone does comes first, so that the event itself is seen to do nothing.
+            self.tell(cx, Event::Tick)?;
+        }
         let before = stale.then(|| self.member.standings().collect::<Vec<_>>());
         self.member.handle(cx.now, event, &mut actions);
         if let Some(before) = before {
