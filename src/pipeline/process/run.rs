@@ -1,0 +1,505 @@
+//! The way of one record through a plan, stage by stage, in the order in which it meets them.
+
+use std::sync::LazyLock;
+
+use bumpalo::Bump;
+use memchr::memmem::Finder;
+
+use crate::codec::{Emit, Scan, Slots, Val, frame};
+use crate::expr::{Cx, Datum, EvalFault, Meta, Node, eval};
+use crate::topology::code::{Body, Computed, KeyCode, RouteCode, SourceCode, StepCode, TopicCode};
+use crate::topology::plan::{
+    KeyFormat, Other, OtherOutcome, Plan, SourcePlan, Tombstones, Unavailable, Unmatched,
+};
+use crate::topology::program::{KeyProgram, ValueKind, ValueProgram};
+
+use super::{Builtin, Input, Output, OutputHeader, Outputs, Part, Poison};
+
+/// What Debezium writes in place of a large value that a change did not touch.
+const UNAVAILABLE: &str = "__debezium_unavailable_value";
+
+/// What ends a record on its way.
+pub(super) enum End {
+    Filtered(u16),
+    Poison(Poison),
+}
+
+/// One record on its way through a plan.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) source: &'a SourcePlan,
+    pub(super) code: &'a SourceCode,
+    pub(super) schema_ids: &'a [u32],
+    pub(super) steps: &'a Builtin,
+    pub(super) bump: &'a Bump,
+    pub(super) meta: &'a Meta<'a>,
+    pub(super) input: &'a Input<'a>,
+}
+
+/// The value of an event, scanned, and the programs that write from it.
+#[derive(Clone, Copy)]
+struct Event<'a> {
+    datum: Datum<'a>,
+    emits: &'a [Emit],
+}
+
+impl<'a> Run<'a> {
+    /// The record's way to its outputs, or to what ends it before.
+    pub(super) fn record(
+        &self,
+        key: Option<&'a KeyProgram>,
+        value: Option<&'a ValueProgram>,
+        value_slots: &'a mut Slots,
+        key_slots: &'a mut Slots,
+        out: &mut Outputs,
+    ) -> Result<(), End> {
+        let (Some(bytes), Some(program)) = (self.input.value, value) else {
+            return self.tombstone(key, key_slots, out);
+        };
+        let (_, datum) = frame::split(bytes).map_err(|reason| {
+            self.poison(
+                reason,
+                self.steps.decode,
+                "the value has no frame".to_owned(),
+            )
+        })?;
+        let (scan, emits) = match &program.kind {
+            ValueKind::Event { scan, emits } => (scan, emits),
+            ValueKind::Other { kind, scan } => {
+                self.scan(scan, datum, value_slots, self.steps.decode)?;
+                return Err(self.other(*kind));
+            }
+        };
+        self.scan(scan, datum, value_slots, self.steps.decode)?;
+        self.envelope(scan, datum, value_slots)?;
+        let key = self.key(key, key_slots)?;
+        if !self.code.guards.is_empty() && PLACEHOLDER.find(datum).is_some() {
+            self.unavailable(scan, datum, value_slots)?;
+        }
+        let datum = Datum {
+            scan,
+            bytes: datum,
+            slots: value_slots,
+        };
+        let mut cx = Cx {
+            value: Some(datum),
+            key,
+            regs: &[],
+            meta: self.meta,
+            bump: self.bump,
+        };
+        self.run_steps(&mut cx)?;
+        self.routes(cx, Some(Event { datum, emits }), out)
+    }
+
+    fn tombstone(
+        &self,
+        key: Option<&'a KeyProgram>,
+        slots: &'a mut Slots,
+        out: &mut Outputs,
+    ) -> Result<(), End> {
+        let key = self.key(key, slots)?;
+        if self.source.tombstones == Tombstones::Drop {
+            return Err(End::Filtered(self.steps.tombstone));
+        }
+        let cx = Cx {
+            value: None,
+            key,
+            regs: &[],
+            meta: self.meta,
+            bump: self.bump,
+        };
+        self.routes(cx, None, out)
+    }
+
+    fn scan(&self, scan: &Scan, datum: &[u8], slots: &mut Slots, step: u16) -> Result<(), End> {
+        scan.run(datum, slots)
+            .map_err(|fault| self.poison(fault.reason, step, fault.to_string()))
+    }
+
+    /// The operation is one that is processed here, and the envelope keeps what flow typing was told of it.
+    fn envelope(&self, scan: &Scan, datum: &[u8], slots: &Slots) -> Result<(), End> {
+        let Some(envelope) = self.code.envelope else {
+            return Ok(());
+        };
+        let wants = match scan.get(slots, envelope.op, datum) {
+            // (before, after): must be there, must be null, or either.
+            Val::Str("c" | "r") => (Some(false), Some(true)),
+            Val::Str("u") => (None, Some(true)),
+            Val::Str("d") => (Some(true), Some(false)),
+            Val::Str(op @ ("t" | "m")) => {
+                let kind = if op == "t" {
+                    Other::Truncate
+                } else {
+                    Other::Message
+                };
+                if self.source.outcome(kind) != OtherOutcome::Pass {
+                    return Err(self.other(kind));
+                }
+                (Some(false), Some(false))
+            }
+            _ => {
+                let message = "event.op is none of c, r, u, d, t, m".to_owned();
+                return Err(self.poison("unknown_op", self.steps.decode, message));
+            }
+        };
+        for (name, slot, wanted) in [
+            ("before", envelope.before, wants.0),
+            ("after", envelope.after, wants.1),
+        ] {
+            if let Some(there) = wanted
+                && scan.is_null(slots, slot) == there
+            {
+                let is = if there { "null" } else { "not null" };
+                let message = format!("event.{name} is {is}, which contradicts event.op");
+                return Err(self.poison("bad_envelope", self.steps.decode, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// One of Debezium's other records: what the topology says becomes of it.
+    fn other(&self, kind: Other) -> End {
+        let step = self.plan.step(kind.name()).unwrap_or(self.steps.decode);
+        match self.source.outcome(kind) {
+            OtherOutcome::Drop => End::Filtered(step),
+            OtherOutcome::DeadLetter | OtherOutcome::Pass => End::Poison(Poison {
+                declared: true,
+                ..Poison::new(
+                    kind.name(),
+                    Some(step),
+                    format!("a record of Debezium's of the kind {}", kind.name()),
+                )
+            }),
+        }
+    }
+
+    fn key(
+        &self,
+        program: Option<&'a KeyProgram>,
+        slots: &'a mut Slots,
+    ) -> Result<Option<Datum<'a>>, End> {
+        if !matches!(self.source.key, KeyFormat::Avro(_)) {
+            return Ok(None);
+        }
+        let step = self.steps.key;
+        let (Some(bytes), Some(program)) = (self.input.key, program) else {
+            let message = "the key is null, the topology says that it is Avro".to_owned();
+            return Err(self.poison("null_key", step, message));
+        };
+        let Some(scan) = &program.scan else {
+            let message = "the key is that of another kind of record".to_owned();
+            return Err(self.poison("wrong_schema", step, message));
+        };
+        let (_, datum) = frame::split(bytes)
+            .map_err(|reason| self.poison(reason, step, "the key has no frame".to_owned()))?;
+        self.scan(scan, datum, slots, step)?;
+        Ok(Some(Datum {
+            scan,
+            bytes: datum,
+            slots,
+        }))
+    }
+
+    /// The datum holds Debezium's placeholder somewhere: is it in a column that is read or copied?
+    fn unavailable(&self, scan: &Scan, datum: &[u8], slots: &mut Slots) -> Result<(), End> {
+        for guard in &self.code.guards {
+            let bump = Bump::new();
+            let value = scan
+                .materialise(slots, guard.slot, datum, &bump)
+                .map_err(|fault| {
+                    self.poison(fault.reason, self.steps.unavailable, fault.message)
+                })?;
+            if !holds_placeholder(&value) {
+                continue;
+            }
+            match self.source.unavailable {
+                Unavailable::Null if guard.nullable => slots.set_null(guard.slot),
+                Unavailable::Keep => {}
+                Unavailable::Null | Unavailable::DeadLetter => {
+                    let message = format!(
+                        "{} was not part of the change: it is Debezium's placeholder",
+                        guard.path
+                    );
+                    let step = Some(self.steps.unavailable);
+                    return Err(End::Poison(Poison {
+                        declared: true,
+                        ..Poison::new("unavailable_value", step, message)
+                    }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_steps(&self, cx: &mut Cx<'a>) -> Result<(), End> {
+        for step in &self.code.steps {
+            match step {
+                StepCode::Filter { step, node, keep } => {
+                    if self
+                        .condition(node, cx)
+                        .map_err(|fault| self.failed(fault, *step))?
+                        != *keep
+                    {
+                        return Err(End::Filtered(*step));
+                    }
+                }
+                StepCode::Require { step, node, text } => {
+                    if !self
+                        .condition(node, cx)
+                        .map_err(|fault| self.failed(fault, *step))?
+                    {
+                        let message = format!("`{text}` does not hold");
+                        return Err(End::Poison(Poison {
+                            declared: true,
+                            ..Poison::new("rule", Some(*step), message)
+                        }));
+                    }
+                }
+                StepCode::Compute { step, values } => {
+                    cx.regs = self.compute(values, cx).map_err(|(field, fault)| {
+                        let message = format!("field {field}: {}", fault.message);
+                        self.poison(fault.reason, *step, message)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn condition(&self, node: &'a Node, cx: &Cx<'a>) -> Result<bool, EvalFault> {
+        match eval(node, cx)? {
+            Val::Bool(value) => Ok(value),
+            _ => Err(EvalFault {
+                reason: "wrong_type",
+                message: "the condition is neither true nor false".into(),
+            }),
+        }
+    }
+
+    /// The registers with the values added; names the field that failed.
+    fn compute(
+        &self,
+        values: &'a [Computed],
+        cx: &Cx<'a>,
+    ) -> Result<&'a [Val<'a>], (&'a str, EvalFault)> {
+        if values.is_empty() {
+            return Ok(cx.regs);
+        }
+        let regs = self
+            .bump
+            .alloc_slice_fill_copy(cx.regs.len() + values.len(), Val::Null);
+        let (old, new) = regs.split_at_mut(cx.regs.len());
+        old.copy_from_slice(cx.regs);
+        for (reg, value) in new.iter_mut().zip(values) {
+            *reg = eval(&value.node, cx).map_err(|fault| (value.field.as_str(), fault))?;
+        }
+        Ok(regs)
+    }
+
+    /// Every route that the event takes. A route that fails does not stop the others: it alone is dead-lettered.
+    fn routes(&self, cx: Cx<'a>, event: Option<Event<'a>>, out: &mut Outputs) -> Result<(), End> {
+        let (outputs, failures) = (out.list.len(), out.failures.len());
+        // The body that several routes share is written once.
+        let mut shared = None;
+        for (index, route) in self.code.routes.iter().enumerate() {
+            if event.is_none() && !route.tombstones {
+                continue;
+            }
+            let taken = match &route.when {
+                None => Ok(true),
+                Some(node) => self.condition(node, &cx),
+            };
+            let done = match taken {
+                Ok(false) => continue,
+                Ok(true) => self.route(index as u16, route, cx, event, &mut shared, out),
+                Err(fault) => Err((fault.reason, fault.message.into_owned())),
+            };
+            if let Err((reason, message)) = done {
+                out.failures.push(Poison {
+                    route: Some(index as u16),
+                    ..Poison::new(reason, None, message)
+                });
+            }
+            if !self.plan.match_all {
+                break;
+            }
+        }
+        let failed = out.failures.len() - failures;
+        match (out.list.len() - outputs, failed) {
+            (0, 0) => Err(self.unmatched(event.is_none())),
+            (0, 1) => Err(End::Poison(out.failures.remove(failures))),
+            _ => Ok(()),
+        }
+    }
+
+    fn unmatched(&self, is_tombstone: bool) -> End {
+        let step = self.steps.unmatched;
+        match self.plan.unmatched {
+            Unmatched::DeadLetter if !is_tombstone => End::Poison(Poison {
+                declared: true,
+                ..Poison::new(
+                    "unmatched",
+                    Some(step),
+                    "no route takes this event".to_owned(),
+                )
+            }),
+            _ if is_tombstone => End::Filtered(self.steps.tombstone),
+            _ => End::Filtered(step),
+        }
+    }
+
+    fn route(
+        &self,
+        index: u16,
+        route: &'a RouteCode,
+        mut cx: Cx<'a>,
+        event: Option<Event<'a>>,
+        shared: &mut Option<Part>,
+        out: &mut Outputs,
+    ) -> Result<(), (&'static str, String)> {
+        let (bytes, headers) = (out.bytes.len(), out.headers.len());
+        let before = *shared;
+        let mut appended = || {
+            let topic = match &route.topic {
+                TopicCode::Fixed(topic) => *topic,
+                TopicCode::Chosen(text, allowed) => {
+                    let name = text.eval(&cx).map_err(fault)?;
+                    match allowed.iter().find(|(known, _)| *known == *name) {
+                        Some((_, topic)) => *topic,
+                        None => {
+                            return Err((
+                                "topic_not_allowed",
+                                format!("the topic `{name}` is not listed under `topics`"),
+                            ));
+                        }
+                    }
+                }
+            };
+            let key = match &route.key {
+                KeyCode::Source => match self.input.key {
+                    Some(_) => Part::Source,
+                    None => Part::Null,
+                },
+                KeyCode::Computed(node) => match eval(node, &cx).map_err(fault)? {
+                    Val::Str(text) => append(&mut out.bytes, text.as_bytes())?,
+                    Val::Bytes(bytes) => append(&mut out.bytes, bytes)?,
+                    Val::Null => Part::Null,
+                    _ => {
+                        return Err(("wrong_type", "the key is neither text nor bytes".to_owned()));
+                    }
+                },
+            };
+            let first = out.headers.len() as u32;
+            for (name, text) in &route.headers {
+                let text = text.eval(&cx).map_err(fault)?;
+                let value = append(&mut out.bytes, text.as_bytes())?;
+                out.headers.push(OutputHeader { name: *name, value });
+            }
+            let headers = (first, out.headers.len() as u32);
+            let value = match (route.body, event) {
+                (_, None) => Part::Null,
+                (Body::Source, Some(_)) => Part::Source,
+                (Body::Emission(emission), Some(event)) => {
+                    cx.regs = self.compute(&route.values, &cx).map_err(|(field, fault)| {
+                        (fault.reason, format!("field {field}: {}", fault.message))
+                    })?;
+                    let is_shared = self.code.emissions[usize::from(emission)].step.is_some();
+                    match *shared {
+                        Some(part) if is_shared => part,
+                        _ => {
+                            let part = self.emit(emission, event, cx.regs, out)?;
+                            if is_shared {
+                                *shared = Some(part);
+                            }
+                            part
+                        }
+                    }
+                }
+            };
+            out.list.push(Output {
+                route: index,
+                topic,
+                key,
+                value,
+                headers,
+            });
+            Ok(())
+        };
+        let done = appended();
+        if done.is_err() {
+            out.bytes.truncate(bytes);
+            out.headers.truncate(headers);
+            *shared = before;
+        }
+        done
+    }
+
+    fn emit(
+        &self,
+        emission: u16,
+        event: Event<'a>,
+        regs: &'a [Val<'a>],
+        out: &mut Outputs,
+    ) -> Result<Part, (&'static str, String)> {
+        let emission = usize::from(emission);
+        let start = out.bytes.len();
+        let schema = usize::from(self.code.emissions[emission].schema);
+        frame::write(self.schema_ids[schema], &mut out.bytes);
+        let datum = event.datum;
+        event.emits[emission]
+            .run(
+                datum.scan,
+                datum.bytes,
+                datum.slots,
+                regs,
+                self.bump,
+                &mut out.bytes,
+            )
+            .map_err(|fault| (fault.reason, fault.to_string()))?;
+        range(start, out.bytes.len())
+    }
+
+    fn failed(&self, fault: EvalFault, step: u16) -> End {
+        self.poison(fault.reason, step, fault.message.into_owned())
+    }
+
+    fn poison(&self, reason: &'static str, step: u16, message: String) -> End {
+        End::Poison(Poison::new(reason, Some(step), message))
+    }
+}
+
+static PLACEHOLDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(UNAVAILABLE));
+
+fn holds_placeholder(value: &Val<'_>) -> bool {
+    match value {
+        Val::Str(text) => *text == UNAVAILABLE,
+        Val::Bytes(bytes) => *bytes == UNAVAILABLE.as_bytes(),
+        Val::List(items) => items.iter().any(holds_placeholder),
+        Val::Map(entries) => entries
+            .iter()
+            .any(|(key, value)| holds_placeholder(key) || holds_placeholder(value)),
+        _ => false,
+    }
+}
+
+fn fault(fault: EvalFault) -> (&'static str, String) {
+    (fault.reason, fault.message.into_owned())
+}
+
+fn append(bytes: &mut Vec<u8>, part: &[u8]) -> Result<Part, (&'static str, String)> {
+    let start = bytes.len();
+    bytes.extend_from_slice(part);
+    range(start, bytes.len())
+}
+
+/// The part of these bytes. Outputs are addressed with 32 bits; no record gets there, a caller that never clears could.
+fn range(start: usize, end: usize) -> Result<Part, (&'static str, String)> {
+    match (u32::try_from(start), u32::try_from(end)) {
+        (Ok(start), Ok(end)) => Ok(Part::Range(start, end)),
+        _ => Err((
+            "output_too_large",
+            "the outputs in one batch exceed 4 GiB".to_owned(),
+        )),
+    }
+}
