@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use lockgate::kafka::{Header, Producer, Properties};
+use lockgate::core::Tp;
+use lockgate::kafka::{Consumer, Header, Producer, Properties};
 use lockgate::registry::fake::FakeRegistry;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -127,6 +128,31 @@ dead_letter: {{ topic: events.dlq }}
             .collect();
         records.sort_by_key(|record| record["value"]["id"].to_string());
         records
+    }
+
+    /// Records in a topic.
+    fn count(&self, topic: &str) -> i64 {
+        let properties: Properties = [
+            ("bootstrap.servers", self.cluster.bootstrap_servers()),
+            ("group.id", "count".into()),
+        ]
+        .into_iter()
+        .collect();
+        let consumer = Consumer::new(&properties, &[topic]).expect("a consumer");
+        let patience = Duration::from_secs(30);
+        (0..2)
+            .map(|partition| Tp {
+                topic: 0,
+                partition,
+            })
+            .map(|at| {
+                consumer
+                    .handle()
+                    .query_watermarks(at, patience)
+                    .expect("known")
+                    .high
+            })
+            .sum()
     }
 
     /// Dead letters as the worker writes them: (topic position, route, reason, value).
@@ -381,11 +407,24 @@ fn dead_letters_are_listed_shown_and_redriven_once() {
         .clone();
     dry["fails_again"] = json!({ "bad_frame": 1, "requirement": fails[&requirement] });
     assert_eq!(dry, expected(true));
+    assert_eq!(
+        (house.count("small"), house.count("events.dlq")),
+        (0, 5),
+        "a dry run writes nothing"
+    );
     let mut done = redrive(&["--rate", "50"]);
     done["fails_again"] =
         json!({ "bad_frame": 1, "requirement": done["fails_again"][&requirement] });
     assert_eq!(done, expected(false));
 
+    assert_eq!(
+        (
+            house.count("small"),
+            house.count("all"),
+            house.count("events.dlq")
+        ),
+        (2, 1, 7)
+    );
     // The letter of route `small` went there and nowhere else; the other to all routes that take it.
     let to_small = house.tail("small", 2);
     assert_eq!(to_small[0]["value"], json!({ "id": "a", "doubled": 20 }));
@@ -403,6 +442,7 @@ fn dead_letters_are_listed_shown_and_redriven_once() {
 
     // A second redrive finds only what was not mended.
     let again = redrive(&[]);
+    assert_eq!((house.count("small"), house.count("events.dlq")), (2, 7));
     assert_eq!(
         (&again["redriven"], &again["redriven_before"]),
         (&json!(0), &json!(2))

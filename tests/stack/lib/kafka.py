@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 
 import fastavro
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack import wait_until
@@ -72,7 +72,17 @@ class Cluster:
         consumer = Consumer({**self.properties, "group.id": group})
         try:
             partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            rows = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=10)
+            wanted = [TopicPartition(topic, partition) for partition in partitions]
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    rows = consumer.committed(wanted, timeout=10)
+                    break
+                except KafkaException as error:
+                    # A group that is just being founded has no coordinator yet.
+                    if error.args[0].code() != KafkaError.NOT_COORDINATOR or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
             return {row.partition: row.offset for row in rows if row.offset >= 0}
         finally:
             consumer.close()
