@@ -42,7 +42,11 @@ pub enum Event {
     Lost(Vec<Tp>),
     /// The answer to [`Consumer::commit_queue`].
     Committed(CommitResult),
-    /// The end of a partition was reached (with `enable.partition.eof`); the next record will have this offset.
+    /// Everything before this offset was handed out, also what is no record (markers of transactions). Told a few times a second, when it moved.
+    Passed(Tp, i64),
+    /// The end of a partition was reached; the next record will have this offset. Only with `enable.partition.eof`, which nobody may set who
+    /// pauses or is in a group: the batch call counts the end as a message, the library notes at a pause (its own at a rebalance too) to go on
+    /// behind it, and the next record is never seen.
     End(Tp, i64),
     /// The position of this partition is not in the log any more, or there is none (`auto.offset.reset=error`). Its fetch has stopped.
     PositionLost(Tp, String),
@@ -155,6 +159,9 @@ impl Inbox {
     }
 }
 
+/// How often [`Event::Passed`] is told.
+const POSITION_INTERVAL: Duration = Duration::from_millis(100);
+
 /// What the library waits for us to answer.
 enum Question {
     Nothing,
@@ -172,6 +179,9 @@ pub struct Consumer {
     assigned: BTreeMap<Tp, i64>,
     /// Paused by us; the library remembers a pause beyond the assignment.
     paused: BTreeSet<Tp>,
+    /// The last [`Event::Passed`] of each partition.
+    passed: BTreeMap<Tp, i64>,
+    looked: Instant,
     question: Question,
     batch: Vec<*mut sys::rd_kafka_message_t>,
     /// The topic of the last record: most often also that of the next.
@@ -248,6 +258,8 @@ impl Consumer {
             owned: BTreeSet::new(),
             assigned: BTreeMap::new(),
             paused: BTreeSet::new(),
+            passed: BTreeMap::new(),
+            looked: Instant::now(),
             question: Question::Nothing,
             batch: Vec::new(),
             last_topic: 0,
@@ -289,6 +301,7 @@ impl Consumer {
             let count = self.take(max - 1, Duration::ZERO);
             self.hand_out(count, out);
         }
+        self.tell_positions();
         self.client.native.state().take(events);
         for event in &events[before..] {
             self.note(event);
@@ -340,6 +353,23 @@ impl Consumer {
                         sys::rd_kafka_message_destroy(message.as_ptr());
                     }
                 }
+            }
+        }
+    }
+
+    fn tell_positions(&mut self) {
+        if self.looked.elapsed() < POSITION_INTERVAL || self.assigned.is_empty() {
+            return;
+        }
+        self.looked = Instant::now();
+        // A client that cannot say where it stands says it another time.
+        let Ok(positions) = self.positions() else {
+            return;
+        };
+        self.passed.retain(|at, _| positions.contains_key(at));
+        for (at, offset) in positions {
+            if self.passed.insert(at, offset) != Some(offset) {
+                self.client.native.state().push(Event::Passed(at, offset));
             }
         }
     }

@@ -279,7 +279,7 @@ impl ConsumerThread {
                 self.step(Event::Lost(partitions));
             }
             kafka::Event::Committed(result) => self.committed(result),
-            kafka::Event::End(at, offset) => {
+            kafka::Event::Passed(at, offset) => {
                 let tp = at;
                 if let (Some(epoch), Some(link)) =
                     (self.member.accepts(tp), self.links.get_mut(&tp))
@@ -322,6 +322,8 @@ impl ConsumerThread {
                 });
                 tracing::warn!(topology = self.parts.plan.id, topic, %error, detail, "the consumer reports an error and goes on");
             }
+            // Not asked for.
+            kafka::Event::End(..) => {}
             kafka::Event::Fatal(error) => {
                 tracing::error!(topology = self.parts.plan.id, %error, "the consumer is of no further use");
                 self.ended.error = Some(error);

@@ -172,9 +172,7 @@ fn work(
     let poison = Arc::new(PoisonStop::default());
     let sightings = Arc::new(Sightings::default());
     let (to_consumer, consumer_inbox) = channel();
-    let mut source = properties(config, &plan.connection, Role::Consumer { group: &plan.id })?;
-    // The end of a partition moves the frontier past offsets that hold no record.
-    source.set("enable.partition.eof", "true");
+    let source = properties(config, &plan.connection, Role::Consumer { group: &plan.id })?;
     let names: Vec<&str> = plan
         .sources
         .iter()

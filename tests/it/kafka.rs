@@ -680,6 +680,30 @@ fn a_paused_partition_rests_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_pause_at_the_end_of_a_partition_skips_nothing_that_comes_later() {
+    let cluster = cluster("orders", 2);
+    fill(&cluster, "orders", 1, 10);
+    let properties = consumer_properties(&cluster, "cooperative-sticky");
+    let mut member = Member::apart(&properties, &["orders"]);
+    member
+        .consumer
+        .assign(&from(&[at(0), at(1)], |_| 0))
+        .expect("assigned");
+    for (partition, end) in [(0, 10), (1, 0)] {
+        member.until("position at the end", |event| match event {
+            Event::Passed(of, offset) => (*of == at(partition) && *offset == end).then_some(()),
+            _ => None,
+        });
+    }
+    member.consumer.pause(&[at(0)]).expect("paused");
+    fill(&cluster, "orders", 1, 2);
+    member.consumer.resume(&[at(0)]).expect("resumed");
+    member.until_records(12);
+    let offsets: Vec<i64> = member.records.iter().map(RawRecord::offset).collect();
+    assert_eq!(offsets, (0..12).collect::<Vec<_>>());
+}
+
+#[test]
 fn offsets_are_found_by_watermark_and_topics_by_their_source_index() {
     let cluster = cluster("orders", 1);
     cluster
