@@ -6,4 +6,5 @@ mod expr;
 mod kafka;
 mod operator;
 mod records;
+mod road;
 mod topology;

@@ -1,0 +1,108 @@
+//! The broker and the registry fail: nothing is lost, and the order of each key holds.
+
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use super::world::{World, account, done, drain, until};
+use lockgate::registry::fake::Fault;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_the_broker_lose_and_reorder_nothing() {
+    let mut world = World::new().await;
+    let worker = world.worker(&[]);
+    world.write(2_000);
+    until("some records have arrived", || done(&worker) > 500).await;
+    let errors = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+    ];
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &errors);
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::Fetch, &errors[..1]);
+    let refused = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    ];
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
+    world.write(2_000);
+    until("all records are done", || done(&worker) == world.events()).await;
+    drain(worker).await;
+    world.judge();
+    assert_eq!(
+        world.committed() as u64,
+        world.events(),
+        "refused commits are made again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_and_comes_back_loses_nothing() {
+    let mut world = World::new().await;
+    let worker = world.worker(&[]);
+    world.write(1_000);
+    until("some records have arrived", || done(&worker) > 200).await;
+    world.cluster.broker_down(-1).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let before = account(&worker);
+    assert_eq!(before.balance(), 0);
+    world.cluster.broker_up(-1).unwrap();
+    world.write(1_000);
+    until("all records are done", || done(&worker) == world.events()).await;
+    drain(worker).await;
+    world.judge();
+    assert!(
+        world.read("dlq").is_empty(),
+        "an outage is no reason for a dead letter"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_registry_waits_and_buries_nothing() {
+    let mut world = World::new().await;
+    let worker = world.worker(&[]);
+    world.write(100);
+    until("all records are done", || done(&worker) == world.events()).await;
+    // A schema that the worker has not seen.
+    let newer = super::world::EVENT.replace(
+        "]}",
+        r#", {"name": "added", "type": "string", "default": ""}]}"#,
+    );
+    world.registry.fail_with(Fault::Status(500));
+    let newer_id = world.registry.register("event", &newer);
+    let mut value = world.framed(newer_id, "late", 0, "x");
+    value.push(0); // The added string, empty.
+    world.send(b"late", Some(&value));
+    world.flush();
+    until("the record is polled", || {
+        account(&worker).consumed == world.events() + 1
+    })
+    .await;
+    let requests = world.registry.requests();
+    until("the registry has been asked again and again", || {
+        world.registry.requests() > requests + 2
+    })
+    .await;
+    assert_eq!(account(&worker).pending, 1);
+    world.registry.fail_with(Fault::None);
+    until("the record is done", || done(&worker) == world.events() + 1).await;
+    assert!(world.read("dlq").is_empty());
+    drain(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_id_that_appears_late_is_waited_for() {
+    let mut world = World::new().await;
+    world.registry.hide(world.event_id, 2);
+    let worker = world.worker(&[("registry.unknown_wait_ms", "10000")]);
+    world.write(500);
+    until("all records are done", || done(&worker) == world.events()).await;
+    drain(worker).await;
+    assert_eq!(world.judge(), 0);
+    assert!(world.read("dlq").is_empty());
+}

@@ -1,0 +1,198 @@
+//! Workers come, go and are asked to stop.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use super::world::{EVENT, MAPPED, TOPOLOGY, World, account, done, drain, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_ends_in_exactly_one_way_and_the_books_balance() {
+    let mut world = World::new().await;
+    world.write(3_000);
+    // One that a rule filters, one that a rule of the topology forbids, one without a value.
+    world.send(b"a", Some(&world.framed(world.event_id, "a", -1, "")));
+    world.send(
+        b"b",
+        Some(&world.framed(world.event_id, "b", 1_000_000, "")),
+    );
+    world.send(b"c", Some(b"not avro"));
+    world.flush();
+    let worker = world.worker(&[]);
+    until("all records are done", || {
+        done(&worker) == world.events() + 3
+    })
+    .await;
+    let account = drain(worker).await;
+    assert_eq!(account.disposed, [3_000, 1, 2, 0]);
+    assert_eq!(world.judge(), 0);
+    assert_eq!(world.read("dlq").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_the_partitions_and_one_takes_over_without_loss_or_repetition() {
+    let mut world = World::new().await;
+    let first = world.worker(&[]);
+    world.write(500);
+    until("the first works alone", || done(&first) == world.events()).await;
+    let second = world.worker(&[]);
+    until("both own partitions", || {
+        world.write(20);
+        let owned = |worker: &lockgate::service::Service| worker.metrics().partitions("road").len();
+        owned(&first) > 0 && owned(&second) > 0 && owned(&first) + owned(&second) == 4
+    })
+    .await;
+    world.write(1_000);
+    until("both have worked", || {
+        done(&first) + done(&second) == world.events()
+    })
+    .await;
+    assert!(done(&second) > 0);
+    let left = drain(first).await;
+    world.write(1_000);
+    until("the second took over", || {
+        left.disposed[..3].iter().sum::<u64>() + done(&second) == world.events()
+    })
+    .await;
+    assert_eq!(account(&second).balance(), 0);
+    drain(second).await;
+    assert_eq!(
+        world.judge(),
+        0,
+        "nothing is repeated at a rebalance in which nobody dies"
+    );
+}
+
+/// The binary on this world's broker and registry; it ends when dropped.
+struct Program {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Program {
+    fn start(world: &World) -> Program {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("avro")).unwrap();
+        std::fs::write(folder.path().join("road.yaml"), TOPOLOGY).unwrap();
+        std::fs::write(folder.path().join("avro/event.avsc"), EVENT).unwrap();
+        std::fs::write(folder.path().join("avro/mapped.avsc"), MAPPED).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_lockgate"))
+            .args(["run", "road.yaml"])
+            .current_dir(folder.path())
+            .env_clear()
+            .env(
+                "LOCKGATE__KAFKA__BROKERS",
+                world.cluster.bootstrap_servers(),
+            )
+            .env(
+                "LOCKGATE__KAFKA__PROPERTIES",
+                "fetch.wait.max.ms=10;session.timeout.ms=6000",
+            )
+            .env("LOCKGATE__REGISTRY__URL", world.registry.url())
+            .env("LOCKGATE__ADMIN__LISTEN", "off")
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        Program {
+            child,
+            _folder: folder,
+        }
+    }
+
+    fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    async fn ended(&mut self) -> std::process::ExitStatus {
+        let mut status = None;
+        until("the program has ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_drains_commits_and_ends_with_0_and_the_next_one_repeats_nothing() {
+    let mut world = World::new().await;
+    world.write(3_000);
+    let mut program = Program::start(&world);
+    until("some records have arrived", || {
+        world.read("out").len() > 100
+    })
+    .await;
+    program.signal(libc::SIGTERM);
+    let status = program.ended().await;
+    assert_eq!((status.code(), status.signal()), (Some(0), None));
+    assert_eq!(
+        world.committed() as usize,
+        world.read("out").len(),
+        "what was written is committed, and nothing else"
+    );
+    world.write(500);
+    let worker = world.worker(&[]);
+    until("the rest has arrived", || {
+        world.committed() as u64 == world.events()
+    })
+    .await;
+    drain(worker).await;
+    assert_eq!(world.judge(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigkill_loses_nothing() {
+    let mut world = World::new().await;
+    world.write(3_000);
+    let mut program = Program::start(&world);
+    until("some records have arrived", || {
+        world.read("out").len() > 100
+    })
+    .await;
+    program.signal(libc::SIGKILL);
+    program.ended().await;
+    let worker = world.worker(&[]);
+    until("the rest has arrived", || {
+        world.committed() as u64 == world.events()
+    })
+    .await;
+    drain(worker).await;
+    world.judge();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_cannot_end_in_time_names_what_is_left() {
+    let mut world = World::new().await;
+    world.write(100);
+    // The events are in; from now on every write is refused for a reason that may pass.
+    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 10_000];
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &refused);
+    let worker = world.worker(&[("limits.drain_timeout_ms", "500")]);
+    until("all events are polled", || {
+        account(&worker).consumed == world.events()
+    })
+    .await;
+    worker.stop();
+    until("the worker has ended", || worker.is_finished()).await;
+    let (_, ended) = worker.join().pop().unwrap();
+    let left: u64 = ended
+        .unwrap()
+        .leftovers
+        .iter()
+        .filter_map(|(_, _, left)| left.records)
+        .sum();
+    assert_eq!(left, world.events());
+    assert_eq!(world.committed(), 0);
+}

@@ -1,0 +1,112 @@
+//! Records that can never be delivered: each ends in the dead letter topic with its reason, untouched.
+
+use super::world::{World, account, done, drain, reasons, state, until};
+use lockgate::telemetry::TopologyState;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_is_buried_untouched_with_its_reason_and_its_neighbours_pass() {
+    let mut world = World::new().await;
+    world.write(500);
+    let sound = world.framed(world.event_id, "p", 7, "näßig");
+    let poison: [(&str, &[u8]); 5] = [
+        ("bad_frame", b"not avro"),
+        ("truncated", &sound[..sound.len() - 3]),
+        ("trailing_bytes", &[sound.as_slice(), b"more"].concat()),
+        ("unknown_schema", &[0, 0, 0x3d, 9, 0, 1]),
+        ("bad_frame", b""),
+    ];
+    for (reason, value) in poison {
+        world.send(reason.as_bytes(), Some(value));
+    }
+    world.flush();
+    world.write(500);
+    let worker = world.worker(&[]);
+    until("all records are done", || {
+        done(&worker) == world.events() + 5
+    })
+    .await;
+    drain(worker).await;
+    assert_eq!(world.judge(), 0);
+    let dead = world.read("dlq");
+    assert_eq!(dead.len(), 5);
+    for letter in &dead {
+        let key = String::from_utf8(letter.key.clone().unwrap()).unwrap();
+        assert_eq!(letter.header("lockgate.dlq.reason"), key);
+        let original = poison
+            .iter()
+            .any(|(reason, value)| *reason == key && letter.value.as_deref() == Some(*value));
+        assert!(original, "{key}: {:?}", letter.value);
+        assert_eq!(letter.header("lockgate.dlq.topic"), "in");
+        assert_eq!(letter.header("lockgate.dlq.topology"), "road");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisoned_stream_stops_its_source_instead_of_emptying_it() {
+    let mut world = World::new().await;
+    world.write(1_000);
+    (0..2_000).for_each(|index: u32| world.send(&index.to_be_bytes(), Some(b"not avro")));
+    world.flush();
+    let worker = world.worker(&[]);
+    until("the source has stopped", || {
+        matches!(state(&worker), TopologyState::Stopped(_)) || is_paused(&worker)
+    })
+    .await;
+    let buried = world.read("dlq").len();
+    assert!(buried < 1_000, "{buried} of 2000 were buried");
+    assert_eq!(account(&worker).balance(), 0);
+    worker.stop();
+    until("the worker has ended", || worker.is_finished()).await;
+}
+
+fn is_paused(worker: &lockgate::service::Service) -> bool {
+    worker.metrics().partitions("road").iter().any(|partition| {
+        partition
+            .paused
+            .iter()
+            .any(|reason| reason.contains("poison"))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_the_topology_declares_do_not_count_as_poison() {
+    let world = World::new().await;
+    for index in 0..500_u32 {
+        let value = world.framed(world.event_id, "r", 1_000_000 + i64::from(index), "x");
+        world.send(&index.to_be_bytes(), Some(&value));
+    }
+    world.flush();
+    let worker = world.worker(&[]);
+    until("all records are buried", || {
+        account(&worker).disposed[2] == 500
+    })
+    .await;
+    assert!(!matches!(state(&worker), TopologyState::Stopped(_)));
+    drain(worker).await;
+    assert_eq!(reasons(&world.read("dlq")), ["rule"].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_that_is_too_large_is_buried_and_its_neighbours_pass() {
+    let mut world = World::new().await;
+    world.write(300);
+    world.send(
+        b"large",
+        Some(&world.framed(world.event_id, "large", 0, &"x".repeat(30_000))),
+    );
+    world.flush();
+    world.write(300);
+    let worker = world.worker(&[("limits.output_record_bytes", "20000")]);
+    until("all records are done", || {
+        done(&worker) == world.events() + 1
+    })
+    .await;
+    drain(worker).await;
+    assert_eq!(world.judge(), 0);
+    let dead = world.read("dlq");
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].header("lockgate.dlq.route"), "out");
+    // The dead letter topic takes no more either: a stub says how large the original was.
+    let size: usize = dead[0].header("lockgate.dlq.stub").parse().unwrap();
+    assert!(size > 30_000);
+}

@@ -1,0 +1,339 @@
+//! A broker, a registry and one topology from `in` to `out`; events that are numbered per key, and what became of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockgate::codec::{frame, json};
+use lockgate::config::{Config, Sources};
+use lockgate::registry::fake::FakeRegistry;
+use lockgate::schema::Schema;
+use lockgate::service::Service;
+use lockgate::telemetry::{Account, TopologyState};
+use lockgate::topology::fault::Source;
+use lockgate::topology::files::Schemas;
+use lockgate::topology::{Faults, Plan, Vars, compile_all};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Headers;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+pub const EVENT: &str = r#"{"type": "record", "name": "Event", "fields": [
+    {"name": "key", "type": "string"}, {"name": "sequence", "type": "long"}, {"name": "filler", "type": "string"}]}"#;
+pub const MAPPED: &str = r#"{"type": "record", "name": "Mapped", "fields": [
+    {"name": "key", "type": "string"}, {"name": "sequence", "type": "long"}, {"name": "doubled", "type": "long"},
+    {"name": "filler", "type": "string"}]}"#;
+pub const TOPOLOGY: &str = "
+id: road
+sources:
+  - topic: in
+    envelope: none
+    key: string
+    value: { avro: event }
+steps:
+  - name: positive
+    keep: event.sequence >= 0
+  - name: small
+    require: event.sequence < 1000000
+  - name: shape
+    schema: mapped
+    from: event
+    set:
+      doubled: event.sequence * 2
+routes:
+  - name: out
+    kafka: { topic: out, key: event.key }
+dead_letter: { topic: dlq }
+";
+
+/// Source and output partitions.
+pub const PARTITIONS: i32 = 4;
+
+/// An output or a dead letter.
+#[derive(Debug)]
+pub struct Arrival {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Arrival {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+pub struct World {
+    pub cluster: MockCluster<'static, DefaultProducerContext>,
+    pub registry: FakeRegistry,
+    pub event_id: u32,
+    mapped: Schema,
+    event: Schema,
+    producer: BaseProducer,
+    /// Events written per key: sequence numbers 0, 1, 2 …
+    written: BTreeMap<String, i64>,
+}
+
+impl World {
+    pub async fn new() -> World {
+        let cluster = MockCluster::new(1).unwrap();
+        for (topic, partitions) in [("in", PARTITIONS), ("out", PARTITIONS), ("dlq", 1)] {
+            cluster.create_topic(topic, partitions, 1).unwrap();
+        }
+        let registry = FakeRegistry::start().await.unwrap();
+        let event_id = registry.register("event", EVENT);
+        registry.register("mapped", MAPPED);
+        let producer = client(&cluster)
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("message.timeout.ms", "0")
+            .create()
+            .unwrap();
+        World {
+            cluster,
+            registry,
+            event_id,
+            mapped: Schema::parse(MAPPED).unwrap(),
+            event: Schema::parse(EVENT).unwrap(),
+            producer,
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// The configuration of a worker in this world; `flags` outrank.
+    pub fn config(&self, flags: &[(&str, &str)]) -> Config {
+        let mut sources = Sources::none();
+        let (brokers, registry) = (self.cluster.bootstrap_servers(), self.registry.url());
+        let own = [
+            ("kafka.brokers", brokers.as_str()),
+            (
+                "kafka.properties",
+                "fetch.wait.max.ms=10;session.timeout.ms=6000;heartbeat.interval.ms=500",
+            ),
+            ("registry.url", &registry),
+            ("registry.unknown_wait_ms", "500"),
+            ("admin.listen", "off"),
+            ("limits.commit_interval_ms", "200"),
+        ];
+        sources.flags = own
+            .iter()
+            .chain(flags)
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        lockgate::config::load(&sources).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    /// A worker on the topology.
+    pub fn worker(&self, flags: &[(&str, &str)]) -> Service {
+        Service::start(&[plan()], self.config(flags), false).unwrap()
+    }
+
+    /// Writes the next `count` events of some keys, in turn.
+    pub fn write(&mut self, count: i64) {
+        for index in 0..count {
+            let key = format!("key-{}", index % 23);
+            let next = self.written.entry(key.clone()).or_default();
+            let sequence = *next;
+            *next += 1;
+            let value = self.framed(self.event_id, &key, sequence, "näßig");
+            self.send(key.as_bytes(), Some(&value));
+        }
+        self.flush();
+    }
+
+    /// A framed event.
+    pub fn framed(&self, schema_id: u32, key: &str, sequence: i64, filler: &str) -> Vec<u8> {
+        let mut value = Vec::new();
+        frame::write(schema_id, &mut value);
+        let event = serde_json::json!({"key": key, "sequence": sequence, "filler": filler});
+        value.extend(json::from_json(&self.event, &event).unwrap());
+        value
+    }
+
+    /// Writes a record as it is.
+    pub fn send(&self, key: &[u8], value: Option<&[u8]>) {
+        let mut record = BaseRecord::to("in").key(key);
+        record.payload = value;
+        while let Err((_, same)) = self.producer.send(record) {
+            self.producer.poll(Duration::from_millis(10));
+            record = same;
+        }
+    }
+
+    pub fn flush(&self) {
+        self.producer.flush(Duration::from_secs(20)).unwrap();
+    }
+
+    /// Number of events written by [`World::write`].
+    pub fn events(&self) -> u64 {
+        self.written.values().sum::<i64>() as u64
+    }
+
+    /// Everything in a topic, partition by partition.
+    pub fn read(&self, topic: &str) -> Vec<Arrival> {
+        let consumer: BaseConsumer = client(&self.cluster)
+            .set("group.id", "reader")
+            .set("fetch.wait.max.ms", "10")
+            .set("auto.offset.reset", "error")
+            .create()
+            .unwrap();
+        let partitions = if topic == "dlq" { 1 } else { PARTITIONS };
+        let mut wanted = 0;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            wanted += consumer
+                .fetch_watermarks(topic, partition, Duration::from_secs(10))
+                .unwrap()
+                .1;
+            list.add_partition_offset(topic, partition, Offset::Offset(0))
+                .unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let mut arrivals = Vec::new();
+        let end = Instant::now() + Duration::from_secs(20);
+        while (arrivals.len() as i64) < wanted {
+            assert!(
+                Instant::now() < end,
+                "read {} of {wanted} records of {topic}",
+                arrivals.len()
+            );
+            let Some(message) = consumer.poll(Duration::from_millis(100)) else {
+                continue;
+            };
+            let message = message.unwrap();
+            let text = |value: Option<&[u8]>| {
+                String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+            };
+            let headers = message.headers().into_iter().flat_map(Headers::iter);
+            arrivals.push(Arrival {
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: headers
+                    .map(|header| (header.key.to_owned(), text(header.value)))
+                    .collect(),
+            });
+        }
+        arrivals
+    }
+
+    /// Holds the output topic against what was written: nothing lost, nothing invented, the first arrivals of each key in order.
+    /// Returns the number of repetitions.
+    pub fn judge(&self) -> usize {
+        let mut next: BTreeMap<String, i64> = BTreeMap::new();
+        let mut duplicates = 0;
+        for arrival in self.read("out") {
+            let (_, datum) = frame::split(arrival.value.as_deref().unwrap()).unwrap();
+            let value = json::to_json(&self.mapped, datum).unwrap();
+            let (key, sequence) = (
+                value["key"].as_str().unwrap(),
+                value["sequence"].as_i64().unwrap(),
+            );
+            assert_eq!(value["doubled"].as_i64(), Some(2 * sequence));
+            assert_eq!(value["filler"], "näßig");
+            assert_eq!(arrival.key.as_deref(), Some(key.as_bytes()));
+            let next = next.entry(key.to_owned()).or_default();
+            assert!(
+                sequence <= *next,
+                "{key}#{sequence} came before #{next}: lost or reordered"
+            );
+            match sequence == *next {
+                true => *next += 1,
+                false => duplicates += 1,
+            }
+        }
+        assert_eq!(
+            next, self.written,
+            "the last events of some keys are missing"
+        );
+        duplicates
+    }
+
+    /// Offsets that the group has committed, added up.
+    pub fn committed(&self) -> i64 {
+        let consumer: BaseConsumer = client(&self.cluster)
+            .set("group.id", "road")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        (0..PARTITIONS).for_each(|partition| drop(list.add_partition("in", partition)));
+        let committed = consumer
+            .committed_offsets(list, Duration::from_secs(10))
+            .unwrap();
+        let offsets = committed
+            .elements()
+            .into_iter()
+            .filter_map(|element| element.offset().to_raw());
+        offsets.filter(|offset| *offset > 0).sum()
+    }
+}
+
+pub fn client(cluster: &MockCluster<'static, DefaultProducerContext>) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("log_level", "0");
+    client
+}
+
+pub fn plan() -> Arc<Plan> {
+    let mut faults = Faults::default();
+    let source = Arc::new(Source::new("road.yaml", TOPOLOGY));
+    let mut schemas = Schemas::embedded([("event", EVENT), ("mapped", MAPPED)]);
+    let plans = compile_all(&[source], &mut schemas, &Vars::new(), &mut faults);
+    assert!(faults.is_ok(), "{}", faults.render(false));
+    plans.into_iter().next().unwrap()
+}
+
+pub fn account(service: &Service) -> Account {
+    service.metrics().account("road")
+}
+
+pub fn state(service: &Service) -> TopologyState {
+    let plan = plan();
+    service
+        .metrics()
+        .board()
+        .topology(&plan.id, &plan.version)
+        .state()
+}
+
+/// Delivered, filtered and dead-lettered records together.
+pub fn done(service: &Service) -> u64 {
+    account(service).disposed[..3].iter().sum()
+}
+
+/// Waits for a condition; a failure that names it if it does not come true.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "not within 30 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Drains; the worker must leave nothing behind.
+pub async fn drain(service: Service) -> Account {
+    service.stop();
+    until("the worker has ended", || service.is_finished()).await;
+    let metrics = service.metrics().clone();
+    for (_, ended) in service.join() {
+        let ended = ended.unwrap();
+        assert!(
+            ended.error.is_none() && ended.leftovers.is_empty(),
+            "{:?}",
+            ended.leftovers
+        );
+    }
+    let account = metrics.account("road");
+    assert_eq!((account.pending, account.balance()), (0, 0));
+    account
+}
+
+/// The reasons of dead letters.
+pub fn reasons(arrivals: &[Arrival]) -> BTreeSet<&str> {
+    arrivals
+        .iter()
+        .map(|arrival| arrival.header("lockgate.dlq.reason"))
+        .collect()
+}
