@@ -1,9 +1,10 @@
 //! What a record costs on the whole road, against the cheapest loop known over the client library.
 //!
-//! `cargo bench --bench road -- --json`; needs a broker (`LOCKGATE__KAFKA__BROKERS`), or starts one with `tests/stack/stack`.
+//! `cargo bench --bench road -- --json`; needs a broker (`LOCKGATE__KAFKA__BROKERS`), or starts one (Java 17 and Maven, see `tests/stack/run`).
 //! Each run is a process of its own that reads the same input topic once; CPU time is that process's, from its start to its
 //! end. The floor runs twice per round, so that its spread against itself tells what the machine's noise is.
 
+mod broker;
 mod floor;
 mod job;
 mod worker;
@@ -65,12 +66,12 @@ fn main() -> anyhow::Result<()> {
     {
         bail!("unknown word {wrong}: --records N, --rounds N, --compression none|lz4, --json");
     }
-    let (brokers, _stack) = broker()?;
+    let broker = broker::Broker::find()?;
     let options = Options {
         records: number("--records", 1_000_000)?,
         rounds: usize::try_from(number("--rounds", 6)?)?,
         is_json: words.iter().any(|word| word == "--json"),
-        brokers,
+        brokers: broker.address.clone(),
         compression: value("--compression").unwrap_or_else(|| "none".into()),
     };
     measure(&options)
@@ -241,27 +242,4 @@ fn median(values: &[f64]) -> f64 {
     } else {
         (sorted[middle - 1] + sorted[middle]) / 2.0
     }
-}
-
-/// A broker that was started here, and its end.
-struct Stack(std::path::PathBuf);
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let _ = Command::new(&self.0).arg("down").status();
-    }
-}
-
-fn broker() -> anyhow::Result<(String, Option<Stack>)> {
-    if let Ok(brokers) = std::env::var("LOCKGATE__KAFKA__BROKERS") {
-        return Ok((brokers, None));
-    }
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack");
-    let started = Command::new(&script).args(["up", "kafka"]).status();
-    let started = started.with_context(|| format!("start a broker with {}", script.display()))?;
-    ensure!(
-        started.success(),
-        "no broker: set LOCKGATE__KAFKA__BROKERS, or install what tests/stack needs"
-    );
-    Ok(("127.0.0.1:19092".into(), Some(Stack(script))))
 }

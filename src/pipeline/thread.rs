@@ -317,10 +317,9 @@ impl PipelineThread {
     }
 
     fn abandon(&mut self, tp: Tp, epoch: Epoch) {
-        match self.lanes.find(tp, epoch) {
-            Some(index) => self.close(index),
-            // Closed already: its last word is on its way.
-            None => {}
+        // A lane that is closed has said its last word already.
+        if let Some(index) = self.lanes.find(tp, epoch) {
+            self.close(index);
         }
     }
 
@@ -491,7 +490,9 @@ impl PipelineThread {
         if let Some(index) = self.single_lane() {
             // One at a time, alone in its batch: nothing of others may be under way.
             let is_quiet = self.sinks.iter().all(|sink| sink.outstanding() == 0);
-            return is_quiet && self.process_lane(index, 1) > 0 && (self.flush() || true);
+            let is_busy = is_quiet && self.process_lane(index, 1) > 0;
+            self.flush();
+            return is_busy;
         }
         let lanes = self.states.len();
         let mut left = ROUND_RECORDS;
