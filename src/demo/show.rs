@@ -9,8 +9,9 @@ use super::expect::Spoiled;
 use super::run::{Options, Outcome, Progress};
 use crate::telemetry::Account;
 
-/// Between two plain lines.
+/// Between two plain lines, and between two changes of the words beside the bar.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
+const BAR_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Shows the progress on standard error.
 pub struct Show {
@@ -68,7 +69,12 @@ impl Show {
         }
         let since_line = progress.elapsed.saturating_sub(self.line_at);
         let has_ended = progress.is_idle && !self.is_idle;
-        let is_due = since_line >= LINE_INTERVAL && !self.is_idle;
+        let interval = if self.bar.is_some() {
+            BAR_INTERVAL
+        } else {
+            LINE_INTERVAL
+        };
+        let is_due = since_line >= interval && !self.is_idle;
         let account = &progress.account;
         if let Some(bar) = &self.bar {
             bar.set_position(disposed(account));
@@ -77,10 +83,13 @@ impl Show {
             let rate = account.consumed.saturating_sub(self.consumed) as f64
                 / since_line.as_secs_f64().max(0.001);
             let [delivered, filtered, dead_lettered, _] = account.disposed;
-            let words = format!(
-                "{delivered} delivered, {filtered} filtered, {dead_lettered} dead-lettered, {} pending, {rate:.0}/s",
-                account.pending
-            );
+            let words = match account.consumed {
+                0 => "the worker joins its consumer group".to_owned(),
+                _ => format!(
+                    "{delivered} delivered, {filtered} filtered, {dead_lettered} dead-lettered, {} pending, {rate:.0}/s",
+                    account.pending
+                ),
+            };
             match (&self.bar, self.records) {
                 (Some(bar), _) => bar.set_message(words),
                 (None, Some(records)) => self.say(&format!(

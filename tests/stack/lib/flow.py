@@ -137,6 +137,7 @@ class Production(threading.Thread):
         self.acknowledged = 0
         self.errors: list[str] = []
         self.started_at = 0.0
+        self.stopping = threading.Event()
 
     def run(self):
         try:
@@ -157,6 +158,9 @@ class Production(threading.Thread):
         )
         self.started_at = time.monotonic()
         for index in range(self.count):
+            if self.stopping.is_set():
+                self.count = index
+                break
             due = self.started_at + index / self.rate
             while (left := due - time.monotonic()) > 0:
                 producer.poll(min(left, 0.05))
@@ -188,6 +192,10 @@ class Production(threading.Thread):
                 return
             except BufferError:
                 producer.poll(0.05)
+
+    def stop(self):
+        """No more events; what has been written stays."""
+        self.stopping.set()
 
     def finish(self, seconds: float):
         """Waits for the last acknowledgement."""
