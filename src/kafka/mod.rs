@@ -21,6 +21,7 @@ pub mod classify;
 mod conf;
 mod consumer;
 mod error;
+mod event;
 mod handle;
 mod native;
 mod partition;
@@ -28,8 +29,9 @@ mod producer;
 mod record;
 
 pub use conf::Properties;
-pub use consumer::{CommitResult, Consumer, Event, Position};
+pub use consumer::{Consumer, Position};
 pub use error::{ClientError, KafkaError};
+pub use event::{CommitResult, Event};
 pub use handle::{Answers, Committed, ConsumerHandle, Watermarks};
 pub use partition::{murmur2, partition_for};
 pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
