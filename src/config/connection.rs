@@ -147,6 +147,8 @@ fn consumer(list: &mut Properties, limits: &Limits) {
         ("isolation.level", "read_committed"),
         ("enable.partition.eof", "false"),
         ("check.crcs", "true"),
+        // How soon a topic that was created, granted or widened is noticed; the library's 5 minutes are an outage.
+        ("topic.metadata.refresh.interval.ms", "15000"),
         ("queued.min.messages", "20000"),
         ("fetch.message.max.bytes", "1048576"),
         // One answer of one broker; with `queued.max.messages.kbytes` it bounds what lies fetched and unread.

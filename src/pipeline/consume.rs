@@ -12,7 +12,7 @@ use crate::core::flow::{Amount, FlowLimits, Reason, Turn};
 use crate::core::member::{Action, Batch, CommitEntry, Event, Leftover, MemberConfig, Standing};
 use crate::core::start::{self, StartFault};
 use crate::core::{Epoch, Flow, Member, Millis, Tp};
-use crate::kafka::{self, ClientError, Consumer, ConsumerHandle, RawRecord, classify};
+use crate::kafka::{self, ClientError, Consumer, ConsumerHandle, KafkaError, RawRecord, classify};
 use crate::telemetry::{Metrics, PartitionMetrics, Position, TopologyState, TopologyStatus};
 use crate::topology::plan::Plan;
 
@@ -101,6 +101,8 @@ pub(super) struct ConsumerThread {
     /// Offsets to stop at, when running until the end.
     ends: Option<HashMap<Tp, i64>>,
     status_at: Millis,
+    /// What the brokers refuse the group for want of a grant, until partitions are assigned or records come.
+    missing_grant: Option<String>,
     is_stopping: bool,
     ended: Ended,
     is_fatal: bool,
@@ -123,6 +125,7 @@ impl ConsumerThread {
             unsent: Vec::new(),
             ends: None,
             status_at: Millis(0),
+            missing_grant: None,
             is_stopping: false,
             ended: Ended::default(),
             is_fatal: false,
@@ -261,6 +264,9 @@ impl ConsumerThread {
                     .metrics
                     .rebalanced(&self.parts.plan.id, "assigned");
                 tracing::info!(topology = self.parts.plan.id, partitions = %self.names(&partitions), "assigned");
+                if !partitions.is_empty() {
+                    self.missing_grant = None;
+                }
                 self.step(Event::Assigned(partitions));
                 self.parts.status.set_assigned();
             }
@@ -320,7 +326,16 @@ impl ConsumerThread {
                         .topic
                         .as_str()
                 });
-                tracing::warn!(topology = self.parts.plan.id, topic, %error, detail, "the consumer reports an error and goes on");
+                let topology = &self.parts.plan.id;
+                match missing_grant(&self.parts.plan, error, topic, &detail) {
+                    Some(grant) => {
+                        tracing::warn!(topology, %error, "the brokers refuse the consumer: {grant}");
+                        self.missing_grant = Some(grant);
+                    }
+                    None => {
+                        tracing::warn!(topology, topic, %error, detail, "the consumer reports an error and goes on")
+                    }
+                }
             }
             // Not asked for.
             kafka::Event::End(..) => {}
@@ -679,6 +694,7 @@ impl ConsumerThread {
         if self.is_stopping {
             return;
         }
+        waits.extend(self.missing_grant.clone());
         let state = if let Some(why) = self.parts.poison.why() {
             TopologyState::Stopped(format!("poison: {why}"))
         } else if !stops.is_empty() {
@@ -700,6 +716,32 @@ impl ConsumerThread {
             )
         };
         partitions.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What to grant, if that is what an error of the consumer is about. The library names the topic in its text only.
+fn missing_grant(
+    plan: &Plan,
+    error: KafkaError,
+    topic: Option<&str>,
+    detail: &str,
+) -> Option<String> {
+    match error.name() {
+        "GROUP_AUTHORIZATION_FAILED" => Some(format!(
+            "group_not_authorized: grant READ on group {}",
+            plan.id
+        )),
+        "TOPIC_AUTHORIZATION_FAILED" => {
+            let mut sources = plan.sources.iter().map(|source| source.topic.as_str());
+            let named = topic.or_else(|| {
+                sources.find(|source| detail.split([' ', ':']).any(|word| word == *source))
+            });
+            Some(format!(
+                "topic_not_authorized: grant DESCRIBE and READ on topic {}",
+                named.unwrap_or("of every source")
+            ))
+        }
+        _ => None,
     }
 }
 

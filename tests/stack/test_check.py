@@ -24,6 +24,7 @@ routes:
   - name: out
     when: out.doubled > 0
     kafka: {{ topic: mapped, key: event.key }}
+unmatched: drop
 dead_letter: {{ topic: events.dlq }}
 """
 
@@ -33,7 +34,7 @@ FAULTS = {
     "wrong-word": ("envelope: none", "envelope: nope", "nope"),
     "no-schema": ("{ avro: event }", "{ avro: evnt }", "evnt"),
     "no-field": ("event.amount * 2", "event.amuont * 2", "amuont"),
-    "wrong-type": ("event.sequence >= 0", "event.key >= 0", "key"),
+    "wrong-type": ("event.sequence >= 0", "event.key >= 0", "string"),
     "not-bool": ("when: out.doubled > 0", "when: out.doubled", "bool"),
     "syntax": ("event.amount * 2", "event.amount * * 2", "*"),
     "nullable": ("event.amount * 2", "event.filler.size()", "null"),

@@ -95,6 +95,14 @@ class Flow:
     def arguments(self) -> list[str]:
         return ["--avro", str(self.folder / "avro")]
 
+    def register_newer(self) -> tuple[int, dict]:
+        """Registers a later version of the event's schema, with one more field; its id and itself."""
+        newer = {**EVENT, "fields": [*EVENT["fields"], {"name": "added", "type": "string", "default": ""}]}
+        newer_id = self.cluster.register(f"{self.source}-value", newer)
+        assert newer_id != self.schema_id
+        time.sleep(1.5)  # The registry writes its file a moment after the answer.
+        return newer_id, fastavro.parse_schema(newer)
+
     def produce(self, **words) -> "Production":
         return Production(self, **words)
 

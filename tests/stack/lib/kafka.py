@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack import wait_until
 
@@ -57,13 +57,6 @@ class Cluster:
         for future in self.admin.delete_topics(list(topics)).values():
             future.result(30)
         wait_until(f"topics {topics} are gone", lambda: not set(topics) & self.admin.list_topics(timeout=10).topics.keys(), 20)
-
-    def configure(self, topic: str, name: str, value: str):
-        """Sets a topic's configuration."""
-        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
-        for future in self.admin.incremental_alter_configs([resource]).values():
-            future.result(20)
 
     def ends(self, topic: str) -> dict[int, int]:
         """End offset of each partition."""
