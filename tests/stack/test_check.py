@@ -35,7 +35,7 @@ FAULTS = {
     "no-schema": ("{ avro: event }", "{ avro: evnt }", "evnt"),
     "no-field": ("event.amount * 2", "event.amuont * 2", "amuont"),
     "wrong-type": ("event.sequence >= 0", "event.key >= 0", "string"),
-    "not-bool": ("when: out.doubled > 0", "when: out.doubled", "bool"),
+    "not-bool": ("when: out.doubled > 0", "when: out.doubled", "condition"),
     "syntax": ("event.amount * 2", "event.amount * * 2", "*"),
     "nullable": ("event.amount * 2", "event.filler.size()", "null"),
     "no-dead-letter": ("dead_letter: {{ topic: events.dlq }}\n", "", "dead_letter"),
