@@ -1,5 +1,6 @@
 mod cli;
 mod codec;
+mod demo;
 mod deploy;
 mod docs;
 mod expr;

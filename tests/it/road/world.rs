@@ -256,7 +256,9 @@ impl World {
             .create()
             .unwrap();
         let mut list = TopicPartitionList::new();
-        (0..PARTITIONS).for_each(|partition| drop(list.add_partition("in", partition)));
+        for partition in 0..PARTITIONS {
+            list.add_partition("in", partition);
+        }
         let committed = consumer
             .committed_offsets(list, Duration::from_secs(10))
             .unwrap();
