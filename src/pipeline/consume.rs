@@ -435,7 +435,8 @@ impl ConsumerThread {
                 done.records - link.done.records,
                 done.bytes.saturating_sub(link.done.bytes),
             );
-            if records > 0 {
+            // The lane writes one after the other: a look in between sees the records and not their bytes yet.
+            if records > 0 || bytes > 0 {
                 link.done = done;
                 self.flow
                     .done(*tp, link.epoch, Amount { records, bytes }, &mut self.turns);
