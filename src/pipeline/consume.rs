@@ -28,6 +28,9 @@ const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
 /// How often positions, lags and states are published.
 const STATUS_INTERVAL: Millis = Millis(250);
 
+/// How long to wait before the ends are asked for again.
+const ENDS_RETRY: Duration = Duration::from_secs(1);
+
 /// Longest wait for the group to take note that we leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -644,6 +647,9 @@ impl ConsumerThread {
                 handle.wake();
             }
         });
+            if ends.is_err() {
+                std::thread::sleep(ENDS_RETRY);
+            }
     }
 
     // === what is shown
