@@ -59,6 +59,8 @@ pub(super) enum ToConsumer {
     Positions(Event),
     /// The ends of all partitions, seen at the start.
     Ends(Result<HashMap<Tp, i64>, ClientError>),
+    /// A pipeline thread has panicked: its lanes do nothing any more.
+    ThreadLost,
     /// Drain and end.
     Stop,
 }
@@ -407,6 +409,8 @@ impl ConsumerThread {
                     tracing::warn!(%error, "the ends of the partitions are not known yet; asking again");
                     self.ask_ends();
                 }
+                // Told by whoever joins the thread. Nothing more is committed.
+                ToConsumer::ThreadLost => self.is_fatal = true,
                 ToConsumer::Stop => self.stop(),
             }
         }
@@ -643,13 +647,13 @@ impl ConsumerThread {
         let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
         spawn("lockgate-ends", move || {
             let ends = positions::ends(&handle, &plan);
+            if ends.is_err() {
+                std::thread::sleep(ENDS_RETRY);
+            }
             if sender.send(ToConsumer::Ends(ends)).is_ok() {
                 handle.wake();
             }
         });
-            if ends.is_err() {
-                std::thread::sleep(ENDS_RETRY);
-            }
     }
 
     // === what is shown

@@ -91,6 +91,21 @@ impl Stop {
     }
 }
 
+/// Tells the consumer thread when a pipeline thread panics: without it the partitions of that thread would stand still, and
+/// nobody would know.
+struct Alarm {
+    consumer: Sender<ToConsumer>,
+    handle: ConsumerHandle,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.consumer.send(ToConsumer::ThreadLost).is_ok() {
+            self.handle.wake();
+        }
+    }
+}
+
 impl Worker {
     /// Starts a topology on threads of its own. `until_latest`: it ends at the end offsets seen at the start.
     pub fn start(plan: Arc<Plan>, shared: Shared, until_latest: bool) -> anyhow::Result<Worker> {
@@ -229,9 +244,16 @@ fn work(
             correlation: Some(config.correlation_header.clone()).filter(|name| !name.is_empty()),
         };
         let thread = PipelineThread::new(parts);
+        let alarm = Alarm {
+            consumer: to_consumer.clone(),
+            handle: handle.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name(format!("{}-{index}", plan.id))
-            .spawn(move || thread.run());
+            .spawn(move || {
+                let _alarm = alarm;
+                thread.run();
+            });
         threads.push(thread.context("start a pipeline thread")?);
         inlets.push(inlet);
     }
