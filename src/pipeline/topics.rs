@@ -14,6 +14,8 @@ struct Entry {
     /// 0 while unknown.
     partitions: AtomicI32,
     bytes_max: AtomicU32,
+    /// What the producers of this process take, whatever the topic does.
+    cap: AtomicU32,
     trouble: Mutex<Option<String>>,
     has_trouble: AtomicBool,
 }
@@ -30,6 +32,7 @@ impl Topics {
         let entry = |_| Entry {
             partitions: AtomicI32::new(0),
             bytes_max: AtomicU32::new(bytes_max),
+            cap: AtomicU32::new(u32::MAX),
             trouble: Mutex::new(None),
             has_trouble: AtomicBool::new(false),
         };
@@ -49,9 +52,25 @@ impl Topics {
     /// Largest record that a topic takes, in bytes with keys, headers and the batch's own overhead.
     #[inline]
     pub fn bytes_max(&self, topic: u16) -> usize {
-        self.entries[usize::from(topic)]
-            .bytes_max
-            .load(Ordering::Relaxed) as usize
+        let entry = &self.entries[usize::from(topic)];
+        let cap = entry.cap.load(Ordering::Relaxed);
+        entry.bytes_max.load(Ordering::Relaxed).min(cap) as usize
+    }
+
+    /// The producers of a connection take no larger records than this, also when a topic's limit is raised later.
+    pub fn cap(&self, plan: &Plan, connection: &str, bytes_max: u32) {
+        for (topic, entry) in plan.topics.iter().zip(&self.entries) {
+            if topic.connection == connection {
+                entry.cap.store(bytes_max, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether there is trouble with any topic.
+    pub fn has_trouble(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.has_trouble.load(Ordering::Relaxed))
     }
 
     /// What was learned of a topic's partitions; clears the trouble of its being missing.

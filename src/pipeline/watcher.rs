@@ -59,11 +59,15 @@ impl Watcher {
     /// Looks until the other end of `stop` is gone.
     pub fn run(mut self, stop: Receiver<()>) {
         let mut is_well = self.look(ASK_TIMEOUT);
+        let mut looked_at = Instant::now();
         loop {
-            let interval = if is_well { INTERVAL } else { INTERVAL_TROUBLED };
-            match stop.recv_timeout(interval) {
+            match stop.recv_timeout(INTERVAL_TROUBLED) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // A pipeline thread notes trouble too, and waits until it was looked at here.
+            if is_well && !self.topics.has_trouble() && looked_at.elapsed() < INTERVAL {
+                continue;
             }
             if self
                 .limits_at
@@ -72,6 +76,7 @@ impl Watcher {
                 self.read_limits(ASK_TIMEOUT);
             }
             is_well = self.look(ASK_TIMEOUT);
+            looked_at = Instant::now();
         }
     }
 

@@ -327,7 +327,10 @@ fn producer_properties(
     let largest = topics
         .largest_limit(plan, connection)
         .unwrap_or_default()
+        // A record that the whole queue has no room for would wait for room for ever.
+        .min(u32::try_from(config.limits.producer_queue_bytes).unwrap_or(u32::MAX))
         .clamp(1_000, 1_000_000_000);
+    topics.cap(plan, connection, largest);
     let smallest = topics.smallest_limit(plan, connection).unwrap_or_default();
     properties.set("message.max.bytes", largest.to_string());
     let batch = smallest
