@@ -3,6 +3,8 @@
 //! Its loop takes messages, then reports, then processes a round of records and enqueues what came of it, and sleeps when there
 //! is nothing to do. Everything about one partition happens here, in order, without a lock.
 
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -83,6 +85,8 @@ pub(super) struct PipelineThread {
     states: Vec<Option<Lane>>,
     processor: Processor,
     programs: Programs,
+    /// Schemas that were asked for and not answered yet: each is asked for once, however many lanes wait.
+    asked: HashSet<Place>,
     outputs: Outputs,
     deliveries: Deliveries,
     reports: Vec<Report>,
@@ -149,6 +153,7 @@ impl PipelineThread {
             programs: Programs::default(),
             outputs: Outputs::default(),
             deliveries: Deliveries::default(),
+            asked: HashSet::new(),
             reports: Vec::new(),
             turn: 0,
             lane_metrics,
@@ -345,6 +350,7 @@ impl PipelineThread {
         self.programs.learn(place, known);
         let is_poisoned = self.stop.is_stopped();
         for lane in self
+        self.asked.remove(&place);
             .states
             .iter_mut()
             .flatten()
@@ -653,13 +659,22 @@ impl PipelineThread {
     }
 
     /// Asks the registry for a schema; the answer is compiled where it arrives and comes as a message.
-    fn ask(&self, place: Place) {
+    fn ask(&mut self, place: Place) {
+        if !self.asked.insert(place) {
+            return;
+        }
         let (plan, inlet) = (self.plan.clone(), self.inlet.clone());
         let (sightings, metrics) = (self.sightings.clone(), self.metrics.clone());
         self.registry.request(place.id, move |answer| {
             let known = match answer {
                 Answer::Found(writer) => {
-                    let known = programs::compile(&plan, place, &writer);
+                    let compile = || programs::compile(&plan, place, &writer);
+                    // A panic here would end the registry's task, and every lane would wait for ever.
+                    let known = std::panic::catch_unwind(AssertUnwindSafe(compile));
+                    let known = known.unwrap_or_else(|_| {
+                        let why = format!("schema {} brings the compiler down: a defect", place.id);
+                        Known::Refused(Arc::new(Refusal::Incompatible(why)))
+                    });
                     sightings.note(&plan, &metrics, place, &writer, &known);
                     known
                 }
