@@ -71,8 +71,8 @@ pub(super) enum Block {
     Schema,
     /// A topic that cannot be written to; the next try.
     Sink {
-        /// Index in the plan's topics.
-        topic: u16,
+        /// Index in the plan's topics, if one is known to be at fault: it must be usable before the next try.
+        topic: Option<u16>,
         /// When to look again.
         until: Millis,
     },
@@ -103,7 +103,14 @@ pub(super) struct Lane {
     pub is_draining: bool,
     /// Send records one at a time up to and with this offset: one of them was refused in a batch.
     pub single_until: Option<i64>,
+    /// The attempt in which the suspects were refused together: only what a later one sends singly is guilty.
+    pub suspected_in: u16,
+    /// A topic took nothing at this offset: one record of this lane at a time up to and with it, so that a try that fails
+    /// repeats no more than one.
+    pub careful_until: Option<i64>,
     pub condemned: Vec<Condemned>,
+    /// Records before this offset were judged for the shares of poison; a rewind does not judge them again.
+    pub judged_until: i64,
     pub backoff: Backoff,
     /// Attempts of the records at the frontier: rewinds since it last moved.
     pub attempts: u32,
@@ -131,7 +138,10 @@ impl Lane {
             block: Block::Open,
             is_draining: false,
             single_until: None,
+            suspected_in: 0,
+            careful_until: None,
             condemned: Vec::new(),
+            judged_until: position,
             backoff: Backoff::new(Millis(200), Millis(10_000)),
             attempts: 1,
             prefix: format!("{topic}/{}/", tp.partition),
@@ -173,6 +183,42 @@ impl Lane {
         self.link.reasons.store(bits, Ordering::Relaxed);
     }
 
+    /// A delivery of the record at `offset` failed for what its topic or the cluster is: the next try is later, with one
+    /// record. Returns when, unless the lane waits already.
+    pub fn hold(
+        &mut self,
+        topic: Option<u16>,
+        offset: i64,
+        now: Millis,
+        is_poisoned: bool,
+    ) -> Option<Millis> {
+        self.careful_until = self.careful_until.max(Some(offset));
+        if matches!(self.block, Block::Sink { .. }) {
+            return None;
+        }
+        let wait = self.backoff.fail(rand::random());
+        let until = now.after(Millis(wait.0 + 100));
+        self.set_block(Block::Sink { topic, until }, is_poisoned);
+        Some(until)
+    }
+
+    /// Whether a refusal of this delivery, sent singly, was answered twice already: as an output and as its dead letter, or as
+    /// a dead letter and as its stub.
+    pub fn is_exhausted(&self, offset: i64, delivery: u8) -> bool {
+        let refusals = self
+            .condemned
+            .iter()
+            .filter(|one| one.offset == offset && one.delivery == delivery);
+        refusals.count() >= 2
+    }
+
+    /// The broker refused this delivery for what it is.
+    pub fn condemn(&mut self, condemned: Condemned) {
+        // Judged anew: it was taken for a good one.
+        self.judged_until = self.judged_until.min(condemned.offset);
+        self.condemned.push(condemned);
+    }
+
     /// Hands on what is done at the front and tells the consumer thread. Returns whether the frontier moved.
     pub fn pop(&mut self, tracker: &mut Tracker<Held>) -> bool {
         let frontier = tracker.frontier();
@@ -198,6 +244,7 @@ impl Lane {
         self.condemned
             .retain(|condemned| condemned.offset >= frontier);
         self.single_until = self.single_until.filter(|until| *until >= frontier);
+        self.careful_until = self.careful_until.filter(|until| *until >= frontier);
         self.link.frontier.store(frontier, Ordering::Release);
         true
     }

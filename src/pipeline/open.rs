@@ -54,6 +54,8 @@ struct Subject<'r> {
     schema_id: Option<u32>,
     attempts: u32,
     has_passing: bool,
+    /// It was judged in an earlier attempt, and counts once.
+    is_judged: bool,
 }
 
 impl Opening<'_> {
@@ -101,6 +103,7 @@ impl Opening<'_> {
             schema_id: None,
             attempts: lane.attempts,
             has_passing,
+            is_judged: record.offset() < lane.judged_until,
         };
         let (deliveries, letters, outputs) = (
             self.deliveries.len(),
@@ -154,11 +157,13 @@ impl Opening<'_> {
         };
         match verdict {
             Verdict::Filtered(_) => {
-                self.judges.source(input.source, false);
+                if !subject.is_judged {
+                    self.judges.source(input.source, false);
+                }
                 Opened::Filtered
             }
             Verdict::Poison(poison) => {
-                if let Some(why) = self.judges.poison(&poison, input.source) {
+                if let Some(why) = self.judge(subject, &poison) {
                     return Opened::Poisoned(why);
                 }
                 // With a route known, the letter has that route's number, so that its report counts for the route.
@@ -175,7 +180,9 @@ impl Opening<'_> {
                 }
             }
             Verdict::Deliver => {
-                self.judges.source(input.source, false);
+                if !subject.is_judged {
+                    self.judges.source(input.source, false);
+                }
                 self.deliver(subject, condemned, before)
             }
         }
@@ -212,7 +219,9 @@ impl Opening<'_> {
                     self.output_poison(&output, "output_too_large", message)
                 }
                 None => {
-                    self.judges.route(output.route, false);
+                    if !subject.is_judged {
+                        self.judges.route(output.route, false);
+                    }
                     let id = subject.tracker.delivery(subject.seq, number);
                     let payload = Payload::Output(index as u32);
                     let (seq, topic, has_passing) =
@@ -228,7 +237,7 @@ impl Opening<'_> {
                     continue;
                 }
             };
-            if let Some(why) = self.judges.poison(&poison, subject.input.source) {
+            if let Some(why) = self.judge(subject, &poison) {
                 return Opened::Poisoned(why);
             }
             buried |= 1 << number;
@@ -241,7 +250,7 @@ impl Opening<'_> {
             let is_refused = condemned
                 .iter()
                 .any(|one| one.offset == subject.input.offset && one.delivery == number);
-            if let Some(why) = self.judges.poison(&poison, subject.input.source) {
+            if let Some(why) = self.judge(subject, &poison) {
                 return Opened::Poisoned(why);
             }
             numbers |= 1 << number;
@@ -251,6 +260,14 @@ impl Opening<'_> {
             }
         }
         Opened::Deliveries { numbers, buried }
+    }
+
+    /// Counts a record judged poison, once. Some if the stream must stop.
+    fn judge(&mut self, subject: &Subject<'_>, poison: &Poison) -> Option<String> {
+        if subject.is_judged {
+            return None;
+        }
+        self.judges.poison(poison, subject.input.source)
     }
 
     /// Appends the dead letter of a record; a stub if the letter does not fit, or was refused before. Fails with the topic that cannot be

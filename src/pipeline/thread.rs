@@ -17,7 +17,7 @@ use super::process::{Outputs, Processor};
 use super::programs::{self, Known, Needs, Place, Programs, Sightings};
 use super::topics::Topics;
 use crate::core::tracker::Acked;
-use crate::core::{DeliveryId, Disposition, Epoch, Lanes, Millis, Tp};
+use crate::core::{Backoff, DeliveryId, Disposition, Epoch, Lanes, Millis, Tp};
 use crate::kafka::{EnqueueError, KafkaError, Report, classify};
 use crate::registry::{Answer, Cache};
 
@@ -90,6 +90,8 @@ pub(super) struct PipelineThread {
     outputs: Outputs,
     deliveries: Deliveries,
     reports: Vec<Report>,
+    /// New producers since the last delivery that arrived.
+    renewals: Backoff,
     /// Where the next round begins, so that no lane is always first.
     turn: usize,
 
@@ -151,10 +153,11 @@ impl PipelineThread {
             states: Vec::new(),
             processor,
             programs: Programs::default(),
+            asked: HashSet::new(),
             outputs: Outputs::default(),
             deliveries: Deliveries::default(),
-            asked: HashSet::new(),
             reports: Vec::new(),
+            renewals: Backoff::new(Millis(200), Millis(10_000)),
             turn: 0,
             lane_metrics,
             judges,
@@ -347,10 +350,10 @@ impl PipelineThread {
     }
 
     fn learn(&mut self, place: Place, known: Known) {
+        self.asked.remove(&place);
         self.programs.learn(place, known);
         let is_poisoned = self.stop.is_stopped();
         for lane in self
-        self.asked.remove(&place);
             .states
             .iter_mut()
             .flatten()
@@ -376,7 +379,10 @@ impl PipelineThread {
         for report in reports.drain(..) {
             let id = DeliveryId::unpack(report.opaque);
             match report.error {
-                None => self.arrived(id, report.bytes, now, now_ms),
+                None => {
+                    self.renewals.reset();
+                    self.arrived(id, report.bytes, now, now_ms);
+                }
                 Some(error) => is_failed |= self.failed(id, error),
             }
         }
@@ -427,35 +433,61 @@ impl PipelineThread {
                 .retried(u16::from(id.delivery()), class_name(class));
         }
         match class {
-            classify::Class::Record if lane.single_until.is_some() => {
+            // Its neighbours in the batch were refused with it: find out whose fault it is.
+            classify::Class::Record
+                if lane.single_until.is_none() || lane.suspected_in == id.tag() =>
+            {
+                lane.single_until = lane.single_until.max(Some(offset));
+                lane.suspected_in = id.tag();
+            }
+            classify::Class::Record if !lane.is_exhausted(offset, id.delivery()) => {
                 let message = format!("the broker refused the record: {error}");
-                lane.condemned.push(Condemned {
+                lane.condemn(Condemned {
                     offset,
                     delivery: id.delivery(),
                     reason,
                     message,
                 });
             }
-            // Its neighbours in the batch were refused with it: find out whose fault it is.
-            classify::Class::Record => lane.single_until = lane.single_until.max(Some(offset)),
-            classify::Class::Topic => {
-                let wait = lane.backoff.fail(rand::random());
-                let until = self.clock.now().after(Millis(wait.0 + 100));
-                lane.set_block(Block::Sink { topic, until }, self.stop.is_stopped());
-                tracing::warn!(
-                    source = format!("{}{offset}", lane.prefix), reason, %error,
-                    "an output topic cannot be written to: waiting, nothing is lost"
-                );
+            // Not even a stub of the dead letter is taken: that is the topic.
+            classify::Class::Record | classify::Class::Topic | classify::Class::Retry => {
+                let is_poisoned = self.stop.is_stopped();
+                if let Some(until) = lane.hold(topic, offset, self.clock.now(), is_poisoned) {
+                    tracing::warn!(
+                        source = format!("{}{offset}", lane.prefix), reason, %error,
+                        "an output topic takes nothing: waiting, nothing is lost"
+                    );
+                    self.wait_together(topic, until);
+                }
             }
-            classify::Class::Retry | classify::Class::Fatal | classify::Class::Purged => {
+            classify::Class::Fatal | classify::Class::Purged => {
                 tracing::debug!(source = format!("{}{offset}", lane.prefix), reason, %error, "a delivery failed and is sent again");
             }
         }
         true
     }
 
+    /// Lanes that wait for the same topic try again at the same time: every try that fails costs a producer.
+    fn wait_together(&mut self, topic: Option<u16>, at: Millis) {
+        for lane in self.states.iter_mut().flatten() {
+            if let Block::Sink {
+                topic: other,
+                until,
+            } = &mut lane.block
+                && *other == topic
+            {
+                *until = at.max(*until);
+            }
+        }
+    }
+
     /// New producers, and everything from the frontiers on again: what failed, and what must not overtake it.
     fn renew(&mut self) {
+        // The first one begins at once. Where nothing arrives in between, the next ones take their time.
+        let is_again = self.renewals.attempts() > 0;
+        let wait = self.renewals.fail(rand::random()).0 + 100;
+        let until = self.clock.now().after(Millis(wait));
+        let is_poisoned = self.stop.is_stopped();
         for sink in &mut self.sinks {
             let why = sink.fatal().map(|error| error.to_string());
             if let Err(error) = sink.renew() {
@@ -480,6 +512,13 @@ impl PipelineThread {
                 lane.attempts += 1;
                 if lane.is_draining {
                     lane.release(tracker);
+                } else if matches!(lane.block, Block::Sink { .. }) {
+                    // It waits already.
+                } else if is_again {
+                    lane.set_block(Block::Sink { topic: None, until }, is_poisoned);
+                } else {
+                    // What it waited for may be far behind the records that are sent again.
+                    lane.set_block(Block::Open, is_poisoned);
                 }
             }
         }
@@ -520,8 +559,9 @@ impl PipelineThread {
     /// The lane whose suspects are being sent singly, if there is one that can go on.
     fn single_lane(&self) -> Option<u16> {
         let is_single = |lane: &Option<Lane>| {
-            lane.as_ref()
-                .is_some_and(|lane| lane.single_until.is_some() && lane.block == Block::Open)
+            lane.as_ref().is_some_and(|lane| {
+                lane.single_until.is_some() && lane.block == Block::Open && !lane.is_draining
+            })
         };
         self.states
             .iter()
@@ -536,7 +576,7 @@ impl PipelineThread {
             if let Block::Sink { topic, until } = lane.block
                 && now >= until
             {
-                if self.topics.partitions(topic).is_some() {
+                if topic.is_none_or(|topic| self.topics.partitions(topic).is_some()) {
                     lane.set_block(Block::Open, false);
                 } else {
                     let wait = lane.backoff.fail(rand::random()).0.clamp(50, 1_000);
@@ -572,6 +612,9 @@ impl PipelineThread {
         let Some((_, tracker)) = self.lanes.get_mut(index) else {
             return false;
         };
+        if lane.careful_until.is_some() && !tracker.is_idle() {
+            return false;
+        }
         let Some((seq, offset, held)) = tracker.next_unprocessed() else {
             return false;
         };
@@ -586,7 +629,11 @@ impl PipelineThread {
             judges: &mut self.judges,
             correlation: self.correlation.as_deref().map(str::as_bytes),
         };
-        match opening.process(lane, &*tracker, seq, &held.record) {
+        let opened = opening.process(lane, &*tracker, seq, &held.record);
+        if !matches!(opened, Opened::Missing(_) | Opened::Incompatible { .. }) {
+            lane.judged_until = lane.judged_until.max(offset + 1);
+        }
+        match opened {
             Opened::Deliveries { numbers, buried } => {
                 tracker.opened_as(seq, numbers);
                 for number in (0..u64::BITS as u8).filter(|number| buried & (1 << number) != 0) {
@@ -643,7 +690,7 @@ impl PipelineThread {
                 );
                 lane.set_block(
                     Block::Sink {
-                        topic,
+                        topic: Some(topic),
                         until: self.clock.now().after(Millis(wait)),
                     },
                     false,
@@ -750,18 +797,23 @@ impl PipelineThread {
             EnqueueError::TooLarge => {
                 let message = "larger than the client's message.max.bytes".to_owned();
                 let delivery = pending.id.delivery();
-                lane.condemned.push(Condemned {
-                    offset,
-                    delivery,
-                    reason: "output_too_large",
-                    message,
-                });
+                if !lane.is_exhausted(offset, delivery) {
+                    lane.condemn(Condemned {
+                        offset,
+                        delivery,
+                        reason: "output_too_large",
+                        message,
+                    });
+                } else {
+                    let topic = Some(pending.topic);
+                    lane.hold(topic, offset, self.clock.now(), self.stop.is_stopped());
+                }
             }
             EnqueueError::UnknownTopic | EnqueueError::UnknownPartition => {
                 let wait = lane.backoff.fail(rand::random()).0.clamp(100, 1_000);
                 lane.set_block(
                     Block::Sink {
-                        topic: pending.topic,
+                        topic: Some(pending.topic),
                         until: self.clock.now().after(Millis(wait)),
                     },
                     false,
@@ -769,7 +821,11 @@ impl PipelineThread {
                 self.topics
                     .set_trouble(pending.topic, Some(error.to_string()));
             }
-            EnqueueError::Fatal(_) | EnqueueError::Other(_) => {}
+            EnqueueError::Other(_) => {
+                let topic = Some(pending.topic);
+                lane.hold(topic, offset, self.clock.now(), self.stop.is_stopped());
+            }
+            EnqueueError::Fatal(_) => {}
         }
         tracing::debug!(source = format!("{}{offset}", lane.prefix), %error, "a delivery could not be enqueued and is tried again");
         true
@@ -815,19 +871,14 @@ impl PipelineThread {
     }
 }
 
-/// The topic that a delivery of this number is most likely for: what is looked at before it is tried again.
-fn topic_of(plan: &Plan, number: u8, is_letter: bool) -> u16 {
-    let of_route = || {
-        plan.routes
-            .get(usize::from(number))?
-            .topics
-            .first()
-            .copied()
-    };
-    if is_letter {
-        plan.dead_letter
-    } else {
-        of_route().unwrap_or(plan.dead_letter)
+/// The topic that a delivery of this number was for, if its route has no choice: what is looked at before it is tried again.
+fn topic_of(plan: &Plan, number: u8, is_letter: bool) -> Option<u16> {
+    if is_letter || number == BEFORE_ROUTES {
+        return Some(plan.dead_letter);
+    }
+    match plan.routes.get(usize::from(number))?.topics.as_slice() {
+        [topic] => Some(*topic),
+        _ => None,
     }
 }
 

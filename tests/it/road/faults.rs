@@ -106,3 +106,41 @@ async fn a_schema_id_that_appears_late_is_waited_for() {
     assert_eq!(world.judge(), 0);
     assert!(world.read("dlq").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_refused_for_one_record_buries_no_neighbour() {
+    let mut world = World::new().await;
+    world.write(200);
+    // The broker refuses a whole batch, once; sent singly, every record of it is taken.
+    let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE];
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &refusal);
+    let worker = world.worker(&[]);
+    until("all records are done", || done(&worker) == world.events()).await;
+    drain(worker).await;
+    world.judge();
+    assert!(world.read("dlq").is_empty(), "nobody was guilty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_takes_nothing_for_a_while_loses_and_buries_nothing() {
+    let mut world = World::new().await;
+    world.write(1_000);
+    world.send(b"bad", Some(b"no frame"));
+    world.flush();
+    let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 8];
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &refusals);
+    let worker = world.worker(&[("limits.pipeline_threads", "1")]);
+    until("all records are done", || {
+        done(&worker) == world.events() + 1
+    })
+    .await;
+    drain(worker).await;
+    // The first refusal repeats what was in flight; the tries after it repeat one record of each partition.
+    let repeated = world.judge();
+    assert!(repeated < 1_100, "{repeated} repeated");
+    assert!(!world.read("dlq").is_empty());
+}
