@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use lockgate::cli::{self, Cli};
 
 fn main() -> ExitCode {
+    lockgate::kafka::prepare_allocator();
     let ended = match Cli::from_process() {
         Ok(cli) => cli.run(),
         Err(shown) => return shown.print().into(),

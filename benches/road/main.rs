@@ -208,6 +208,8 @@ fn child(
     records: u64,
     compression: &str,
 ) -> anyhow::Result<()> {
+    // As the program does at its start; the floor gets the same.
+    lockgate::kafka::prepare_allocator();
     match mode {
         "floor" => floor::run(brokers, &topics.0, &topics.1, records, compression)?,
         "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression)?,

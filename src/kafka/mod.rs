@@ -9,6 +9,7 @@
 //! partition  Java's murmur2 and the partition that follows from it
 //! admin      topics: exist? how many partitions? what size limit?
 //! classify   what an error says about: the cluster, the topic, or the record
+//! memory     the C allocator, set up for messages that change threads
 //! error      error codes and failed calls
 //! native     the handle of a client, and lists of positions
 //! ```
@@ -23,6 +24,7 @@ mod consumer;
 mod error;
 mod event;
 mod handle;
+mod memory;
 mod native;
 mod partition;
 mod producer;
@@ -33,6 +35,7 @@ pub use consumer::{Consumer, Position};
 pub use error::{ClientError, KafkaError};
 pub use event::{CommitResult, Event};
 pub use handle::{Answers, Committed, ConsumerHandle, Watermarks};
+pub use memory::prepare_allocator;
 pub use partition::{murmur2, partition_for};
 pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
 pub use record::{Headers, RawRecord};

@@ -147,7 +147,7 @@ impl Deliveries {
                     key,
                     value,
                     &headers,
-                    record.timestamp_ms(),
+                    held.timestamp_ms,
                     opaque,
                 )
             }
@@ -174,7 +174,7 @@ impl Deliveries {
                 }
                 let key = part(cx.outputs, output.key, record.key());
                 let value = part(cx.outputs, output.value, record.value());
-                let timestamp = record.timestamp_ms();
+                let timestamp = held.timestamp_ms;
                 sink.enqueue(
                     delivery.topic,
                     delivery.partition,
@@ -257,9 +257,9 @@ fn decimal(offset: i64, buffer: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// The headers of one output: on the stack up to eight, which is more than most have.
+/// The headers of one output: on the stack up to four, which is more than most have.
 struct HeaderList<'a> {
-    inline: [Header<'a>; 8],
+    inline: [Header<'a>; 4],
     length: usize,
     heap: Vec<Header<'a>>,
 }
@@ -267,7 +267,7 @@ struct HeaderList<'a> {
 impl<'a> HeaderList<'a> {
     fn new() -> HeaderList<'a> {
         HeaderList {
-            inline: [(b"".as_slice(), None); 8],
+            inline: [(b"".as_slice(), None); 4],
             length: 0,
             heap: Vec::new(),
         }

@@ -6,7 +6,7 @@ use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict};
 use super::programs::{Needs, Place, Programs};
 use super::topics::Topics;
 use crate::core::{PoisonGauge, Seq, Tracker};
-use crate::kafka::{RawRecord, partition_for};
+use crate::kafka::{Header, partition_for};
 use crate::sink::dead_letter::{Circumstances, DeadLetter, RECORD_OVERHEAD_BYTES};
 use crate::telemetry::{LaneMetrics, Metrics, PoisonMetrics};
 use crate::topology::plan::{Plan, Refusal};
@@ -65,12 +65,18 @@ impl Opening<'_> {
         lane: &Lane,
         tracker: &Tracker<Held>,
         seq: Seq,
-        record: &RawRecord,
+        held: &Held,
     ) -> Opened {
+        let record = &held.record;
+        // Most topics have no headers: the room for them is made only if there are some.
+        let mut found = record.headers();
+        let Some(first) = found.next() else {
+            return self.process_with(lane, tracker, seq, held, &[], false);
+        };
         let mut inline = [(b"".as_slice(), None); HEADERS_INLINE];
         let mut heap = Vec::new();
         let (mut count, mut has_passing) = (0, false);
-        for header in record.headers() {
+        for header in std::iter::once(first).chain(found) {
             has_passing |= passes(header.0, self.correlation);
             if count < HEADERS_INLINE {
                 inline[count] = header;
@@ -87,11 +93,24 @@ impl Opening<'_> {
         } else {
             &heap[..]
         };
+        self.process_with(lane, tracker, seq, held, headers, has_passing)
+    }
+
+    fn process_with(
+        &mut self,
+        lane: &Lane,
+        tracker: &Tracker<Held>,
+        seq: Seq,
+        held: &Held,
+        headers: &[Header<'_>],
+        has_passing: bool,
+    ) -> Opened {
+        let record = &held.record;
         let input = Input {
             source: lane.tp.topic,
             partition: lane.tp.partition,
             offset: record.offset(),
-            timestamp_ms: record.timestamp_ms(),
+            timestamp_ms: held.timestamp_ms,
             key: record.key(),
             value: record.value(),
             headers,
@@ -130,12 +149,9 @@ impl Opening<'_> {
             Ok(ids) => {
                 subject.schema_id = ids.value;
                 match self.programs.find(input.source, ids) {
-                    Needs::Ready(key, value) => self.processor.process(
-                        key.as_deref(),
-                        value.as_deref(),
-                        &input,
-                        self.outputs,
-                    ),
+                    Needs::Ready(key, value) => {
+                        self.processor.process(key, value, &input, self.outputs)
+                    }
                     Needs::Missing(places) => return Opened::Missing(places),
                     Needs::Unknown(place) => Verdict::Poison(self.schema_poison(
                         "unknown_schema",

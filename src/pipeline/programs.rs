@@ -55,10 +55,13 @@ pub(super) enum Known {
     Unknown(Instant),
 }
 
+/// The programs of a record's two sides, where it has them.
+type Both = (Option<Arc<KeyProgram>>, Option<Arc<ValueProgram>>);
+
 /// What a record needs before it can be processed.
-pub(super) enum Needs {
+pub(super) enum Needs<'p> {
     /// Nothing: both programs, where the record has such a side.
-    Ready(Option<Arc<KeyProgram>>, Option<Arc<ValueProgram>>),
+    Ready(Option<&'p KeyProgram>, Option<&'p ValueProgram>),
     /// These have to be asked for.
     Missing(Vec<Place>),
     /// The schema at this place cannot be used.
@@ -72,6 +75,15 @@ pub(super) enum Needs {
 pub(super) struct Programs {
     known: HashMap<Place, Known>,
     unknown: usize,
+    /// What the last record needed: most often also what the next one does.
+    last: Option<Last>,
+}
+
+struct Last {
+    source: u16,
+    ids: Ids,
+    key: Option<Arc<KeyProgram>>,
+    value: Option<Arc<ValueProgram>>,
 }
 
 impl Programs {
@@ -89,7 +101,29 @@ impl Programs {
     }
 
     /// The programs for the schemas of one record.
-    pub fn find(&mut self, source: u16, ids: Ids) -> Needs {
+    pub fn find(&mut self, source: u16, ids: Ids) -> Needs<'_> {
+        let is_last = |last: &Last| last.source == source && last.ids == ids;
+        if !self.last.as_ref().is_some_and(is_last) {
+            match self.look_up(source, ids) {
+                Ok((key, value)) => {
+                    self.last = Some(Last {
+                        source,
+                        ids,
+                        key,
+                        value,
+                    })
+                }
+                Err(needs) => return needs,
+            }
+        }
+        let last = self
+            .last
+            .as_ref()
+            .expect("it was there or has just been set");
+        Needs::Ready(last.key.as_deref(), last.value.as_deref())
+    }
+
+    fn look_up(&mut self, source: u16, ids: Ids) -> Result<Both, Needs<'static>> {
         let key = match ids.key.map(|id| Place {
             source,
             side: Side::Key,
@@ -98,9 +132,9 @@ impl Programs {
             None => None,
             Some(place) => match self.look(place) {
                 Some(Known::Key(program)) => Some(program),
-                Some(Known::Refused(refusal)) => return Needs::Refused(place, refusal),
-                Some(Known::Unknown(_)) => return Needs::Unknown(place),
-                Some(Known::Value(_)) | None => return self.missing(source, ids),
+                Some(Known::Refused(refusal)) => return Err(Needs::Refused(place, refusal)),
+                Some(Known::Unknown(_)) => return Err(Needs::Unknown(place)),
+                Some(Known::Value(_)) | None => return Err(self.missing(source, ids)),
             },
         };
         let value = match ids.value.map(|id| Place {
@@ -111,12 +145,12 @@ impl Programs {
             None => None,
             Some(place) => match self.look(place) {
                 Some(Known::Value(program)) => Some(program),
-                Some(Known::Refused(refusal)) => return Needs::Refused(place, refusal),
-                Some(Known::Unknown(_)) => return Needs::Unknown(place),
-                Some(Known::Key(_)) | None => return self.missing(source, ids),
+                Some(Known::Refused(refusal)) => return Err(Needs::Refused(place, refusal)),
+                Some(Known::Unknown(_)) => return Err(Needs::Unknown(place)),
+                Some(Known::Key(_)) | None => return Err(self.missing(source, ids)),
             },
         };
-        Needs::Ready(key, value)
+        Ok((key, value))
     }
 
     fn look(&mut self, place: Place) -> Option<Known> {
@@ -130,7 +164,7 @@ impl Programs {
         }
     }
 
-    fn missing(&mut self, source: u16, ids: Ids) -> Needs {
+    fn missing(&mut self, source: u16, ids: Ids) -> Needs<'static> {
         let sides = [(Side::Key, ids.key), (Side::Value, ids.value)];
         let places = sides.into_iter().filter_map(|(side, id)| {
             Some(Place {

@@ -302,9 +302,18 @@ impl PipelineThread {
             ) else {
                 continue;
             };
-            lane.saw(record.timestamp_ms());
+            let timestamp_ms = record.timestamp_ms();
+            lane.saw(timestamp_ms);
             let (offset, bytes) = (record.offset(), held_bytes(&record));
-            if let Err(error) = tracker.take(offset, bytes, Held { record, fetched }) {
+            if let Err(error) = tracker.take(
+                offset,
+                bytes,
+                Held {
+                    record,
+                    fetched,
+                    timestamp_ms,
+                },
+            ) {
                 tracing::debug!(topic = lane.prefix, %error, "a record came twice and is left out");
                 lane.refused(bytes);
             }
@@ -402,10 +411,7 @@ impl PipelineThread {
             && let Some((_, _, held)) = tracker.get(id)
         {
             let seconds = (now.0 - held.fetched.0) as f64 / 1000.0;
-            let age = held
-                .record
-                .timestamp_ms()
-                .map(|at| (now_ms - at) as f64 / 1000.0);
+            let age = held.timestamp_ms.map(|at| (now_ms - at) as f64 / 1000.0);
             self.lane_metrics
                 .delivered(u16::from(id.delivery()), bytes, seconds, age);
         }
@@ -629,7 +635,7 @@ impl PipelineThread {
             judges: &mut self.judges,
             correlation: self.correlation.as_deref().map(str::as_bytes),
         };
-        let opened = opening.process(lane, &*tracker, seq, &held.record);
+        let opened = opening.process(lane, &*tracker, seq, held);
         if !matches!(opened, Opened::Missing(_) | Opened::Incompatible { .. }) {
             lane.judged_until = lane.judged_until.max(offset + 1);
         }
