@@ -42,7 +42,8 @@ fn expressions_read_real_events_as_another_reader_does() {
     let live = Facts::op_in(&["c", "u", "r"]);
     let mut seen = 0;
     // Each is true of every live order, by the values that the other reader found.
-    let claims: Vec<(&str, fn(&Json) -> String)> = vec![
+    type Oracle = fn(&Json) -> String;
+    let claims: Vec<(&str, Oracle)> = vec![
         ("event.after.id", |row| text(&row["id"])),
         ("event.after.status", |row| text(&row["status"])),
         ("string(event.after.quantity * 2)", |row| {

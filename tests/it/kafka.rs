@@ -418,7 +418,8 @@ fn keys_values_and_headers_are_bytes_and_null_is_not_empty() {
         (b"null", Some(b"again")),
     ];
     type Bytes<'a> = Option<&'a [u8]>;
-    let cases: [(Bytes, Bytes, &[(&[u8], Bytes)]); 4] = [
+    type Headers<'a> = &'a [(&'a [u8], Bytes<'a>)];
+    let cases: [(Bytes, Bytes, Headers); 4] = [
         (None, None, &[]),
         (Some(b""), Some(b""), headers),
         (Some(b"key"), None, &[]),
