@@ -1,6 +1,7 @@
 //! The life of the process: parse the command line, run the command, tell how it ended.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lockgate::cli::{self, Cli};
 
@@ -10,5 +11,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli.run(),
         Err(shown) => return shown.print().into(),
     };
-    cli::conclude(ended).into()
+    let exit = cli::conclude(ended);
+    // A client that is still being destroyed at exit may use libraries that have been taken down.
+    lockgate::kafka::wait_for_dropped_clients(Duration::from_secs(5));
+    exit.into()
 }

@@ -9,9 +9,9 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::signals::Stop;
-use super::topic::{PATIENCE, properties};
+use super::topic;
 use super::{Exit, Global, UsageError, runtime, signals, stderr, stdout};
-use crate::config::{Config, Role};
+use crate::config::Config;
 use crate::kafka::{EnqueueError, Producer, Report, TopicHandle};
 
 mod encode;
@@ -161,13 +161,8 @@ struct Writer {
 
 impl Writer {
     fn open(config: &Config, connection: &str, name: &str) -> anyhow::Result<Writer> {
-        let producer = Producer::new(&properties(config, connection, Role::Producer)?)?;
+        let producer = topic::producer(config, connection, &[name])?;
         let topic = producer.topic(name)?;
-        producer
-            .partition_count(&topic, PATIENCE)
-            .with_context(|| {
-                format!("the topic {name} cannot be written to over the connection `{connection}`")
-            })?;
         Ok(Writer {
             topic,
             producer,

@@ -7,11 +7,16 @@ use anyhow::{Context, bail};
 use super::signals::Stop;
 use crate::config::{Config, ConfigFaults, Role};
 use crate::core::Tp;
+use crate::kafka::admin::Admin;
 use crate::kafka::classify::{self, Class};
-use crate::kafka::{Consumer, ConsumerHandle, Event, Position, Properties, RawRecord, Watermarks};
+use crate::kafka::{
+    Consumer, ConsumerHandle, Event, Position, Producer, Properties, RawRecord, Watermarks,
+};
 
 /// How long the cluster may take to answer one question.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to tell a topic's settings: they are a help, not a need.
+const SETTINGS_PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than this a poll does not wait, so that a signal is heeded.
 const POLL: Duration = Duration::from_millis(100);
 /// Records per poll.
@@ -27,6 +32,37 @@ pub fn properties(config: &Config, connection: &str, role: Role) -> anyhow::Resu
         .iter()
         .map(|property| (property.name.as_str(), property.value.expose()))
         .collect())
+}
+
+/// A producer for topics of one connection, which must exist. No record beyond what the largest of them takes is enqueued, and no
+/// batch is larger than what the smallest takes: a broker refuses a batch as a whole.
+pub fn producer(config: &Config, connection: &str, topics: &[&str]) -> anyhow::Result<Producer> {
+    let admin = Admin::new(&properties(config, connection, Role::Admin)?)?;
+    for name in topics {
+        admin.topic(name, PATIENCE).with_context(|| {
+            format!("the topic {name} cannot be written to over the connection `{connection}`")
+        })?;
+    }
+    let told = admin.topic_settings(topics, "max.message.bytes", SETTINGS_PATIENCE);
+    let limits: Vec<u64> = told
+        .into_iter()
+        .flatten()
+        .map(|told| told.ok().flatten()?.parse().ok())
+        .map(|limit: Option<u64>| limit.unwrap_or(config.limits.output_record_bytes))
+        .collect();
+    let default = config.limits.output_record_bytes;
+    let largest = limits.iter().max().copied().unwrap_or(default);
+    let smallest = limits.iter().min().copied().unwrap_or(default);
+    // What a batch adds to its records.
+    let batch = smallest.saturating_sub(1_024).clamp(1_000, 1_000_000);
+    let mut properties = properties(config, connection, Role::Producer)?;
+    // Within librdkafka's own ranges.
+    properties.set(
+        "message.max.bytes",
+        largest.clamp(1_000, 1_000_000_000).to_string(),
+    );
+    properties.set("batch.size", batch.to_string());
+    Ok(Producer::new(&properties)?)
 }
 
 /// One topic, open for reading.

@@ -36,6 +36,7 @@ pub use error::{ClientError, KafkaError};
 pub use event::{CommitResult, Event};
 pub use handle::{Answers, Committed, ConsumerHandle, Watermarks};
 pub use memory::prepare_allocator;
+pub use native::wait_for_dropped_clients;
 pub use partition::{murmur2, partition_for};
 pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
 pub use record::{Headers, RawRecord};

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::NonNull;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka_sys as sys;
 
@@ -128,7 +130,10 @@ impl<S: Send + Sync> Native<S> {
 
 impl<S: Send + Sync> Drop for Native<S> {
     fn drop(&mut self) {
-        let client = Leaving(self.rk);
+        let client = Leaving {
+            rk: self.rk,
+            _departure: Departure::begin(),
+        };
         let state = self.state.take();
         let destroy = move || {
             let client = client;
@@ -136,7 +141,7 @@ impl<S: Send + Sync> Drop for Native<S> {
             // A consumer has been closed before, or leaves its group by its session's end: waiting is not for a destructor.
             unsafe {
                 sys::rd_kafka_destroy_flags(
-                    client.0.as_ptr(),
+                    client.rk.as_ptr(),
                     sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE,
                 )
             };
@@ -152,9 +157,43 @@ impl<S: Send + Sync> Drop for Native<S> {
 }
 
 /// A handle on its way to the thread that destroys it.
-struct Leaving(NonNull<sys::rd_kafka_t>);
+struct Leaving {
+    rk: NonNull<sys::rd_kafka_t>,
+    /// Counts while it lives.
+    _departure: Departure,
+}
 // SAFETY: a client handle may be destroyed by any thread that is not one of its own.
 unsafe impl Send for Leaving {}
+
+/// Clients that are being destroyed, and a bell for each that is done.
+static DEPARTING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Counts a destruction from its beginning to its end.
+struct Departure;
+
+impl Departure {
+    fn begin() -> Departure {
+        *DEPARTING.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Departure
+    }
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        *DEPARTING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        DEPARTING.1.notify_all();
+    }
+}
+
+/// Waits until the clients that were dropped are gone; false if some are still there after `timeout`. For the end of the process: the
+/// C libraries take their global state down at exit, and a client's threads should not be using it then.
+pub fn wait_for_dropped_clients(timeout: Duration) -> bool {
+    let count = DEPARTING.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = DEPARTING
+        .1
+        .wait_timeout_while(count, timeout, |count| *count > 0);
+    *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
+}
 
 /// The text in a buffer that the library has written to.
 pub(super) fn text_of(buffer: &[c_char]) -> String {
@@ -204,7 +243,7 @@ pub(super) unsafe fn check(
 }
 
 /// Milliseconds as the library takes them; never its "for ever".
-pub(super) fn timeout_ms(timeout: std::time::Duration) -> i32 {
+pub(super) fn timeout_ms(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }
 

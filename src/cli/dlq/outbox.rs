@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::letter::REDRIVEN;
-use crate::cli::topic::{PATIENCE, properties};
-use crate::config::{Config, Role};
-use crate::kafka::admin::Admin;
+use crate::cli::topic;
+use crate::config::Config;
 use crate::kafka::classify::{self, Class};
 use crate::kafka::{EnqueueError, Header, KafkaError, Producer, Report, TopicHandle};
 use crate::pipeline::process::{Input, Output, Outputs};
@@ -255,18 +254,7 @@ fn refused(error: KafkaError, message: String) -> Refused {
 
 impl Port {
     fn open(config: &Config, connection: &str, names: &[&str]) -> anyhow::Result<Port> {
-        let mut properties = properties(config, connection, Role::Producer)?;
-        let admin = Admin::new(&self::properties(config, connection, Role::Admin)?)?;
-        for name in names {
-            admin
-                .topic(name, PATIENCE)
-                .with_context(|| format!("the topic {name} cannot be written to"))?;
-        }
-        properties.set(
-            "message.max.bytes",
-            largest(&admin, names, config).to_string(),
-        );
-        let producer = Producer::new(&properties)?;
+        let producer = topic::producer(config, connection, names)?;
         let topics = names
             .iter()
             .map(|name| Ok(((*name).to_owned(), producer.topic(name)?)))
@@ -304,15 +292,4 @@ impl Port {
             };
         }
     }
-}
-
-/// The largest record that one of the topics takes; the configured limit where the cluster does not say.
-fn largest(admin: &Admin, names: &[&str], config: &Config) -> u64 {
-    let told = admin.topic_settings(names, "max.message.bytes", Duration::from_secs(2));
-    let told = told.into_iter().flatten().flatten().flatten();
-    told.filter_map(|value| value.parse::<u64>().ok())
-        .max()
-        .unwrap_or(config.limits.output_record_bytes)
-        // librdkafka's own range.
-        .clamp(1_000, 1_000_000_000)
 }
