@@ -7,7 +7,7 @@ use anyhow::Context;
 use lockgate::core::Tp;
 use lockgate::kafka::{Consumer, EnqueueError, Position, Producer, partition_for};
 
-use crate::job;
+use crate::{corpus, job};
 
 /// Reads `records` records and writes what the job keeps of them.
 pub fn run(
@@ -17,7 +17,7 @@ pub fn run(
     records: u64,
     compression: &str,
 ) -> anyhow::Result<()> {
-    let corpus = job::Corpus::make();
+    let corpus = corpus::Corpus::make();
     let expected = corpus.outputs()?;
     let partitions: Vec<i32> = corpus
         .keys

@@ -5,6 +5,7 @@
 //! end. The floor runs twice per round, so that its spread against itself tells what the machine's noise is.
 
 mod broker;
+mod corpus;
 mod floor;
 mod job;
 mod worker;

@@ -6,20 +6,20 @@ use lockgate::registry::fake::FakeRegistry;
 use lockgate::service::Service;
 use lockgate::topology;
 
-use crate::job;
+use crate::{corpus, job};
 
 /// Runs the job until the end of the input.
 pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let text = job::TOPOLOGY
+    let text = corpus::TOPOLOGY
         .replace("id: road", &format!("id: {output}"))
         .replace("road.dlq", &format!("{output}.dlq"))
         .replace("topic: road.in", &format!("topic: {input}"))
         .replace("topic: road.out", &format!("topic: {output}"));
     std::fs::write(folder.path().join("job.yaml"), text)?;
     std::fs::create_dir(folder.path().join("avro"))?;
-    std::fs::write(folder.path().join("avro/job-in.avsc"), job::SCHEMA_IN)?;
-    std::fs::write(folder.path().join("avro/job-out.avsc"), job::SCHEMA_OUT)?;
+    std::fs::write(folder.path().join("avro/job-in.avsc"), corpus::SCHEMA_IN)?;
+    std::fs::write(folder.path().join("avro/job-out.avsc"), corpus::SCHEMA_OUT)?;
     let plans = topology::load(&[folder.path().join("job.yaml")], None, &Default::default())
         .map_err(|faults| anyhow::anyhow!("{}", faults.render(false)))?;
     let admin = job::admin(brokers)?;
@@ -37,11 +37,11 @@ pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyho
     let ended = runtime.block_on(async {
         let registry = FakeRegistry::start().await?;
         anyhow::ensure!(
-            registry.register("job-in", job::SCHEMA_IN) == job::ID_IN,
+            registry.register("job-in", corpus::SCHEMA_IN) == corpus::ID_IN,
             "the id of the input schema"
         );
         anyhow::ensure!(
-            registry.register("job-out", job::SCHEMA_OUT) == job::ID_OUT,
+            registry.register("job-out", corpus::SCHEMA_OUT) == corpus::ID_OUT,
             "the id of the output schema"
         );
         let mut config = Config::default();
