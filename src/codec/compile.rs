@@ -614,11 +614,7 @@ impl<'a> Compiler<'a> {
             Kind::Fixed { size } => size,
             _ => 0,
         };
-        Some(self.decimal(DecimalCheck {
-            precision,
-            bytes_max: digits_bytes(precision),
-            size,
-        }))
+        Some(self.decimal(DecimalCheck::new(precision, digits_bytes(precision), size)))
     }
 }
 

@@ -164,10 +164,39 @@ pub(super) struct DecimalCheck {
     pub(super) bytes_max: usize,
     /// The bytes of a fixed; 0 for bytes.
     pub(super) size: u32,
+    /// `10^precision`, or what no 64 bits reach.
+    below: u64,
 }
 
 impl DecimalCheck {
+    pub(super) fn new(precision: u32, bytes_max: usize, size: u32) -> DecimalCheck {
+        DecimalCheck {
+            precision,
+            bytes_max,
+            size,
+            below: match precision {
+                0 => 0,
+                _ => 10u64.checked_pow(precision).unwrap_or(u64::MAX),
+            },
+        }
+    }
+
+    #[inline(always)]
     fn accepts(&self, digits: &[u8]) -> bool {
+        match digits {
+            [] => false,
+            [first, rest @ ..] if rest.len() < 8 => {
+                let number = rest.iter().fold(i64::from(*first as i8), |number, byte| {
+                    number << 8 | i64::from(*byte)
+                });
+                number.unsigned_abs() < self.below
+            }
+            _ => self.accepts_wide(digits),
+        }
+    }
+
+    #[inline(never)]
+    fn accepts_wide(&self, digits: &[u8]) -> bool {
         match Decimal::from_be_bytes(digits, 0) {
             Ok(number) => number.digits() <= self.precision,
             // Beyond 128 bits only the length is judged: such a precision is a guess of the converter (64) anyway.
@@ -231,6 +260,18 @@ impl Scan {
     pub fn get<'a>(&'a self, slots: &Slots, slot: u16, datum: &'a [u8]) -> Val<'a> {
         let (slot, datum) = self.find(slots, slot, datum);
         self.value(slot, datum)
+    }
+
+    /// The bytes of a slot whose value is text: without the check that makes a `str` of them, which costs more than most
+    /// comparisons. `None` for null and for what is no text.
+    #[inline]
+    pub fn text_bytes<'a>(&'a self, slots: &Slots, slot: u16, datum: &'a [u8]) -> Option<&'a [u8]> {
+        let (slot, datum) = self.find(slots, slot, datum);
+        match slot.found {
+            Found::Str => datum.get(slot.bits as usize..slot.end as usize),
+            Found::Symbol => Some(self.program.symbols[slot.bits as usize].as_bytes()),
+            _ => None,
+        }
     }
 
     /// Whether the slot's value is null, or one of its parents is.

@@ -13,9 +13,23 @@ const DAY: i64 = 86_400;
 
 /// Splits a number of units since the epoch into seconds and nanoseconds.
 pub fn from_units(units: i64, per_second: u32) -> (i64, u32) {
-    let per_second = i64::from(per_second);
-    let (seconds, rest) = (units.div_euclid(per_second), units.rem_euclid(per_second));
-    (seconds, (rest * (1_000_000_000 / per_second)) as u32)
+    // A division by a constant is a multiplication.
+    match per_second {
+        1_000 => split::<1_000>(units),
+        1_000_000 => split::<1_000_000>(units),
+        1_000_000_000 => split::<1_000_000_000>(units),
+        _ => {
+            let per_second = i64::from(per_second);
+            let (seconds, rest) = (units.div_euclid(per_second), units.rem_euclid(per_second));
+            (seconds, (rest * (1_000_000_000 / per_second)) as u32)
+        }
+    }
+}
+
+#[inline(always)]
+fn split<const PER_SECOND: i64>(units: i64) -> (i64, u32) {
+    let (seconds, rest) = (units.div_euclid(PER_SECOND), units.rem_euclid(PER_SECOND));
+    (seconds, (rest * (1_000_000_000 / PER_SECOND)) as u32)
 }
 
 /// The number of units since the epoch; digits finer than the unit are cut off towards the past, or refused if `exact`.
