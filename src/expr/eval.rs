@@ -87,22 +87,19 @@ impl<'a> Run<'_, 'a> {
             Node::Slot { source, slot, view } => read(self.cx, *source, *slot, view),
             Node::Reg(at) => register(self.cx, *at),
             Node::Equal { operands, negated } => {
+                if let (Some(a), Some(b)) =
+                    (self.text_bytes(&operands[0]), self.text_bytes(&operands[1]))
+                {
+                    self.step(a.len().min(b.len()) / PIECE)?;
+                    return Ok(Val::Bool((a == b) != *negated));
+                }
                 let (a, b) = self.both(operands)?;
                 self.step(weight(a).min(weight(b)))?;
                 Ok(Val::Bool(equal(a, b) != *negated))
             }
             Node::IsNull { of, negated } => Ok(Val::Bool(self.is_null(of)? != *negated)),
             Node::Compare { order, operands } => self.compare(*order, operands),
-            Node::InSet { of, set } => {
-                let of = self.eval(of)?;
-                Ok(Val::Bool(match (set, of) {
-                    (Set::Ints(all), Val::Int(v)) => all.binary_search(&v).is_ok(),
-                    (Set::Texts(all), Val::Str(v)) => {
-                        all.binary_search_by(|text| (**text).cmp(v)).is_ok()
-                    }
-                    _ => false,
-                }))
-            }
+            Node::InSet { of, set } => self.in_set(of, set),
             Node::And(operands) => self.absorbing(operands, false),
             Node::Or(operands) => self.absorbing(operands, true),
             Node::Not(of) => Ok(Val::Bool(!self.bool(of)?)),
@@ -175,6 +172,35 @@ impl<'a> Run<'_, 'a> {
             Node::List(nodes) => self.list(nodes),
             Node::Map(nodes) => self.map(nodes),
             Node::Fold(fold) => self.fold(fold),
+        }
+    }
+
+    fn in_set(&self, of: &'a Node, set: &Set) -> Result<Val<'a>> {
+        if let (Set::Texts(all), Some(text)) = (set, self.text_bytes(of)) {
+            return Ok(Val::Bool(all.contains(text)));
+        }
+        let of = self.eval(of)?;
+        Ok(Val::Bool(match (set, of) {
+            (Set::Ints(all), Val::Int(v)) => all.binary_search(&v).is_ok(),
+            (Set::Texts(all), Val::Str(v)) => all.contains(v.as_bytes()),
+            _ => false,
+        }))
+    }
+
+    /// The bytes of a text that is read as it stands in the record, or is a constant.
+    #[inline]
+    fn text_bytes(&self, node: &'a Node) -> Option<&'a [u8]> {
+        match node {
+            Node::Slot {
+                source,
+                slot,
+                view: View::Plain,
+            } => {
+                let datum = datum(self.cx, *source)?;
+                datum.scan.text_bytes(datum.slots, *slot, datum.bytes)
+            }
+            Node::Const(Const::Str(text)) => Some(text.as_bytes()),
+            _ => None,
         }
     }
 

@@ -78,7 +78,8 @@ pub(super) fn call<'a>(func: Func, args: &[Val<'a>], run: &Run<'_, 'a>) -> Resul
         (Func::LowerAscii, [Val::Str(text)]) => {
             match text.bytes().any(|b| b.is_ascii_uppercase()) {
                 true => run.text(text.len(), |out| {
-                    text.chars().for_each(|c| out.push(c.to_ascii_lowercase()))
+                    out.push_str(text);
+                    out.make_ascii_lowercase();
                 }),
                 false => Ok(Val::Str(text)),
             }
@@ -86,7 +87,8 @@ pub(super) fn call<'a>(func: Func, args: &[Val<'a>], run: &Run<'_, 'a>) -> Resul
         (Func::UpperAscii, [Val::Str(text)]) => {
             match text.bytes().any(|b| b.is_ascii_lowercase()) {
                 true => run.text(text.len(), |out| {
-                    text.chars().for_each(|c| out.push(c.to_ascii_uppercase()))
+                    out.push_str(text);
+                    out.make_ascii_uppercase();
                 }),
                 false => Ok(Val::Str(text)),
             }

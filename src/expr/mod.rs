@@ -24,6 +24,7 @@ mod parse;
 mod path;
 mod read;
 mod template;
+mod texts;
 mod time;
 mod types;
 mod value;
@@ -38,6 +39,7 @@ pub use fault::{EvalFault, ExprFault};
 pub use func::{Func, Part};
 pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source};
 pub use template::{Part as TemplatePart, Template};
+pub use texts::Texts;
 pub use types::{Type, View};
 pub use wants::Wants;
 

@@ -7,7 +7,7 @@ use regex::Regex;
 
 pub use super::ast::FoldKind;
 use super::func::Func;
-use super::{Facts, Type, View};
+use super::{Facts, Texts, Type, View};
 use crate::codec::{Decimal, Val};
 
 /// A checked expression, ready to be evaluated for any record of its source.
@@ -222,12 +222,13 @@ pub enum Arith {
     Remainder,
 }
 
-/// Constants on the right of `in`, sorted.
+/// Constants on the right of `in`.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum Set {
+    /// Sorted.
     Ints(Vec<i64>),
-    Texts(Vec<Arc<str>>),
+    Texts(Texts),
 }
 
 /// A macro over a list or the keys of a map.

@@ -5,7 +5,7 @@ use super::check::{Checker, Typed, Value, article};
 use super::func::Func;
 use super::node::{Arith, Order, Set};
 use super::path::{closest, comparable};
-use super::{Const, Envelope, ExprFault, Facts, Node, Type};
+use super::{Const, Envelope, ExprFault, Facts, Node, Texts, Type};
 
 /// The operations of Debezium, for spelling.
 const OPS: [(&str, &str); 6] = [
@@ -346,7 +346,7 @@ fn result(op: Arith, left: &Type, right: &Type) -> Option<(Type, &'static [&'sta
     })
 }
 
-/// A sorted set, if all constants have the type of what is looked for.
+/// A set, if all constants have the type of what is looked for.
 fn set(ty: &Type, consts: &[Const]) -> Option<Set> {
     match ty {
         Type::Int => {
@@ -369,9 +369,7 @@ fn set(ty: &Type, consts: &[Const]) -> Option<Set> {
                     None
                 }
             });
-            let mut texts = texts.collect::<Option<Vec<_>>>()?;
-            texts.sort_unstable();
-            Some(Set::Texts(texts))
+            Some(Set::Texts(texts.collect::<Option<Texts>>()?))
         }
         _ => None,
     }

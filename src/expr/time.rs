@@ -11,6 +11,7 @@ use crate::codec::time::{self, SECONDS_MAX, SECONDS_MIN, from_units, span_from_u
 /// The range of durations, in nanoseconds: 64 bits, about 292 years, as the specification's suite has it.
 const DURATION_MAX: u128 = i64::MAX as u128;
 const NANOS: i128 = 1_000_000_000;
+const DAY: i64 = 86_400;
 
 /// Seconds and nanoseconds of a timestamp, if it is in range.
 pub(super) fn timestamp(nanos: i128) -> Option<(i64, u32)> {
@@ -149,30 +150,36 @@ pub(super) fn civil(seconds: i64, nanos: u32, offset: i32) -> Option<DateTime> {
 
 /// Writes `2024-03-31T12:00:00.5Z`, with as many digits as are needed.
 pub(super) fn write_timestamp(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt::Result {
-    let days = seconds.div_euclid(86_400);
-    write_date(out, days)?;
-    out.write_char('T')?;
-    write_clock(out, seconds.rem_euclid(86_400), nanos)?;
-    out.write_char('Z')
+    let mut text = Digits::default();
+    text.date(seconds.div_euclid(DAY))?;
+    text.byte(b'T');
+    text.clock(seconds.rem_euclid(DAY), nanos)?;
+    text.byte(b'Z');
+    out.write_str(text.as_str()?)
 }
 
 /// Writes `2024-03-31`.
 pub(super) fn write_date(out: &mut impl Write, days: i64) -> fmt::Result {
+    let mut text = Digits::default();
+    if text.date(days).is_ok() {
+        return out.write_str(text.as_str()?);
+    }
+    // Days outside of the years 1 to 9999, which a date, unlike a timestamp, may have.
     let date = days
-        .checked_mul(86_400)
+        .checked_mul(DAY)
         .and_then(|seconds| civil(seconds, 0, 0))
         .ok_or(fmt::Error)?;
-    write!(
-        out,
-        "{:04}-{:02}-{:02}",
-        date.year(),
-        date.month(),
-        date.day()
-    )
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    write!(out, "{year:04}-{month:02}-{day:02}")
 }
 
 /// Writes `12:00:00.5`.
 pub(super) fn write_clock(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt::Result {
+    let mut text = Digits::default();
+    if text.clock(seconds, nanos).is_ok() {
+        return out.write_str(text.as_str()?);
+    }
+    // A column of times of day may hold what is none.
     write!(
         out,
         "{:02}:{:02}:{:02}",
@@ -181,6 +188,78 @@ pub(super) fn write_clock(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt
         seconds % 60
     )?;
     write_fraction(out, nanos)
+}
+
+/// The text of a time, written digit by digit: the formatter costs ten times as much.
+#[derive(Default)]
+struct Digits {
+    text: [u8; 32],
+    len: usize,
+}
+
+impl Digits {
+    fn as_str(&self) -> std::result::Result<&str, fmt::Error> {
+        std::str::from_utf8(&self.text[..self.len]).map_err(|_| fmt::Error)
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.text[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// Two digits of a number below 100.
+    #[inline]
+    fn two(&mut self, number: u32) {
+        self.byte(b'0' + (number / 10) as u8);
+        self.byte(b'0' + (number % 10) as u8);
+    }
+
+    /// The date of a day of the years 1 to 9999.
+    fn date(&mut self, days: i64) -> fmt::Result {
+        if !(SECONDS_MIN / DAY..=SECONDS_MAX / DAY).contains(&days) {
+            return Err(fmt::Error);
+        }
+        let (year, month, day) = time::civil(days);
+        let year = year as u32;
+        self.two(year / 100);
+        self.two(year % 100);
+        self.byte(b'-');
+        self.two(month);
+        self.byte(b'-');
+        self.two(day);
+        Ok(())
+    }
+
+    /// A time of a day.
+    fn clock(&mut self, seconds: i64, nanos: u32) -> fmt::Result {
+        if !(0..DAY).contains(&seconds) {
+            return Err(fmt::Error);
+        }
+        let seconds = seconds as u32;
+        self.two(seconds / 3_600);
+        self.byte(b':');
+        self.two(seconds / 60 % 60);
+        self.byte(b':');
+        self.two(seconds % 60);
+        if nanos == 0 {
+            return Ok(());
+        }
+        self.byte(b'.');
+        let (mut rest, mut width) = (nanos, 9);
+        while rest % 1_000 == 0 {
+            (rest, width) = (rest / 1_000, width - 3);
+        }
+        while rest % 10 == 0 {
+            (rest, width) = (rest / 10, width - 1);
+        }
+        for digit in self.text[self.len..self.len + width].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.len += width;
+        Ok(())
+    }
 }
 
 /// Writes `-3600.5s`.

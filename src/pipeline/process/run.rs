@@ -122,13 +122,13 @@ impl<'a> Run<'a> {
         let Some(envelope) = self.code.envelope else {
             return Ok(());
         };
-        let wants = match scan.get(slots, envelope.op, datum) {
+        let wants = match scan.text_bytes(slots, envelope.op, datum) {
             // (before, after): must be there, must be null, or either.
-            Val::Str("c" | "r") => (Some(false), Some(true)),
-            Val::Str("u") => (None, Some(true)),
-            Val::Str("d") => (Some(true), Some(false)),
-            Val::Str(op @ ("t" | "m")) => {
-                let kind = if op == "t" {
+            Some(b"c" | b"r") => (Some(false), Some(true)),
+            Some(b"u") => (None, Some(true)),
+            Some(b"d") => (Some(true), Some(false)),
+            Some(op @ (b"t" | b"m")) => {
+                let kind = if op == b"t" {
                     Other::Truncate
                 } else {
                     Other::Message

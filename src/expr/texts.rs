@@ -1,0 +1,93 @@
+//! A set of constant texts: what `in` looks into.
+
+use std::sync::Arc;
+
+/// Sets up to this size are looked through one by one; larger ones by halves.
+const SMALL: usize = 16;
+
+/// Constant texts, sorted by length, then by their first eight bytes, then by all of them. Length and first bytes are two
+/// numbers, which tell most texts apart without a comparison of bytes.
+#[derive(Clone, Debug)]
+pub struct Texts(Vec<Entry>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    len: usize,
+    first: u64,
+    text: Arc<str>,
+}
+
+impl Texts {
+    /// Whether the set has the text of these bytes.
+    pub fn contains(&self, text: &[u8]) -> bool {
+        let (len, first) = (text.len(), first(text));
+        // Up to eight bytes the number is the text.
+        let is_it = |entry: &Entry| len <= 8 || entry.text.as_bytes() == text;
+        if self.0.len() <= SMALL {
+            let mut entries = self.0.iter();
+            return entries.any(|entry| entry.len == len && entry.first == first && is_it(entry));
+        }
+        let key = (len, first, text);
+        self.0
+            .binary_search_by(|entry| (entry.len, entry.first, entry.text.as_bytes()).cmp(&key))
+            .is_ok()
+    }
+}
+
+impl FromIterator<Arc<str>> for Texts {
+    fn from_iter<T: IntoIterator<Item = Arc<str>>>(texts: T) -> Texts {
+        let entry = |text: Arc<str>| Entry {
+            len: text.len(),
+            first: first(text.as_bytes()),
+            text,
+        };
+        let mut entries: Vec<Entry> = texts.into_iter().map(entry).collect();
+        entries.sort_unstable();
+        Texts(entries)
+    }
+}
+
+/// The first eight bytes, the first of them in the lowest bits; zeros where there are fewer.
+#[inline]
+fn first(text: &[u8]) -> u64 {
+    if let Some(first) = text.first_chunk::<8>() {
+        return u64::from_le_bytes(*first);
+    }
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        // The two overlap in bytes that are the same in both.
+        (Some(first), Some(last)) => {
+            let last = u64::from(u32::from_le_bytes(*last));
+            u64::from(u32::from_le_bytes(*first)) | last << (8 * (text.len() - 4))
+        }
+        _ => match text {
+            [] => 0,
+            [a] => u64::from(*a),
+            [a, b] => u64::from(*a) | u64::from(*b) << 8,
+            [a, b, c, ..] => u64::from(*a) | u64::from(*b) << 8 | u64::from(*c) << 16,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zeros_do_not_make_texts_of_different_lengths_equal() {
+        let texts: Texts = ["a", "ab\0"].map(Arc::from).into_iter().collect();
+        assert!(texts.contains(b"a") && texts.contains(b"ab\0"));
+        assert!(!texts.contains(b"a\0") && !texts.contains(b"ab") && !texts.contains(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_has_what_was_put_into_it(all in proptest::collection::vec("[ab\0é]{0,11}", 0..40), other in "[ab\0é]{0,11}") {
+            let texts: Texts = all.iter().map(|text| Arc::from(text.as_str())).collect();
+            for text in &all {
+                prop_assert!(texts.contains(text.as_bytes()));
+            }
+            prop_assert_eq!(texts.contains(other.as_bytes()), all.contains(&other));
+        }
+    }
+}
