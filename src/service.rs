@@ -49,6 +49,7 @@ impl Service {
             registry,
             metrics: metrics.clone(),
             runtime,
+            topologies: plans.len().max(1) as u64,
         };
         let mut workers = Vec::with_capacity(plans.len());
         for plan in plans {

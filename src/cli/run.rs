@@ -111,6 +111,16 @@ fn conclude(ended: Vec<(String, anyhow::Result<crate::pipeline::Ended>)>) -> Exi
             tracing::error!(topology, %error, "the topology failed");
             exit = Exit::Failed;
         }
+        for (topic, partition, why) in &ended.stuck {
+            tracing::error!(
+                topology,
+                topic,
+                partition,
+                why,
+                "this partition stands still before the end: see docs/OPERATIONS.md"
+            );
+            exit = Exit::Failed;
+        }
         for (topic, partition, leftover) in &ended.leftovers {
             tracing::error!(
                 topology,

@@ -1,5 +1,8 @@
 //! The consumer thread: polls always, hands records on, and carries out what the member and the flow decide.
 
+mod act;
+mod show;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -70,6 +73,8 @@ pub(super) enum ToConsumer {
 pub struct Ended {
     /// What was left behind: topic, partition, what.
     pub leftovers: Vec<(String, i32, Leftover)>,
+    /// Partitions that stand still before the end that was to be reached: topic, partition, why.
+    pub stuck: Vec<(String, i32, &'static str)>,
     /// Why it could not go on.
     pub error: Option<ClientError>,
 }
@@ -183,7 +188,11 @@ impl ConsumerThread {
                 "the group did not take note in time that this member leaves: its partitions are free when its session ends"
             );
         }
-        status.set_state(TopologyState::Ended);
+        status.set_state(match &self.ended.error {
+            // A failed topology beside others must be seen, and brings /live down.
+            Some(error) => TopologyState::Stopped(error.to_string()),
+            None => TopologyState::Ended,
+        });
         std::mem::take(&mut self.ended)
     }
 
@@ -467,266 +476,36 @@ impl ConsumerThread {
             self.step(event);
         }
         self.turn();
-        if !self.is_stopping && self.is_at_end() {
+        if !self.is_stopping
+            && let Some(stuck) = self.at_end()
+        {
             tracing::info!(
                 topology = self.parts.plan.id,
+                stuck = stuck.len(),
                 "reached the ends seen at the start"
             );
+            self.ended.stuck = stuck;
             self.stop();
         }
     }
 
-    /// Whether every partition that is ours has reached its end, and at least one assignment has come.
-    fn is_at_end(&self) -> bool {
-        let Some(ends) = &self.ends else { return false };
-        let mut count = 0;
-        let all = self.member.standings().all(|(tp, standing)| {
+    /// Whether every partition that is ours has reached its end, or stands still for good before it, and at least one assignment has
+    /// come. Then, which stand still and why.
+    fn at_end(&self) -> Option<Vec<(String, i32, &'static str)>> {
+        let ends = self.ends.as_ref()?;
+        let (mut count, mut stuck) = (0, Vec::new());
+        for (tp, standing) in self.member.standings() {
             count += 1;
             let end = ends.get(&tp).copied().unwrap_or(0);
-            matches!(standing, Standing::Running(positions) if positions.frontier >= end)
-        });
-        all && count > 0
-    }
-
-    // === what the member and the flow decide
-
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::ResolvePositions(request, tps) => {
-                let sender = self.parts.sender.clone();
-                let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
-                let resolve = move || {
-                    let (initial, positions) = positions::resolve(&handle, &plan, &tps);
-                    let event = Event::Positions {
-                        request,
-                        initial,
-                        positions,
-                    };
-                    if sender.send(ToConsumer::Positions(event)).is_ok() {
-                        handle.wake();
-                    }
-                };
-                spawn("lockgate-positions", resolve);
-            }
-            Action::Assign(positions) => {
-                let positions: Vec<kafka::Position> = positions
-                    .iter()
-                    .map(|(tp, offset, _)| kafka::Position {
-                        partition: *tp,
-                        offset: *offset,
-                    })
-                    .collect();
-                if let Err(error) = self.parts.consumer.incremental_assign(&positions) {
-                    self.give_up(error);
-                }
-            }
-            Action::OpenLane { tp, epoch, offset } => self.open(tp, epoch, offset),
-            Action::DrainLane { tp, epoch } => {
-                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
-                    self.flow
-                        .set(tp, epoch, Reason::Drain, true, &mut self.turns);
-                    self.parts.threads[link.thread].send(ToThread::Drain { tp, epoch });
-                }
-            }
-            Action::AbandonLane { tp, epoch } => {
-                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
-                    self.parts.threads[link.thread].send(ToThread::Abandon { tp, epoch });
-                }
-            }
-            Action::Commit(batch, entries) => self.commit(batch, entries),
-            Action::Unassign(tps) => {
-                self.is_revoking = false;
-                if let Err(error) = self.parts.consumer.incremental_unassign(&tps) {
-                    self.give_up(error);
-                }
-            }
-            Action::Stopped(tp, fault) => {
-                let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
-                tracing::error!(topic, partition = tp.partition, why = %fault, "this partition stands still");
-            }
-            Action::Done(leftovers) => {
-                let name = |tp: Tp| self.parts.plan.sources[usize::from(tp.topic)].topic.clone();
-                self.ended.leftovers = leftovers
-                    .into_iter()
-                    .map(|leftover| (name(leftover.tp), leftover.tp.partition, leftover))
-                    .collect();
+            let is_there =
+                matches!(standing, Standing::Running(positions) if positions.frontier >= end);
+            if !is_there {
+                let why = self.stands_still(tp, &standing)?;
+                let topic = self.parts.plan.sources[usize::from(tp.topic)].topic.clone();
+                stuck.push((topic, tp.partition, why));
             }
         }
-    }
-
-    fn open(&mut self, tp: Tp, epoch: Epoch, position: i64) {
-        let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
-        let metrics = self
-            .parts
-            .metrics
-            .partition(&self.parts.plan.id, topic, tp.partition);
-        let link = LaneLink::new(position);
-        let thread = (usize::from(tp.topic) + tp.partition.unsigned_abs() as usize)
-            % self.parts.threads.len();
-        let message = ToThread::Open {
-            tp,
-            epoch,
-            position,
-            link: link.clone(),
-            metrics: metrics.clone(),
-        };
-        self.parts.threads[thread].send(message);
-        self.flow.assigned(tp, epoch, &mut self.turns);
-        let link = Link {
-            epoch,
-            thread,
-            link,
-            metrics,
-            consumed_records: 0,
-            consumed_bytes: 0,
-            done: Amount::default(),
-            frontier: position,
-            position,
-            is_position_lost: false,
-        };
-        self.links.insert(tp, link);
-    }
-
-    fn commit(&mut self, batch: Batch, entries: Vec<CommitEntry>) {
-        let metadata: Vec<String> = entries
-            .iter()
-            .map(|entry| start::metadata(entry.partitions))
-            .collect();
-        let offsets: Vec<(kafka::Position, &[u8])> = entries
-            .iter()
-            .zip(&metadata)
-            .map(|(entry, metadata)| {
-                let position = kafka::Position {
-                    partition: entry.tp,
-                    offset: entry.offset,
-                };
-                (position, metadata.as_bytes())
-            })
-            .collect();
-        if let Err(error) = self.parts.consumer.commit_queue(batch.0, &offsets) {
-            tracing::warn!(%error, "a commit could not be sent: it is tried again from the frontier");
-            self.unsent.push((batch, entries));
-        }
-    }
-
-    /// Answers commits that never left, outside the member's own step.
-    fn answer_unsent(&mut self) {
-        for (batch, entries) in std::mem::take(&mut self.unsent) {
-            let results = entries.iter().map(|entry| (entry.tp, false)).collect();
-            self.step(Event::CommitAnswer { batch, results });
-        }
-    }
-
-    fn turn(&mut self) {
-        for turn in std::mem::take(&mut self.turns) {
-            let (consumer, at) = (
-                &mut self.parts.consumer,
-                match turn {
-                    Turn::Pause(tp) | Turn::Resume(tp) => [tp],
-                },
-            );
-            let result = match turn {
-                Turn::Pause(_) => consumer.pause(&at),
-                Turn::Resume(_) => consumer.resume(&at),
-            };
-            if let Err(error) = result {
-                // The partition is no longer ours; the rebalance tells in a moment.
-                tracing::debug!(%error, "a partition could not be paused or resumed");
-            }
-        }
-    }
-
-    fn give_up(&mut self, error: ClientError) {
-        tracing::error!(topology = self.parts.plan.id, %error, "the group's answer could not be given: the worker ends");
-        self.ended.error = Some(error);
-        self.is_fatal = true;
-    }
-
-    fn ask_ends(&self) {
-        let sender = self.parts.sender.clone();
-        let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
-        spawn("lockgate-ends", move || {
-            let ends = positions::ends(&handle, &plan);
-            if ends.is_err() {
-                std::thread::sleep(ENDS_RETRY);
-            }
-            if sender.send(ToConsumer::Ends(ends)).is_ok() {
-                handle.wake();
-            }
-        });
-    }
-
-    // === what is shown
-
-    fn show(&mut self) {
-        let now = self.parts.clock.now();
-        if now.0 < self.status_at.0 + STATUS_INTERVAL.0 {
-            return;
-        }
-        self.status_at = now;
-        let mut waits = Vec::new();
-        let mut stops = Vec::new();
-        for (tp, standing) in self.member.standings() {
-            let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
-            let at = || format!("{topic}/{}", tp.partition);
-            match standing {
-                Standing::Resolving(Some(fault)) => waits.push(format!("{}: {fault}", at())),
-                Standing::Resolving(None) => {}
-                Standing::Stopped(StartFault::OutOfRange { .. }) => {
-                    stops.push(format!("{}: position_out_of_range", at()))
-                }
-                Standing::Stopped(_) => stops.push(format!("{}: position_lost", at())),
-                Standing::Running(positions) | Standing::Draining(positions) => {
-                    let Some(link) = self.links.get(&tp) else {
-                        continue;
-                    };
-                    let reasons = self.flow.reasons(tp);
-                    let paused: Vec<&'static str> = reasons.iter().map(Reason::as_str).collect();
-                    if link.is_position_lost {
-                        stops.push(format!("{}: position_lost", at()));
-                    } else if reasons.contains(Reason::IncompatibleSchema) {
-                        stops.push(format!("{}: incompatible_schema", at()));
-                    } else if let Some(reason) = [Reason::Schema, Reason::Sink]
-                        .into_iter()
-                        .find(|r| reasons.contains(*r))
-                    {
-                        waits.push(format!("{}: {}", at(), reason.as_str()));
-                    }
-                    link.metrics.track(&Position {
-                        epoch: positions.epoch.0,
-                        position: Some(link.position),
-                        committed: Some(positions.committed),
-                        end_offset: self.handle.watermarks(tp).map(|marks| marks.high),
-                        paused,
-                    });
-                }
-            }
-        }
-        if self.is_stopping {
-            return;
-        }
-        waits.extend(self.missing_grant.clone());
-        let state = if let Some(why) = self.parts.poison.why() {
-            TopologyState::Stopped(format!("poison: {why}"))
-        } else if !stops.is_empty() {
-            TopologyState::Stopped(some(&stops))
-        } else if !waits.is_empty() {
-            TopologyState::Waiting(some(&waits))
-        } else {
-            TopologyState::Running
-        };
-        self.parts.status.set_state(state);
-    }
-
-    fn names(&self, partitions: &[Tp]) -> String {
-        let name = |at: &Tp| {
-            format!(
-                "{}/{}",
-                self.parts.plan.sources[usize::from(at.topic)].topic,
-                at.partition
-            )
-        };
-        partitions.iter().map(name).collect::<Vec<_>>().join(" ")
+        (count > 0).then_some(stuck)
     }
 }
 
@@ -753,14 +532,6 @@ fn missing_grant(
             ))
         }
         _ => None,
-    }
-}
-
-/// The first few of many.
-fn some(all: &[String]) -> String {
-    match all.len() {
-        0..=3 => all.join("; "),
-        count => format!("{}; and {} more", all[..3].join("; "), count - 3),
     }
 }
 

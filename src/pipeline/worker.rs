@@ -43,6 +43,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Where asynchronous questions are answered.
     pub runtime: tokio::runtime::Handle,
+    /// How many topologies share the limits of the process; at least 1.
+    pub topologies: u64,
 }
 
 /// A topology at work. Dropping it does not stop it; [`Worker::stop`] does.
@@ -280,9 +282,10 @@ fn work(
                 records: limits.in_flight_records_per_partition,
                 bytes: limits.in_flight_bytes_per_partition,
             },
+            // The limit of the process, shared evenly.
             process: Amount {
-                records: limits.in_flight_records,
-                bytes: limits.in_flight_bytes,
+                records: (limits.in_flight_records / shared.topologies).max(1),
+                bytes: (limits.in_flight_bytes / shared.topologies).max(1),
             },
         },
         member: MemberConfig {

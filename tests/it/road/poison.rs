@@ -59,6 +59,40 @@ async fn a_poisoned_stream_stops_its_source_instead_of_emptying_it() {
     until("the worker has ended", || worker.is_finished()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_ends_at_the_ends_and_names_what_stands_still() {
+    let mut world = World::new().await;
+    world.write(1_000);
+    let whole = world.backfill();
+    until("the back-fill has ended", || whole.is_finished()).await;
+    for (topology, ended) in whole.join() {
+        let ended = ended.unwrap_or_else(|error| panic!("{topology}: {error:#}"));
+        assert!(
+            ended.stuck.is_empty() && ended.leftovers.is_empty(),
+            "{ended:?}"
+        );
+    }
+    assert_eq!(world.judge(), 0);
+
+    (0..2_000).for_each(|index: u32| world.send(&index.to_be_bytes(), Some(b"not avro")));
+    world.flush();
+    let stuck = world.backfill();
+    until("the back-fill has ended all the same", || {
+        stuck.is_finished()
+    })
+    .await;
+    for (topology, ended) in stuck.join() {
+        let ended = ended.unwrap_or_else(|error| panic!("{topology}: {error:#}"));
+        assert!(
+            ended
+                .stuck
+                .iter()
+                .any(|(topic, _, why)| topic == "in" && *why == "poison"),
+            "{ended:?}"
+        );
+    }
+}
+
 fn is_paused(worker: &lockgate::service::Service) -> bool {
     worker.metrics().partitions("road").iter().any(|partition| {
         partition

@@ -129,6 +129,11 @@ impl World {
         Service::start(&[plan()], self.config(flags), false).unwrap()
     }
 
+    /// A worker that ends at the ends seen at its start.
+    pub fn backfill(&self) -> Service {
+        Service::start(&[plan()], self.config(&[]), true).unwrap()
+    }
+
     /// Writes the next `count` events of some keys, in turn.
     pub fn write(&mut self, count: i64) {
         for index in 0..count {

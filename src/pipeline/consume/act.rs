@@ -1,0 +1,171 @@
+//! Carries out what the member and the flow decide.
+
+use super::*;
+
+impl ConsumerThread {
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::ResolvePositions(request, tps) => {
+                let sender = self.parts.sender.clone();
+                let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
+                let resolve = move || {
+                    let (initial, positions) = positions::resolve(&handle, &plan, &tps);
+                    let event = Event::Positions {
+                        request,
+                        initial,
+                        positions,
+                    };
+                    if sender.send(ToConsumer::Positions(event)).is_ok() {
+                        handle.wake();
+                    }
+                };
+                spawn("lockgate-positions", resolve);
+            }
+            Action::Assign(positions) => {
+                let positions: Vec<kafka::Position> = positions
+                    .iter()
+                    .map(|(tp, offset, _)| kafka::Position {
+                        partition: *tp,
+                        offset: *offset,
+                    })
+                    .collect();
+                if let Err(error) = self.parts.consumer.incremental_assign(&positions) {
+                    self.give_up(error);
+                }
+            }
+            Action::OpenLane { tp, epoch, offset } => self.open(tp, epoch, offset),
+            Action::DrainLane { tp, epoch } => {
+                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    self.flow
+                        .set(tp, epoch, Reason::Drain, true, &mut self.turns);
+                    self.parts.threads[link.thread].send(ToThread::Drain { tp, epoch });
+                }
+            }
+            Action::AbandonLane { tp, epoch } => {
+                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    self.parts.threads[link.thread].send(ToThread::Abandon { tp, epoch });
+                }
+            }
+            Action::Commit(batch, entries) => self.commit(batch, entries),
+            Action::Unassign(tps) => {
+                self.is_revoking = false;
+                if let Err(error) = self.parts.consumer.incremental_unassign(&tps) {
+                    self.give_up(error);
+                }
+            }
+            Action::Stopped(tp, fault) => {
+                let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+                tracing::error!(topic, partition = tp.partition, why = %fault, "this partition stands still");
+            }
+            Action::Done(leftovers) => {
+                let name = |tp: Tp| self.parts.plan.sources[usize::from(tp.topic)].topic.clone();
+                self.ended.leftovers = leftovers
+                    .into_iter()
+                    .map(|leftover| (name(leftover.tp), leftover.tp.partition, leftover))
+                    .collect();
+            }
+        }
+    }
+
+    pub(super) fn open(&mut self, tp: Tp, epoch: Epoch, position: i64) {
+        let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+        let metrics = self
+            .parts
+            .metrics
+            .partition(&self.parts.plan.id, topic, tp.partition);
+        let link = LaneLink::new(position);
+        let thread = (usize::from(tp.topic) + tp.partition.unsigned_abs() as usize)
+            % self.parts.threads.len();
+        let message = ToThread::Open {
+            tp,
+            epoch,
+            position,
+            link: link.clone(),
+            metrics: metrics.clone(),
+        };
+        self.parts.threads[thread].send(message);
+        self.flow.assigned(tp, epoch, &mut self.turns);
+        let link = Link {
+            epoch,
+            thread,
+            link,
+            metrics,
+            consumed_records: 0,
+            consumed_bytes: 0,
+            done: Amount::default(),
+            frontier: position,
+            position,
+            is_position_lost: false,
+        };
+        self.links.insert(tp, link);
+    }
+
+    pub(super) fn commit(&mut self, batch: Batch, entries: Vec<CommitEntry>) {
+        let metadata: Vec<String> = entries
+            .iter()
+            .map(|entry| start::metadata(entry.partitions))
+            .collect();
+        let offsets: Vec<(kafka::Position, &[u8])> = entries
+            .iter()
+            .zip(&metadata)
+            .map(|(entry, metadata)| {
+                let position = kafka::Position {
+                    partition: entry.tp,
+                    offset: entry.offset,
+                };
+                (position, metadata.as_bytes())
+            })
+            .collect();
+        if let Err(error) = self.parts.consumer.commit_queue(batch.0, &offsets) {
+            tracing::warn!(%error, "a commit could not be sent: it is tried again from the frontier");
+            self.unsent.push((batch, entries));
+        }
+    }
+
+    /// Answers commits that never left, outside the member's own step.
+    pub(super) fn answer_unsent(&mut self) {
+        for (batch, entries) in std::mem::take(&mut self.unsent) {
+            let results = entries.iter().map(|entry| (entry.tp, false)).collect();
+            self.step(Event::CommitAnswer { batch, results });
+        }
+    }
+
+    pub(super) fn turn(&mut self) {
+        for turn in std::mem::take(&mut self.turns) {
+            let (consumer, at) = (
+                &mut self.parts.consumer,
+                match turn {
+                    Turn::Pause(tp) | Turn::Resume(tp) => [tp],
+                },
+            );
+            let result = match turn {
+                Turn::Pause(_) => consumer.pause(&at),
+                Turn::Resume(_) => consumer.resume(&at),
+            };
+            if let Err(error) = result {
+                // The partition is no longer ours; the rebalance tells in a moment.
+                tracing::debug!(%error, "a partition could not be paused or resumed");
+            }
+        }
+    }
+
+    pub(super) fn give_up(&mut self, error: ClientError) {
+        tracing::error!(topology = self.parts.plan.id, %error, "the group's answer could not be given: the worker ends");
+        self.ended.error = Some(error);
+        self.is_fatal = true;
+    }
+
+    pub(super) fn ask_ends(&self) {
+        let sender = self.parts.sender.clone();
+        let (handle, plan) = (self.handle.clone(), self.parts.plan.clone());
+        spawn("lockgate-ends", move || {
+            let ends = positions::ends(&handle, &plan);
+            if ends.is_err() {
+                std::thread::sleep(ENDS_RETRY);
+            }
+            if sender.send(ToConsumer::Ends(ends)).is_ok() {
+                handle.wake();
+            }
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! What the consumer thread shows of itself: positions, lags, states.
+
+use super::*;
+
+impl ConsumerThread {
+    pub(super) fn show(&mut self) {
+        let now = self.parts.clock.now();
+        if now.0 < self.status_at.0 + STATUS_INTERVAL.0 {
+            return;
+        }
+        self.status_at = now;
+        let mut waits = Vec::new();
+        let mut stops = Vec::new();
+        for (tp, standing) in self.member.standings() {
+            let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+            let at = || format!("{topic}/{}", tp.partition);
+            if let Some(why) = self.stands_still(tp, &standing) {
+                stops.push(format!("{}: {why}", at()));
+            }
+            match standing {
+                Standing::Resolving(Some(fault)) => waits.push(format!("{}: {fault}", at())),
+                Standing::Resolving(None) | Standing::Stopped(_) => {}
+                Standing::Running(positions) | Standing::Draining(positions) => {
+                    let Some(link) = self.links.get(&tp) else {
+                        continue;
+                    };
+                    let reasons = self.flow.reasons(tp);
+                    let paused: Vec<&'static str> = reasons.iter().map(Reason::as_str).collect();
+                    if let Some(reason) = [Reason::Schema, Reason::Sink]
+                        .into_iter()
+                        .find(|r| reasons.contains(*r))
+                    {
+                        waits.push(format!("{}: {}", at(), reason.as_str()));
+                    }
+                    link.metrics.track(&Position {
+                        epoch: positions.epoch.0,
+                        position: Some(link.position),
+                        committed: Some(positions.committed),
+                        end_offset: self.handle.watermarks(tp).map(|marks| marks.high),
+                        paused,
+                    });
+                }
+            }
+        }
+        if self.is_stopping {
+            return;
+        }
+        waits.extend(self.missing_grant.clone());
+        let state = if let Some(why) = self.parts.poison.why() {
+            TopologyState::Stopped(format!("poison: {why}"))
+        } else if !stops.is_empty() {
+            TopologyState::Stopped(some(&stops))
+        } else if !waits.is_empty() {
+            TopologyState::Waiting(some(&waits))
+        } else {
+            TopologyState::Running
+        };
+        self.parts.status.set_state(state);
+    }
+
+    /// Why a partition goes no further until somebody acts, if so.
+    pub(super) fn stands_still(&self, tp: Tp, standing: &Standing) -> Option<&'static str> {
+        match standing {
+            Standing::Resolving(_) => None,
+            Standing::Stopped(StartFault::OutOfRange { .. }) => Some("position_out_of_range"),
+            Standing::Stopped(_) => Some("position_lost"),
+            Standing::Running(_) | Standing::Draining(_) => {
+                let is_lost = self
+                    .links
+                    .get(&tp)
+                    .is_some_and(|link| link.is_position_lost);
+                let reasons = self.flow.reasons(tp);
+                if is_lost {
+                    Some("position_lost")
+                } else if reasons.contains(Reason::IncompatibleSchema) {
+                    Some("incompatible_schema")
+                } else if self.parts.poison.is_stopped() {
+                    Some("poison")
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    pub(super) fn names(&self, partitions: &[Tp]) -> String {
+        let name = |at: &Tp| {
+            format!(
+                "{}/{}",
+                self.parts.plan.sources[usize::from(at.topic)].topic,
+                at.partition
+            )
+        };
+        partitions.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The first few of many.
+fn some(all: &[String]) -> String {
+    match all.len() {
+        0..=3 => all.join("; "),
+        count => format!("{}; and {} more", all[..3].join("; "), count - 3),
+    }
+}
