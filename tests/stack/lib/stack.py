@@ -79,6 +79,8 @@ class Part:
     def spawn(self):
         """Starts the process. Must run in the main thread: the kernel signals a child when the *thread* that made it ends."""
         assert not self.is_alive(), f"{self.name} runs already"
+        if self.ready():
+            raise RuntimeError(f"something else answers where {self.name} should: end it, or set STACK_BASE")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 # When the tests die, however, the part dies too.
