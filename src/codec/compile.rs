@@ -186,6 +186,8 @@ impl<'a> Compiler<'a> {
     fn push(&mut self, op: Op) -> usize {
         if let (Op::Longs(more), Some(Op::Longs(count))) = (op, self.mergeable()) {
             *count += more;
+        } else if let (Op::Strs(more), Some(Op::Strs(count))) = (op, self.mergeable()) {
+            *count += more;
         } else if let (Op::Skip(more), Some(Op::Skip(size))) = (op, self.mergeable())
             && let Some(sum) = size.checked_add(more)
         {
@@ -495,8 +497,8 @@ impl<'a> Compiler<'a> {
             Kind::Long => _ = self.push(Op::Longs(1)),
             Kind::Float => _ = self.push(Op::Skip(4)),
             Kind::Double => _ = self.push(Op::Skip(8)),
-            Kind::String => _ = self.push(Op::Str),
-            Kind::Bytes if reads_text => _ = self.push(Op::Str),
+            Kind::String => _ = self.push(Op::Strs(1)),
+            Kind::Bytes if reads_text => _ = self.push(Op::Strs(1)),
             Kind::Bytes => {
                 let op = self.check_of(w).map_or(Op::Bytes, Op::Decimal);
                 self.push(op);
@@ -523,7 +525,7 @@ impl<'a> Compiler<'a> {
                 // A key takes at least its length byte.
                 let bytes_min = self.bytes_min[values.0 as usize].saturating_add(1);
                 self.items(bytes_min, |this| {
-                    this.push(Op::Str);
+                    this.push(Op::Strs(1));
                     this.skip(*values, inner);
                 });
             }
@@ -576,6 +578,11 @@ impl<'a> Compiler<'a> {
         let at = self.push(Op::Array { bytes_min, over: 0 });
         let start = self.here();
         body(self);
+        if let [Op::Strs(each)] = self.program.ops[at + 1..] {
+            self.program.ops.truncate(at);
+            self.push(Op::StrItems { bytes_min, each });
+            return;
+        }
         self.push(Op::Next {
             bytes_min,
             body: start,

@@ -175,8 +175,46 @@ pub(crate) fn double(data: &[u8], pos: usize) -> Result<(f64, usize), Trouble> {
     }
 }
 
-/// Whether the bytes are UTF-8. Most strings are short and ASCII: words of eight bytes, the last one overlapping.
+/// Bytes of a string that is looked at in one piece.
+const SHORT: usize = 32;
+
+/// The high bits of as many bytes as are left of the middle, wherever a piece of it begins.
+static HIGH_BITS: [u8; 2 * SHORT] = {
+    let mut bits = [0; 2 * SHORT];
+    let mut at = 0;
+    while at < SHORT {
+        bits[at] = 0x80;
+        at += 1;
+    }
+    bits
+};
+
+/// A length-prefixed string: where its text starts and ends. Most are short and ASCII. How long they are differs from record
+/// to record, so that a branch on it is often guessed wrong: a short one is looked at together with what follows it.
 #[inline(always)]
+pub(crate) fn string(data: &[u8], pos: usize) -> Result<(usize, usize), Trouble> {
+    let (start, end) = run(data, pos)?;
+    let piece = data[start..].first_chunk::<SHORT>();
+    let mask = HIGH_BITS.get((SHORT + start).wrapping_sub(end)..);
+    let is_valid = match (piece, mask.and_then(|mask| mask.first_chunk::<SHORT>())) {
+        (Some(piece), Some(mask)) => {
+            let (piece, mask) = (piece.as_chunks::<8>().0, mask.as_chunks::<8>().0);
+            let word = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
+            let high =
+                |seen, (piece, mask): (&[u8; 8], &[u8; 8])| seen | word(*piece) & word(*mask);
+            piece.iter().zip(mask).fold(0, high) == 0 || is_wide_utf8(&data[start..end])
+        }
+        _ => is_utf8(&data[start..end]),
+    };
+    if is_valid {
+        Ok((start, end))
+    } else {
+        Err(Trouble::Utf8)
+    }
+}
+
+/// Whether the bytes are UTF-8: words of eight bytes, the last one overlapping.
+#[inline(never)]
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     is_ascii(bytes) || is_wide_utf8(bytes)
 }
@@ -308,6 +346,9 @@ pub(crate) fn block(
 #[inline]
 pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
     let mut raw = ((value << 1) ^ (value >> 63)) as u64;
+    if raw < 0x80 {
+        return out.push(raw as u8);
+    }
     while raw >= 0x80 {
         out.push(raw as u8 | 0x80);
         raw >>= 7;
@@ -405,6 +446,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_string_is_checked_up_to_its_end_only(
+            text in proptest::collection::vec(prop_oneof![9 => 0u8..128, 1 => any::<u8>()], 0..40),
+            tail in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut data = Vec::new();
+            put_run(&text, &mut data);
+            data.extend(tail);
+            let expected = std::str::from_utf8(&text).map(|_| (1, 1 + text.len()));
+            prop_assert_eq!(string(&data, 0), expected.map_err(|_| Trouble::Utf8));
+        }
+
         #[test]
         fn text_is_text(text in "\\PC{0,40}", cut in 0usize..160) {
             prop_assert!(is_utf8(text.as_bytes()));

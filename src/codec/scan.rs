@@ -102,7 +102,7 @@ pub(super) enum Op {
     Longs(u32),
     Skip(u32),
     Bytes,
-    Str,
+    Strs(u32),
     Decimal(u32),
     FixedDecimal(u32),
     Enum(u32),
@@ -127,6 +127,11 @@ pub(super) enum Op {
     Next {
         bytes_min: u16,
         body: u32,
+    },
+    /// An array or map of which each item is so many strings.
+    StrItems {
+        bytes_min: u16,
+        each: u32,
     },
     Call(u32),
     Return,
@@ -431,7 +436,11 @@ impl Program {
                 }
                 Op::Skip(size) => pos = at!(primitive::skip(data, pos, size)),
                 Op::Bytes => pos = at!(primitive::run(data, pos)).1,
-                Op::Str => pos = at!(string(data, pos)).1,
+                Op::Strs(count) => {
+                    for _ in 0..count {
+                        pos = at!(primitive::string(data, pos)).1;
+                    }
+                }
                 Op::Decimal(check) => pos = at!(self.decimal(data, pos, check)).1,
                 Op::FixedDecimal(check) => pos = at!(self.fixed_decimal(data, pos, check)),
                 Op::Enum(count) => {
@@ -448,7 +457,7 @@ impl Program {
                     let (branch, next) = at!(primitive::index(data, pos, 2, Trouble::UnionIndex));
                     pos = next;
                     if branch != u32::from(null) {
-                        pos = at!(string(data, pos)).1;
+                        pos = at!(primitive::string(data, pos)).1;
                     }
                 }
                 Op::Opt { null, over } => {
@@ -518,6 +527,28 @@ impl Program {
                         pc = body as usize;
                     }
                 }
+                Op::StrItems { bytes_min, each } => loop {
+                    let (block, next) = at!(primitive::block(
+                        data,
+                        pos,
+                        u32::from(bytes_min),
+                        &mut budget
+                    ));
+                    if block.items == 0 {
+                        pos = next;
+                        break;
+                    }
+                    if frames.len() >= NESTING_MAX {
+                        return Err((Trouble::Limit, pos));
+                    }
+                    pos = next;
+                    for _ in 0..block.items {
+                        for _ in 0..each {
+                            pos = at!(primitive::string(data, pos)).1;
+                        }
+                    }
+                    at!(block_ends(block.end, pos));
+                },
                 Op::Call(target) => {
                     if frames.len() >= NESTING_MAX {
                         return Err((Trouble::Limit, pos));
@@ -559,7 +590,7 @@ impl Program {
                     take!(slot, Found::Double, value.to_bits(), end);
                 }
                 Op::TakeStr(slot) => {
-                    let (start, end) = at!(string(data, pos));
+                    let (start, end) = at!(primitive::string(data, pos));
                     take!(slot, Found::Str, start as u64, end);
                 }
                 Op::TakeBytes(slot) => {
@@ -567,7 +598,7 @@ impl Program {
                     take!(slot, Found::Bytes, start as u64, end);
                 }
                 Op::TakeStrBytes(slot) => {
-                    let (start, end) = at!(string(data, pos));
+                    let (start, end) = at!(primitive::string(data, pos));
                     take!(slot, Found::Bytes, start as u64, end);
                 }
                 Op::TakeDecimal(slot, check) => {
@@ -641,16 +672,6 @@ impl Program {
         } else {
             Err(Trouble::Decimal)
         }
-    }
-}
-
-#[inline(always)]
-fn string(data: &[u8], pos: usize) -> Result<(usize, usize), Trouble> {
-    let (start, end) = primitive::run(data, pos)?;
-    if primitive::is_utf8(&data[start..end]) {
-        Ok((start, end))
-    } else {
-        Err(Trouble::Utf8)
     }
 }
 

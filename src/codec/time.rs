@@ -79,7 +79,7 @@ pub fn civil(days: i64) -> (i64, u32, u32) {
     // The year is taken to begin in March, so that the leap day is its last; 146 097 days make 400 years.
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097) as u32;
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -90,11 +90,8 @@ pub fn civil(days: i64) -> (i64, u32, u32) {
     } else {
         month_from_march - 9
     };
-    (
-        year_of_era + era * 400 + i64::from(month <= 2),
-        month as u32,
-        day as u32,
-    )
+    let year = i64::from(year_of_era) + era * 400 + i64::from(month <= 2);
+    (year, month, day)
 }
 
 /// The day since 1970-01-01 of a date. The date is not checked.
