@@ -36,6 +36,9 @@ pub fn eval<'a>(node: &'a Node, cx: &Cx<'a>) -> Result<Val<'a>> {
         Node::Slot { source, slot, view } => read(cx, *source, *slot, view),
         Node::Reg(at) => register(cx, *at),
         _ => {
+            if let Some(is_in) = text_in_set(cx, node) {
+                return Ok(Val::Bool(is_in));
+            }
             let budget = Budget {
                 steps: Cell::new(STEPS_MAX),
                 bytes: Cell::new(BUILT_MAX),
@@ -87,9 +90,8 @@ impl<'a> Run<'_, 'a> {
             Node::Slot { source, slot, view } => read(self.cx, *source, *slot, view),
             Node::Reg(at) => register(self.cx, *at),
             Node::Equal { operands, negated } => {
-                if let (Some(a), Some(b)) =
-                    (self.text_bytes(&operands[0]), self.text_bytes(&operands[1]))
-                {
+                let texts = |at: usize| text_bytes(self.cx, &operands[at]);
+                if let (Some(a), Some(b)) = (texts(0), texts(1)) {
                     self.step(a.len().min(b.len()) / PIECE)?;
                     return Ok(Val::Bool((a == b) != *negated));
                 }
@@ -99,17 +101,31 @@ impl<'a> Run<'_, 'a> {
             }
             Node::IsNull { of, negated } => Ok(Val::Bool(self.is_null(of)? != *negated)),
             Node::Compare { order, operands } => self.compare(*order, operands),
-            Node::InSet { of, set } => self.in_set(of, set),
+            Node::InSet { of, set } => {
+                let of = self.eval(of)?;
+                Ok(Val::Bool(match (set, of) {
+                    (Set::Ints(all), Val::Int(v)) => all.binary_search(&v).is_ok(),
+                    (Set::Texts(all), Val::Str(v)) => all.contains(v.as_bytes()),
+                    _ => false,
+                }))
+            }
             Node::And(operands) => self.absorbing(operands, false),
             Node::Or(operands) => self.absorbing(operands, true),
             Node::Not(of) => Ok(Val::Bool(!self.bool(of)?)),
             Node::Cond(parts) => {
-                let [condition, then, otherwise] = &**parts;
-                self.eval(if self.bool(condition)? {
-                    then
-                } else {
-                    otherwise
-                })
+                // A chain of conditions is a loop.
+                let mut parts = parts;
+                loop {
+                    let [condition, then, otherwise] = &**parts;
+                    match if self.bool(condition)? {
+                        then
+                    } else {
+                        otherwise
+                    } {
+                        Node::Cond(next) => parts = next,
+                        taken => return self.eval(taken),
+                    }
+                }
             }
             Node::Arith { op, operands } => {
                 let (a, b) = self.both(operands)?;
@@ -175,35 +191,7 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
-    fn in_set(&self, of: &'a Node, set: &Set) -> Result<Val<'a>> {
-        if let (Set::Texts(all), Some(text)) = (set, self.text_bytes(of)) {
-            return Ok(Val::Bool(all.contains(text)));
-        }
-        let of = self.eval(of)?;
-        Ok(Val::Bool(match (set, of) {
-            (Set::Ints(all), Val::Int(v)) => all.binary_search(&v).is_ok(),
-            (Set::Texts(all), Val::Str(v)) => all.contains(v.as_bytes()),
-            _ => false,
-        }))
-    }
-
-    /// The bytes of a text that is read as it stands in the record, or is a constant.
-    #[inline]
-    fn text_bytes(&self, node: &'a Node) -> Option<&'a [u8]> {
-        match node {
-            Node::Slot {
-                source,
-                slot,
-                view: View::Plain,
-            } => {
-                let datum = datum(self.cx, *source)?;
-                datum.scan.text_bytes(datum.slots, *slot, datum.bytes)
-            }
-            Node::Const(Const::Str(text)) => Some(text.as_bytes()),
-            _ => None,
-        }
-    }
-
+    #[inline(never)]
     fn list(&self, nodes: &'a [Node]) -> Result<Val<'a>> {
         self.spend(nodes.len() * size_of::<Val>())?;
         let mut list = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
@@ -213,6 +201,7 @@ impl<'a> Run<'_, 'a> {
         Ok(Val::List(list.into_bump_slice()))
     }
 
+    #[inline(never)]
     fn map(&self, nodes: &'a [(Node, Node)]) -> Result<Val<'a>> {
         self.spend(nodes.len() * 2 * size_of::<Val>())?;
         let mut map = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
@@ -229,7 +218,11 @@ impl<'a> Run<'_, 'a> {
         Ok(Val::Map(map.into_bump_slice()))
     }
 
+    #[inline(never)]
     fn call(&self, func: Func, args: &'a [Node]) -> Result<Val<'a>> {
+        if let [arg] = args {
+            return func::call(func, &[self.eval(arg)?], self);
+        }
         let mut vals = [Val::Null; 4];
         for (val, node) in vals.iter_mut().zip(args) {
             *val = self.eval(node)?;
@@ -253,6 +246,9 @@ impl<'a> Run<'_, 'a> {
     }
 
     fn bool(&self, node: &'a Node) -> Result<bool> {
+        if let Some(is_in) = text_in_set(self.cx, node) {
+            return Ok(is_in);
+        }
         match self.eval(node)? {
             Val::Bool(value) => Ok(value),
             other => Err(mismatch(&[other])),
@@ -271,6 +267,7 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
+    #[inline(never)]
     fn compare(&self, order: Order, operands: &'a [Node; 2]) -> Result<Val<'a>> {
         let (a, b) = self.both(operands)?;
         self.step(weight(a).min(weight(b)))?;
@@ -291,6 +288,7 @@ impl<'a> Run<'_, 'a> {
         }))
     }
 
+    #[inline(never)]
     fn arith(&self, op: Arith, a: Val<'a>, b: Val<'a>) -> Result<Val<'a>> {
         match (a, b) {
             (Val::Int(a), Val::Int(b)) => int(op, a, b),
@@ -380,6 +378,7 @@ impl<'a> Run<'_, 'a> {
     }
 
     /// A list, map or record of the record, built once per evaluation.
+    #[inline(never)]
     fn container(&self, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
         let known = self.budget.built.iter().find_map(|cell| match cell.get() {
             Some((s, n, val)) if s == source && n == slot => Some(val),
@@ -395,6 +394,7 @@ impl<'a> Run<'_, 'a> {
         Ok(val)
     }
 
+    #[inline(never)]
     fn meta(&self, field: MetaField) -> Result<Val<'a>> {
         let meta = self.cx.meta;
         Ok(match field {
@@ -429,6 +429,7 @@ impl<'a> Run<'_, 'a> {
         })
     }
 
+    #[inline(never)]
     fn fold(&self, fold: &'a Fold) -> Result<Val<'a>> {
         let over = self.eval(&fold.over)?;
         let len = match over {
@@ -510,6 +511,35 @@ pub(super) fn weight(val: Val) -> usize {
         Val::List(items) => items.len(),
         Val::Map(items) => items.len(),
         _ => 0,
+    }
+}
+
+/// The bytes of a text that is read as it stands in the record, or is a constant.
+#[inline(always)]
+fn text_bytes<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<&'a [u8]> {
+    match node {
+        Node::Slot {
+            source,
+            slot,
+            view: View::Plain,
+        } => {
+            let datum = datum(cx, *source)?;
+            datum.scan.text_bytes(datum.slots, *slot, datum.bytes)
+        }
+        Node::Const(Const::Str(text)) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+/// Whether a text of the record is in a set of constants, if that is what is asked.
+#[inline(always)]
+fn text_in_set<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
+    match node {
+        Node::InSet {
+            of,
+            set: Set::Texts(all),
+        } => Some(all.contains(text_bytes(cx, of)?)),
+        _ => None,
     }
 }
 

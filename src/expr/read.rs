@@ -21,6 +21,9 @@ pub(super) fn read<'a>(cx: &Cx<'a>, source: Source, slot: u16, view: &View) -> R
     let Some(datum) = datum(cx, source) else {
         return Ok(Val::Null);
     };
+    if matches!(view, View::Plain) {
+        return Ok(datum.scan.get(datum.slots, slot, datum.bytes));
+    }
     if view.is_built() {
         let built = datum
             .scan

@@ -150,19 +150,19 @@ pub(super) fn civil(seconds: i64, nanos: u32, offset: i32) -> Option<DateTime> {
 
 /// Writes `2024-03-31T12:00:00.5Z`, with as many digits as are needed.
 pub(super) fn write_timestamp(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt::Result {
-    let mut text = Digits::default();
+    let mut text = Digits([0; 32]);
     text.date(seconds.div_euclid(DAY))?;
-    text.byte(b'T');
-    text.clock(seconds.rem_euclid(DAY), nanos)?;
-    text.byte(b'Z');
-    out.write_str(text.as_str()?)
+    text.0[10] = b'T';
+    let end = text.clock::<11>(seconds.rem_euclid(DAY), nanos)?;
+    text.0[end] = b'Z';
+    text.write(end + 1, out)
 }
 
 /// Writes `2024-03-31`.
 pub(super) fn write_date(out: &mut impl Write, days: i64) -> fmt::Result {
-    let mut text = Digits::default();
+    let mut text = Digits([0; 32]);
     if text.date(days).is_ok() {
-        return out.write_str(text.as_str()?);
+        return text.write(10, out);
     }
     // Days outside of the years 1 to 9999, which a date, unlike a timestamp, may have.
     let date = days
@@ -175,9 +175,9 @@ pub(super) fn write_date(out: &mut impl Write, days: i64) -> fmt::Result {
 
 /// Writes `12:00:00.5`.
 pub(super) fn write_clock(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt::Result {
-    let mut text = Digits::default();
-    if text.clock(seconds, nanos).is_ok() {
-        return out.write_str(text.as_str()?);
+    let mut text = Digits([0; 32]);
+    if let Ok(end) = text.clock::<0>(seconds, nanos) {
+        return text.write(end, out);
     }
     // A column of times of day may hold what is none.
     write!(
@@ -190,75 +190,64 @@ pub(super) fn write_clock(out: &mut impl Write, seconds: i64, nanos: u32) -> fmt
     write_fraction(out, nanos)
 }
 
-/// The text of a time, written digit by digit: the formatter costs ten times as much.
-#[derive(Default)]
-struct Digits {
-    text: [u8; 32],
-    len: usize,
-}
+/// The text of a time, written digit by digit into fixed places: the formatter costs ten times as much.
+struct Digits([u8; 32]);
 
 impl Digits {
-    fn as_str(&self) -> std::result::Result<&str, fmt::Error> {
-        std::str::from_utf8(&self.text[..self.len]).map_err(|_| fmt::Error)
-    }
-
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.text[self.len] = byte;
-        self.len += 1;
-    }
-
     /// Two digits of a number below 100.
-    #[inline]
-    fn two(&mut self, number: u32) {
-        self.byte(b'0' + (number / 10) as u8);
-        self.byte(b'0' + (number % 10) as u8);
+    #[inline(always)]
+    fn two(&mut self, at: usize, number: u32) {
+        self.0[at] = b'0' + (number / 10) as u8;
+        self.0[at + 1] = b'0' + (number % 10) as u8;
     }
 
-    /// The date of a day of the years 1 to 9999.
+    /// The date of a day of the years 1 to 9999, in ten bytes.
+    #[inline]
     fn date(&mut self, days: i64) -> fmt::Result {
         if !(SECONDS_MIN / DAY..=SECONDS_MAX / DAY).contains(&days) {
             return Err(fmt::Error);
         }
         let (year, month, day) = time::civil(days);
         let year = year as u32;
-        self.two(year / 100);
-        self.two(year % 100);
-        self.byte(b'-');
-        self.two(month);
-        self.byte(b'-');
-        self.two(day);
+        self.two(0, year / 100);
+        self.two(2, year % 100);
+        self.0[4] = b'-';
+        self.two(5, month);
+        self.0[7] = b'-';
+        self.two(8, day);
         Ok(())
     }
 
-    /// A time of a day.
-    fn clock(&mut self, seconds: i64, nanos: u32) -> fmt::Result {
+    /// A time of a day, from this byte on; where it ends.
+    #[inline]
+    fn clock<const AT: usize>(&mut self, seconds: i64, nanos: u32) -> Result<usize, fmt::Error> {
         if !(0..DAY).contains(&seconds) {
             return Err(fmt::Error);
         }
         let seconds = seconds as u32;
-        self.two(seconds / 3_600);
-        self.byte(b':');
-        self.two(seconds / 60 % 60);
-        self.byte(b':');
-        self.two(seconds % 60);
+        self.two(AT, seconds / 3_600);
+        self.0[AT + 2] = b':';
+        self.two(AT + 3, seconds / 60 % 60);
+        self.0[AT + 5] = b':';
+        self.two(AT + 6, seconds % 60);
         if nanos == 0 {
-            return Ok(());
+            return Ok(AT + 8);
         }
-        self.byte(b'.');
-        let (mut rest, mut width) = (nanos, 9);
-        while rest % 1_000 == 0 {
-            (rest, width) = (rest / 1_000, width - 3);
-        }
-        while rest % 10 == 0 {
-            (rest, width) = (rest / 10, width - 1);
-        }
-        for digit in self.text[self.len..self.len + width].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
+        self.0[AT + 8] = b'.';
+        let mut rest = nanos;
+        for at in (AT + 9..AT + 18).rev() {
+            self.0[at] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        self.len += width;
-        Ok(())
+        let mut end = AT + 18;
+        while self.0[end - 1] == b'0' {
+            end -= 1;
+        }
+        Ok(end)
+    }
+
+    fn write(&self, end: usize, out: &mut impl Write) -> fmt::Result {
+        out.write_str(std::str::from_utf8(&self.0[..end]).map_err(|_| fmt::Error)?)
     }
 }
 
