@@ -10,12 +10,17 @@ use rdkafka_sys as sys;
 use super::consumer::Lease;
 use crate::core::Tp;
 
+/// What the library adds to a header in memory: its entry in the list and the ends of two strings.
+const HEADER_OVERHEAD_BYTES: usize = 64;
+
 /// One consumed record. It pins the fetched batch that it lies in until it is dropped, on any thread.
 ///
 /// `Send` but not `Sync`: the library parses headers on first sight, inside the message.
 pub struct RawRecord {
     message: NonNull<sys::rd_kafka_message_t>,
     topic: u16,
+    /// What the headers hold; 0 if there are none. Looked at once, because the library parses an empty header section anew each time.
+    header_bytes: u32,
     /// Keeps the client alive: a message must not outlive it. One per batch, so that records of different batches share no counter.
     _lease: Arc<Lease>,
 }
@@ -31,11 +36,19 @@ impl RawRecord {
         topic: u16,
         lease: Arc<Lease>,
     ) -> RawRecord {
-        RawRecord {
+        let mut record = RawRecord {
             message,
             topic,
+            // Not known yet; anything but 0 makes the look below a real one.
+            header_bytes: u32::MAX,
             _lease: lease,
-        }
+        };
+        let bytes: usize = record
+            .headers()
+            .map(|(name, value)| HEADER_OVERHEAD_BYTES + name.len() + value.map_or(0, <[u8]>::len))
+            .sum();
+        record.header_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        record
     }
 
     fn raw(&self) -> &sys::rd_kafka_message_t {
@@ -90,8 +103,20 @@ impl RawRecord {
         unsafe { bytes(raw.payload, raw.len) }
     }
 
+    /// What the headers hold in memory, in bytes: names, values and what the library adds to each. 0 if there are none.
+    pub fn header_bytes(&self) -> usize {
+        self.header_bytes as usize
+    }
+
     /// The headers in their order, as bytes.
     pub fn headers(&self) -> Headers<'_> {
+        if self.header_bytes == 0 {
+            return Headers {
+                headers: null_mut(),
+                next: 0,
+                record: PhantomData,
+            };
+        }
         let mut headers = null_mut();
         // SAFETY: the message is ours; what is returned belongs to it and is only read while it is borrowed.
         let code = unsafe { sys::rd_kafka_message_headers(self.message.as_ptr(), &mut headers) };

@@ -11,9 +11,6 @@ use crate::telemetry::{PartitionMetrics, Snapshot};
 /// Bytes that a record holds besides its key, value and headers: the library's message and our slot.
 const HELD_OVERHEAD_BYTES: usize = 256;
 
-/// Bytes that the library holds for a header besides its name and value, once it has parsed it.
-const HEADER_OVERHEAD_BYTES: usize = 64;
-
 /// What a lane keeps of a record until it is done.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -29,11 +26,7 @@ pub(super) struct Held {
 /// What a record counts for in the limits of what is in flight.
 pub(super) fn held_bytes(record: &RawRecord) -> u32 {
     // Without them a stream of small records with large headers would hold any amount.
-    let headers: usize = record
-        .headers()
-        .map(|(name, value)| HEADER_OVERHEAD_BYTES + name.len() + value.map_or(0, <[u8]>::len))
-        .sum();
-    u32::try_from(record.size() + headers + HELD_OVERHEAD_BYTES).unwrap_or(u32::MAX)
+    u32::try_from(record.size() + record.header_bytes() + HELD_OVERHEAD_BYTES).unwrap_or(u32::MAX)
 }
 
 /// What a lane tells the consumer thread, read there at every turn. Written by the pipeline thread only.
