@@ -259,36 +259,30 @@ fn is_wide_utf8(bytes: &[u8]) -> bool {
             }
             rest = after;
         }
-        // From here to the next ASCII byte, character by character.
-        loop {
-            rest = match rest {
-                [] => return true,
-                [0..0x80, after @ ..] => {
-                    rest = after;
-                    break;
-                }
-                [0xC2..=0xDF, 0x80..=0xBF, after @ ..] => after,
-                // The second byte rules out the long forms of shorter characters, the surrogates, and what is beyond 10FFFF.
-                [0xE0, 0xA0..=0xBF, 0x80..=0xBF, after @ ..]
-                | [0xED, 0x80..=0x9F, 0x80..=0xBF, after @ ..]
-                | [
-                    0xE1..=0xEC | 0xEE..=0xEF,
-                    0x80..=0xBF,
-                    0x80..=0xBF,
-                    after @ ..,
-                ]
-                | [0xF0, 0x90..=0xBF, 0x80..=0xBF, 0x80..=0xBF, after @ ..]
-                | [
-                    0xF1..=0xF3,
-                    0x80..=0xBF,
-                    0x80..=0xBF,
-                    0x80..=0xBF,
-                    after @ ..,
-                ]
-                | [0xF4, 0x80..=0x8F, 0x80..=0xBF, 0x80..=0xBF, after @ ..] => after,
-                _ => return false,
-            };
-        }
+        rest = match rest {
+            [0xC2..=0xDF, 0x80..=0xBF, after @ ..] => after,
+            rest if rest.len() < 8 && is_ascii(rest) => return true,
+            [0..0x80, after @ ..] => after,
+            // The second byte rules out the long forms of shorter characters, the surrogates, and what is beyond 10FFFF.
+            [0xE0, 0xA0..=0xBF, 0x80..=0xBF, after @ ..]
+            | [0xED, 0x80..=0x9F, 0x80..=0xBF, after @ ..]
+            | [
+                0xE1..=0xEC | 0xEE..=0xEF,
+                0x80..=0xBF,
+                0x80..=0xBF,
+                after @ ..,
+            ]
+            | [0xF0, 0x90..=0xBF, 0x80..=0xBF, 0x80..=0xBF, after @ ..]
+            | [
+                0xF1..=0xF3,
+                0x80..=0xBF,
+                0x80..=0xBF,
+                0x80..=0xBF,
+                after @ ..,
+            ]
+            | [0xF4, 0x80..=0x8F, 0x80..=0xBF, 0x80..=0xBF, after @ ..] => after,
+            _ => return false,
+        };
     }
 }
 
