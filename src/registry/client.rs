@@ -18,8 +18,6 @@ use serde_json::json;
 use super::http::{self, Failure, Http, Said, sanitised};
 use super::reader::{self, Read};
 use crate::config::{Auth, RegistryConfig};
-use crate::core::Millis;
-use crate::core::retry::Backoff;
 use crate::schema::Schema;
 use crate::schema::compare::difference;
 
@@ -158,43 +156,8 @@ impl Client {
         Ok(registered.id)
     }
 
-    /// The ids of output schemas, in their order: looked up, or registered if the configuration says so. Waits for a
-    /// registry that fails, with backoff and a word in the log. All faults at once.
-    pub async fn output_ids(
-        &self,
-        outputs: &[(&str, &Schema)],
-    ) -> Result<Vec<u32>, Vec<OutputFault>> {
-        let (mut ids, mut faults) = (Vec::new(), Vec::new());
-        for (subject, schema) in outputs {
-            match self.patient_output_id(subject, schema).await {
-                Ok(id) => ids.push(id),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        if faults.is_empty() {
-            Ok(ids)
-        } else {
-            Err(faults)
-        }
-    }
-
-    async fn patient_output_id(&self, subject: &str, schema: &Schema) -> Result<u32, OutputFault> {
-        let mut backoff = Backoff::new(Millis(200), Millis(10_000));
-        loop {
-            match self.output_id(subject, schema).await {
-                Err(OutputFault::Outage(error)) => {
-                    let wait = backoff.fail(rand::random());
-                    if backoff.attempts().is_power_of_two() {
-                        tracing::warn!(subject, %error, attempts = backoff.attempts(), "the schema registry fails: waiting for the id of an output schema");
-                    }
-                    tokio::time::sleep(Duration::from_millis(wait.0)).await;
-                }
-                settled => return settled,
-            }
-        }
-    }
-
-    /// The id of an output schema; see [`Client::output_ids`].
+    /// The id of an output schema: looked up by content, or registered if the configuration says so. Does not wait: an outage is the
+    /// caller's to sit out.
     pub async fn output_id(&self, subject: &str, schema: &Schema) -> Result<u32, OutputFault> {
         // By content: the registry compares, and answers with the version that has exactly this schema.
         let question = json!({ "schema": schema.source }).to_string();
