@@ -1,6 +1,6 @@
 //! What the pure part of the job costs per record: CPU time of the thread, without a broker.
 //!
-//! `cargo bench --bench codec -- [--rounds N]`. The cases take turns within a round, so that whatever else the machine does
+//! `cargo bench --bench codec -- [--rounds N] [--only CASE]` (one case alone is for a profiler). The cases take turns within a round, so that whatever else the machine does
 //! meets all of them. `memcpy` is the control: it tells how much of a difference is the machine's.
 
 #[path = "../road/corpus.rs"]
