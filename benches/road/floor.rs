@@ -22,10 +22,10 @@ pub fn run(
     let partitions: Vec<i32> = corpus
         .keys
         .iter()
-        .map(|key| partition_for(key, crate::PARTITIONS))
+        .map(|key| partition_for(key, crate::partitions()))
         .collect();
     let mut consumer = Consumer::new(&job::consumer_properties(brokers, "road-floor"), &[input])?;
-    let positions: Vec<Position> = (0..crate::PARTITIONS)
+    let positions: Vec<Position> = (0..crate::partitions())
         .map(|partition| Position {
             partition: Tp {
                 topic: 0,
@@ -41,7 +41,7 @@ pub fn run(
     let headers = [(b"lockgate.source".as_slice(), Some(header.as_bytes()))];
 
     let (mut batch, mut events, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-    let mut runs: Vec<Vec<(usize, Option<i64>)>> = vec![Vec::new(); crate::PARTITIONS as usize];
+    let mut runs: Vec<Vec<(usize, Option<i64>)>> = vec![Vec::new(); crate::partitions() as usize];
     let mut seen = 0;
     while seen < records {
         consumer.poll(1000, Duration::from_millis(100), &mut batch, &mut events);

@@ -49,7 +49,7 @@ pub fn fill(brokers: &str, topic: &str, records: u64, compression: &str) -> anyh
     let mut reports = Vec::new();
     for n in 0..records {
         let at = n as usize % CORPUS;
-        let partition = (n / 64 % crate::PARTITIONS as u64) as i32;
+        let partition = (n / 64 % crate::partitions() as u64) as i32;
         loop {
             let (key, value) = (
                 Some(corpus.keys[at].as_slice()),
@@ -76,7 +76,7 @@ pub fn fill(brokers: &str, topic: &str, records: u64, compression: &str) -> anyh
 pub fn digest(brokers: &str, topic: &str) -> anyhow::Result<(u64, u64)> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut consumer = Consumer::new(&consumer_properties(brokers, "road-digest"), &[topic])?;
-    let positions: Vec<Position> = (0..crate::PARTITIONS)
+    let positions: Vec<Position> = (0..crate::partitions())
         .map(|partition| Position {
             partition: Tp {
                 topic: 0,
@@ -88,7 +88,7 @@ pub fn digest(brokers: &str, topic: &str) -> anyhow::Result<(u64, u64)> {
     consumer.assign(&positions)?;
     let handle = consumer.handle();
     let mut expected = 0;
-    for partition in 0..crate::PARTITIONS {
+    for partition in 0..crate::partitions() {
         let marks = handle.query_watermarks(
             Tp {
                 topic: 0,

@@ -12,13 +12,18 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail, ensure};
 use lockgate::kafka::{Properties, admin::Admin};
 use serde_json::{Value, json};
 
-/// Partitions of the input and of the output topics.
-pub const PARTITIONS: i32 = 16;
+static PARTITIONS: OnceLock<i32> = OnceLock::new();
+
+/// Partitions of the input and of the output topics (`--partitions`, 16).
+pub fn partitions() -> i32 {
+    *PARTITIONS.get().unwrap_or(&16)
+}
 
 struct Options {
     records: u64,
@@ -42,6 +47,8 @@ fn main() -> anyhow::Result<()> {
             .map_or(Ok(default), |text| text.parse())
             .context(name.to_owned())
     };
+    let count = i32::try_from(number("--partitions", 16)?)?;
+    PARTITIONS.get_or_init(|| count);
     if let Some(mode) = value("--child") {
         let topics = (
             value("--in").context("--in")?,
@@ -65,7 +72,9 @@ fn main() -> anyhow::Result<()> {
         .iter()
         .find(|word| word.starts_with("--") && !known.contains(&word.as_str()))
     {
-        bail!("unknown word {wrong}: --records N, --rounds N, --compression none|lz4, --json");
+        bail!(
+            "unknown word {wrong}: --records N, --rounds N, --partitions N, --compression none|lz4, --json"
+        );
     }
     let broker = broker::Broker::find()?;
     let options = Options {
@@ -88,7 +97,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     let stamp = std::process::id();
     let input = format!("road.in.{stamp}");
     let timeout = std::time::Duration::from_secs(30);
-    admin.create_topic(&input, PARTITIONS, &[], timeout)?;
+    admin.create_topic(&input, partitions(), &[], timeout)?;
     say(format!("writing {} records to {input}", options.records));
     job::fill(
         &options.brokers,
@@ -112,7 +121,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         }
         for (name, mode) in order {
             let output = format!("road.out.{stamp}.{mode}.{round}.{}", name.len());
-            admin.create_topic(&output, PARTITIONS, &[], timeout)?;
+            admin.create_topic(&output, partitions(), &[], timeout)?;
             let result = run(options, mode, &input, &output)?;
             let cost = result["cpu_us"].as_f64().context("cpu_us")? / options.records as f64;
             let rss = result["rss_kib"].as_u64().unwrap_or(0);
@@ -174,6 +183,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
 fn run(options: &Options, mode: &str, input: &str, output: &str) -> anyhow::Result<Value> {
     let me = std::env::current_exe().context("find this program")?;
     let records = options.records.to_string();
+    let count = partitions().to_string();
     let words = [
         "--child",
         mode,
@@ -187,6 +197,8 @@ fn run(options: &Options, mode: &str, input: &str, output: &str) -> anyhow::Resu
         &records,
         "--compression",
         &options.compression,
+        "--partitions",
+        &count,
     ];
     let ran = Command::new(me)
         .args(words)
