@@ -78,7 +78,7 @@ fn main() -> anyhow::Result<()> {
     }
     let broker = broker::Broker::find()?;
     let options = Options {
-        records: number("--records", 1_000_000)?,
+        records: number("--records", 2_000_000)?,
         rounds: usize::try_from(number("--rounds", 6)?)?,
         is_json: words.iter().any(|word| word == "--json"),
         brokers: broker.address.clone(),
