@@ -4,7 +4,7 @@
 //! meets all of them. `memcpy` is the control: it tells how much of a difference is the machine's.
 
 #[path = "../road/corpus.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the road bench uses the rest")]
 mod corpus;
 
 use std::alloc::{GlobalAlloc, Layout, System};

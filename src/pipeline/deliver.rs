@@ -1,6 +1,6 @@
 //! From outputs to a producer's queue: sorted into runs per output partition, then enqueued in order.
 //!
-//! Runs per partition halve the cost of producing, because the client library locks and schedules per partition. The sort
+//! Runs per partition make producing cheaper, because the client library locks and schedules per partition. The sort
 //! is stable, so the records of one key, which share a partition, keep their order.
 
 use crate::core::{DeliveryId, Lanes, Seq};
