@@ -393,5 +393,7 @@ fn name(value: &Val<'_>) -> &'static str {
         Val::Duration(..) => "a duration",
         Val::List(_) => "a list",
         Val::Map(_) => "a map",
+        Val::Type(_) => "a type",
+        Val::Optional(_) => "an optional",
     }
 }

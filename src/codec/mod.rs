@@ -43,7 +43,7 @@ pub const ZERO_BYTE_ITEMS_MAX: u64 = 1_024;
 /// byte. Null fields take no bytes, so the length alone does not bound them.
 pub const VALUES_MAX: usize = 100_000;
 
-/// A value as expressions see it: borrowed from the record's bytes, the compiled plan, or the record's arena. `Copy`, 24-32 bytes.
+/// A value as expressions see it: borrowed from the record's bytes, the compiled plan, or the record's arena. `Copy`, 24 bytes.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub enum Val<'a> {
@@ -62,7 +62,14 @@ pub enum Val<'a> {
     Duration(i64, i32),
     List(&'a [Val<'a>]),
     Map(&'a [(Val<'a>, Val<'a>)]),
+    /// The name of a type: what `type(x)` is.
+    Type(&'static str),
+    /// An optional value, and what it holds.
+    Optional(Option<&'a Val<'a>>),
 }
+
+// Values are passed and kept by the million; a wider one costs every record.
+const _: () = assert!(size_of::<Val>() == 24);
 
 /// Why a value could not be read, converted or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::ast::{Ast, AstKind, BinaryOp, FoldKind, Span};
 use super::node::Fold;
 use super::{
-    Binding, Compiled, Const, Env, ExprFault, Facts, Node, Source, Type, View, Wants, eval,
+    Binding, Compiled, Const, Env, EvalFault, ExprFault, Facts, Node, Source, Type, View, Wants,
+    eval,
 };
 
 /// Macros within macros: each multiplies the time.
@@ -116,6 +117,34 @@ impl Typed {
 impl Checker<'_> {
     /// Checks one part; `None` after a fault was noted.
     pub fn expr(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
+        let typed = self.part(ast, facts);
+        if self.env.dialect.checked {
+            return typed;
+        }
+        self.unchecked(typed, ast.span)
+    }
+
+    /// Without types: what is wrong fails when it is evaluated.
+    fn unchecked(&mut self, typed: Option<Typed>, span: Span) -> Option<Typed> {
+        if let Some(typed) = typed {
+            return Some(Typed {
+                ty: Type::Dyn,
+                path: None,
+                if_true: Facts::none(),
+                if_false: Facts::none(),
+                ..typed
+            });
+        }
+        let kept = |fault: &ExprFault| matches!(fault.code, "expr_limit" | "expr_unsupported");
+        let fault = self.faults.iter().position(|fault| !kept(fault))?;
+        let message = self.faults.swap_remove(fault).message;
+        self.faults.retain(kept);
+        self.can_fail.insert("no_such_overload");
+        let fault = EvalFault::new("no_such_overload", message);
+        Some(Typed::new(Node::Fail(fault), Type::Dyn, span))
+    }
+
+    fn part(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
         let span = ast.span;
         match &ast.kind {
             AstKind::Literal(value) => Some(literal(value, span)),
@@ -132,6 +161,9 @@ impl Checker<'_> {
             AstKind::List(items) => self.list(items, span, facts),
             AstKind::Map(entries) => self.map(entries, span, facts),
             AstKind::Call { name, target, args } => {
+                if name == "type" && target.is_none() && args.len() == 1 {
+                    return self.type_of(&args[0], span, facts);
+                }
                 self.call(name, target.as_deref(), args, span, facts)
             }
             AstKind::Fold {
@@ -265,9 +297,11 @@ impl Checker<'_> {
             | Node::Compare { operands, .. }
             | Node::Equal { operands, .. } => operands.iter().all(is_constant),
             Node::And(operands) | Node::Or(operands) => operands.iter().all(is_constant),
-            Node::Negate(of) | Node::Not(of) | Node::Matches(of, _) | Node::IsNull { of, .. } => {
-                is_constant(of)
-            }
+            Node::Negate(of)
+            | Node::TypeOf(of)
+            | Node::Not(of)
+            | Node::Matches(of, _)
+            | Node::IsNull { of, .. } => is_constant(of),
             Node::Cond(parts) => parts.iter().all(is_constant),
             _ => false,
         };
@@ -283,6 +317,13 @@ impl Checker<'_> {
                 Typed::new(node, ty, span)
             }
         }
+    }
+
+    /// `type(x)`
+    fn type_of(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+        let of = self.expr(of, facts)?;
+        let node = Node::TypeOf(Box::new(self.node(of)?));
+        Some(self.folded(node, Type::Type, span, &[]))
     }
 
     fn not(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {

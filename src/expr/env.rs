@@ -16,6 +16,43 @@ pub struct Env {
     pub key: KeyEnv,
     /// `vars.NAME`: values of the topology, constants to the expression.
     pub vars: Vec<(String, Const)>,
+    /// What differs where expressions are not those of a topology.
+    pub dialect: Dialect,
+}
+
+/// How texts are read. The default is what topologies have; the rest of CEL's settings are for the public suite and tools.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    /// The namespace in which names are looked for first: `com.example`.
+    pub container: String,
+    /// Variables outside of the scopes.
+    pub variables: Vec<Variable>,
+    /// Whether `all`, `has` and the like are macros, not functions.
+    pub macros: bool,
+    /// Whether faults are refused. If not, all types are `dyn` and what is ill-typed fails when it is evaluated.
+    pub checked: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Dialect {
+            container: String::new(),
+            variables: Vec::new(),
+            macros: true,
+            checked: true,
+        }
+    }
+}
+
+/// A variable by its full name, which may have dots.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// `a.b`.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// The register that has its value.
+    pub reg: u16,
 }
 
 /// The event's schema and what its envelope promises.

@@ -188,6 +188,8 @@ impl<'a> Run<'_, 'a> {
             Node::List(nodes) => self.list(nodes),
             Node::Map(nodes) => self.map(nodes),
             Node::Fold(fold) => self.fold(fold),
+            Node::TypeOf(of) => Ok(Val::Type(type_name(self.eval(of)?))),
+            Node::Fail(fault) => Err(fault.clone()),
         }
     }
 
@@ -493,6 +495,26 @@ impl<'a> Run<'_, 'a> {
             (FoldKind::ExistsOne, None) => Ok(Val::Bool(found == 1)),
             (FoldKind::Map, None) => Ok(Val::List(built.into_bump_slice())),
         }
+    }
+}
+
+/// The name of a value's type.
+fn type_name(val: Val) -> &'static str {
+    match val {
+        Val::Null => "null_type",
+        Val::Bool(_) => "bool",
+        Val::Int(_) => "int",
+        Val::Uint(_) => "uint",
+        Val::Double(_) => "double",
+        Val::Str(_) => "string",
+        Val::Bytes(_) => "bytes",
+        Val::Decimal(_) => "decimal",
+        Val::Timestamp(..) => "google.protobuf.Timestamp",
+        Val::Duration(..) => "google.protobuf.Duration",
+        Val::List(_) => "list",
+        Val::Map(_) => "map",
+        Val::Type(_) => "type",
+        Val::Optional(_) => "optional_type",
     }
 }
 

@@ -18,6 +18,7 @@ mod eval;
 mod facts;
 mod fault;
 mod func;
+mod names;
 mod node;
 mod operators;
 mod parse;
@@ -32,7 +33,9 @@ mod wants;
 
 pub use codes::{Code, FAULTS, REASONS};
 pub use cx::{Cx, Datum};
-pub use env::{BeforeColumns, Binding, Env, Envelope, EventEnv, KeyEnv, Meta, OutField};
+pub use env::{
+    BeforeColumns, Binding, Dialect, Env, Envelope, EventEnv, KeyEnv, Meta, OutField, Variable,
+};
 pub use eval::eval;
 pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault};
@@ -57,7 +60,5 @@ pub fn compile(
     check::check(&ast, env, wants, facts)
 }
 
-#[cfg(test)]
-mod conformance;
 #[cfg(test)]
 mod tests;

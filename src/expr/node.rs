@@ -7,7 +7,7 @@ use regex::Regex;
 
 pub use super::ast::FoldKind;
 use super::func::Func;
-use super::{Facts, Texts, Type, View};
+use super::{EvalFault, Facts, Texts, Type, View};
 use crate::codec::{Decimal, Val};
 
 /// A checked expression, ready to be evaluated for any record of its source.
@@ -86,6 +86,7 @@ pub enum Const {
     Decimal(Decimal),
     Timestamp(i64, u32),
     Duration(i64, i32),
+    Type(&'static str),
 }
 
 impl Const {
@@ -102,6 +103,7 @@ impl Const {
             Const::Decimal(_) => Type::Decimal,
             Const::Timestamp(..) => Type::Timestamp,
             Const::Duration(..) => Type::Duration,
+            Const::Type(_) => Type::Type,
         }
     }
 
@@ -118,10 +120,11 @@ impl Const {
             Const::Decimal(v) => Val::Decimal(v),
             Const::Timestamp(seconds, nanos) => Val::Timestamp(*seconds, *nanos),
             Const::Duration(seconds, nanos) => Val::Duration(*seconds, *nanos),
+            Const::Type(name) => Val::Type(name),
         }
     }
 
-    /// The value as a constant; `None` for lists and maps.
+    /// The value as a constant; `None` for lists, maps and optionals.
     pub fn of(val: Val) -> Option<Const> {
         Some(match val {
             Val::Null => Const::Null,
@@ -134,7 +137,8 @@ impl Const {
             Val::Decimal(v) => Const::Decimal(*v),
             Val::Timestamp(seconds, nanos) => Const::Timestamp(seconds, nanos),
             Val::Duration(seconds, nanos) => Const::Duration(seconds, nanos),
-            Val::List(_) | Val::Map(_) => return None,
+            Val::Type(name) => Const::Type(name),
+            Val::List(_) | Val::Map(_) | Val::Optional(_) => return None,
         })
     }
 }
@@ -199,6 +203,10 @@ pub enum Node {
     /// A search with a pattern that was compiled once.
     Matches(Box<Node>, Regex),
     Fold(Box<Fold>),
+    /// The type of a value.
+    TypeOf(Box<Node>),
+    /// What the checker would have refused, where it was told not to.
+    Fail(EvalFault),
 }
 
 /// The four orders.

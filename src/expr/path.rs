@@ -2,6 +2,7 @@
 
 use super::ast::{Ast, AstKind, Span};
 use super::check::{Checker, Typed, Value, article};
+use super::names::type_denoted;
 use super::{
     BeforeColumns, Const, Envelope, ExprFault, Facts, KeyEnv, MetaField, Node, Source, Type,
 };
@@ -29,6 +30,12 @@ impl Checker<'_> {
                 path: Some(path),
                 ..Typed::new(Node::Local(up), ty, span)
             });
+        }
+        if let Some(typed) = self
+            .variable(name, span)
+            .or_else(|| type_denoted(name, span))
+        {
+            return Some(typed);
         }
         match name {
             "event" => {
@@ -69,7 +76,7 @@ impl Checker<'_> {
     }
 
     /// Where a variable of a macro is, counted from the innermost.
-    fn local(&self, name: &str) -> Option<usize> {
+    pub fn local(&self, name: &str) -> Option<usize> {
         self.locals
             .iter()
             .rev()
@@ -124,6 +131,9 @@ impl Checker<'_> {
     }
 
     pub fn select(&mut self, of: &Ast, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        if let Some(typed) = self.qualified(of, field, span) {
+            return Some(typed);
+        }
         match &of.kind {
             AstKind::Ident(name) if self.local(name).is_none() => match name.as_str() {
                 "out" => return self.out(field, span, facts),

@@ -38,6 +38,10 @@ pub enum Type {
     Map(Box<Type>, Box<Type>),
     /// A record of a schema; as a value of its own it can be copied and selected from, nothing else.
     Record(Arc<Schema>, NodeId),
+    /// A value that may be missing; `Val::Optional`.
+    Optional(Box<Type>),
+    /// The type of types; `Val::Type`.
+    Type,
     /// The type or null.
     Nullable(Box<Type>),
     /// Known at run time only: unions of several types, lists of mixed literals.
@@ -187,6 +191,7 @@ impl Type {
             Type::Never => Type::Dyn,
             Type::List(item) => Type::List(Box::new(item.settled())),
             Type::Map(key, value) => Type::Map(Box::new(key.settled()), Box::new(value.settled())),
+            Type::Optional(inner) => Type::Optional(Box::new(inner.settled())),
             Type::Nullable(inner) => Type::Nullable(Box::new(inner.settled())),
             other => other,
         }
@@ -215,7 +220,9 @@ impl Type {
 impl PartialEq for Type {
     fn eq(&self, other: &Type) -> bool {
         match (self, other) {
-            (Type::List(a), Type::List(b)) | (Type::Nullable(a), Type::Nullable(b)) => a == b,
+            (Type::List(a), Type::List(b))
+            | (Type::Optional(a), Type::Optional(b))
+            | (Type::Nullable(a), Type::Nullable(b)) => a == b,
             (Type::Map(k, v), Type::Map(l, w)) => k == l && v == w,
             (Type::Record(s, a), Type::Record(t, b)) => {
                 Arc::ptr_eq(s, t) && a == b || {
@@ -247,6 +254,8 @@ impl fmt::Display for Type {
             Type::Dyn | Type::Never => "dyn",
             Type::List(item) => return write!(f, "list({item})"),
             Type::Map(key, value) => return write!(f, "map({key}, {value})"),
+            Type::Optional(inner) => return write!(f, "optional({inner})"),
+            Type::Type => "type",
             Type::Nullable(inner) => return write!(f, "{inner} or null"),
             Type::Record(schema, node) => match &schema.nodes[node.0 as usize].name {
                 Some(name) => return write!(f, "record {name}"),

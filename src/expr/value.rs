@@ -17,6 +17,9 @@ pub(super) fn equal(a: Val, b: Val) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(*a, *b))
         }
         (Val::Map(a), Val::Map(b)) => a.len() == b.len() && maps(a, b),
+        (Val::Type(a), Val::Type(b)) => a == b,
+        (Val::Optional(None), Val::Optional(None)) => true,
+        (Val::Optional(Some(a)), Val::Optional(Some(b))) => equal(*a, *b),
         _ => compare(a, b) == Some(Ordering::Equal),
     }
 }

@@ -111,6 +111,7 @@ impl Compiler<'_> {
                     KeyFormat::Bytes => KeyEnv::Bytes,
                 },
                 vars: self.vars.consts.clone(),
+                dialect: Default::default(),
             },
             wants,
             facts,

@@ -1,0 +1,80 @@
+//! Names with dots: variables of a dialect, in its container, and the names of types.
+
+use super::ast::{Ast, AstKind, Span};
+use super::check::{Checker, Typed};
+use super::{Const, Node, Type};
+
+/// What types are called as values.
+const TYPES: [&str; 14] = [
+    "bool",
+    "bytes",
+    "double",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "type",
+    "uint",
+    "decimal",
+    "optional_type",
+    "google.protobuf.Duration",
+    "google.protobuf.Timestamp",
+];
+
+impl Checker<'_> {
+    /// The variable of this name: the one in the innermost namespace of the container.
+    pub fn variable(&self, name: &str, span: Span) -> Option<Typed> {
+        let dialect = &self.env.dialect;
+        let named = |full: &str| dialect.variables.iter().find(|one| one.name == full);
+        let found = in_container(&dialect.container, name, named)?;
+        Some(Typed::new(Node::Reg(found.reg), found.ty.clone(), span))
+    }
+
+    /// The variable or type that a path of names is as a whole, if its first is not a variable of a macro.
+    pub fn qualified(&self, of: &Ast, field: &str, span: Span) -> Option<Typed> {
+        let path = self.dotted(of)?;
+        let name = format!("{path}.{field}");
+        self.variable(&name, span)
+            .or_else(|| type_denoted(&name, span))
+    }
+
+    /// The names of a path, with dots, if its first is not a variable of a macro.
+    pub fn dotted(&self, ast: &Ast) -> Option<String> {
+        match &ast.kind {
+            AstKind::Ident(name) if self.local(name).is_none() => Some(name.clone()),
+            AstKind::Select { of, field } => self.dotted(of).map(|path| format!("{path}.{field}")),
+            _ => None,
+        }
+    }
+}
+
+/// What is found under a name in a container: in `a.b` the name `x` is `a.b.x`, `a.x` or `x`; `.x` is `x` alone.
+pub(super) fn in_container<T>(
+    container: &str,
+    name: &str,
+    found: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    if let Some(absolute) = name.strip_prefix('.') {
+        return found(absolute);
+    }
+    let mut space = container;
+    while !space.is_empty() {
+        if let Some(one) = found(&format!("{space}.{name}")) {
+            return Some(one);
+        }
+        space = space.rsplit_once('.').map_or("", |(outer, _)| outer);
+    }
+    found(name)
+}
+
+/// A type as a value.
+pub(super) fn type_denoted(name: &str, span: Span) -> Option<Typed> {
+    let name = name.strip_prefix('.').unwrap_or(name);
+    let known = TYPES.into_iter().find(|known| *known == name)?;
+    Some(Typed::new(
+        Node::Const(Const::Type(known)),
+        Type::Type,
+        span,
+    ))
+}
