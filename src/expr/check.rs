@@ -292,16 +292,14 @@ impl Checker<'_> {
     pub fn folded(&mut self, node: Node, ty: Type, span: Span, reasons: &[&'static str]) -> Typed {
         let is_constant = |node: &Node| matches!(node, Node::Const(_));
         let foldable = match &node {
-            Node::Call(_, args) => args.iter().all(is_constant),
+            Node::Call(call) => call.args.iter().all(is_constant),
             Node::Arith { operands, .. }
             | Node::Compare { operands, .. }
             | Node::Equal { operands, .. } => operands.iter().all(is_constant),
             Node::And(operands) | Node::Or(operands) => operands.iter().all(is_constant),
-            Node::Negate(of)
-            | Node::TypeOf(of)
-            | Node::Not(of)
-            | Node::Matches(of, _)
-            | Node::IsNull { of, .. } => is_constant(of),
+            Node::Negate(of) | Node::TypeOf(of) | Node::Not(of) | Node::IsNull { of, .. } => {
+                is_constant(of)
+            }
             Node::Cond(parts) => parts.iter().all(is_constant),
             _ => false,
         };

@@ -6,11 +6,11 @@ use std::cmp::Ordering;
 
 use bumpalo::collections::{String as BumpString, Vec as BumpVec};
 
-use super::func::Func;
+use super::functions;
 use super::node::{Arith, Const, Fold, FoldKind, Order, Set};
 use super::read::{apply, datum, read};
 use super::value::{compare, equal, get, whole};
-use super::{Cx, EvalFault, MetaField, Node, Source, View, func, time};
+use super::{Cx, EvalFault, MetaField, Node, Source, View, time};
 use crate::codec::decimal::DecimalFault;
 use crate::codec::{Decimal, Val};
 
@@ -39,20 +39,27 @@ pub fn eval<'a>(node: &'a Node, cx: &Cx<'a>) -> Result<Val<'a>> {
             if let Some(is_in) = text_in_set(cx, node) {
                 return Ok(Val::Bool(is_in));
             }
-            let budget = Budget {
-                steps: Cell::new(STEPS_MAX),
-                bytes: Cell::new(BUILT_MAX),
-                arena: cx.bump.allocated_bytes(),
-                built: Default::default(),
-            };
-            Run {
-                cx,
-                budget: &budget,
-                frame: None,
-            }
-            .eval(node)
+            budgeted(cx, |run| run.eval(node))
         }
     }
+}
+
+/// Something that is evaluated within a budget of its own.
+pub(super) fn budgeted<'a, T>(
+    cx: &Cx<'a>,
+    evaluate: impl FnOnce(&Run<'_, 'a>) -> Result<T>,
+) -> Result<T> {
+    let budget = Budget {
+        steps: Cell::new(STEPS_MAX),
+        bytes: Cell::new(BUILT_MAX),
+        arena: cx.bump.allocated_bytes(),
+        built: Default::default(),
+    };
+    evaluate(&Run {
+        cx,
+        budget: &budget,
+        frame: None,
+    })
 }
 
 /// What is left to one evaluation, and what it has built.
@@ -81,7 +88,7 @@ pub(super) struct Run<'c, 'a> {
 }
 
 impl<'a> Run<'_, 'a> {
-    fn eval(&self, node: &'a Node) -> Result<Val<'a>> {
+    pub fn eval(&self, node: &'a Node) -> Result<Val<'a>> {
         match node {
             Node::Const(value) => Ok(value.val()),
             Node::Slot { source, slot, view } if view.is_built() => {
@@ -137,15 +144,7 @@ impl<'a> Run<'_, 'a> {
                 Val::Decimal(v) => self.decimal(v.neg()),
                 other => Err(mismatch(&[other])),
             },
-            Node::Call(func, args) => self.call(*func, args),
-            Node::Matches(of, pattern) => match self.eval(of)? {
-                Val::Str(text) => {
-                    // A step of the pattern engine is dearer than one of a search.
-                    self.step(text.len() / 8)?;
-                    Ok(Val::Bool(pattern.is_match(text)))
-                }
-                other => Err(mismatch(&[other])),
-            },
+            Node::Call(call) => functions::invoke(self, call),
             Node::In(operands) => {
                 let (item, all) = self.both(operands)?;
                 self.step(weight(all))?;
@@ -218,18 +217,6 @@ impl<'a> Run<'_, 'a> {
             map.push((key, self.eval(value)?));
         }
         Ok(Val::Map(map.into_bump_slice()))
-    }
-
-    #[inline(never)]
-    fn call(&self, func: Func, args: &'a [Node]) -> Result<Val<'a>> {
-        if let [arg] = args {
-            return func::call(func, &[self.eval(arg)?], self);
-        }
-        let mut vals = [Val::Null; 4];
-        for (val, node) in vals.iter_mut().zip(args) {
-            *val = self.eval(node)?;
-        }
-        func::call(func, &vals[..args.len().min(4)], self)
     }
 
     fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
@@ -414,7 +401,7 @@ impl<'a> Run<'_, 'a> {
             }
             MetaField::KeyBytes => meta.key.map_or(Val::Null, Val::Bytes),
             MetaField::KeyText => match meta.key {
-                Some(key) => Val::Str(func::utf8(key)?),
+                Some(key) => Val::Str(functions::utf8(key)?),
                 None => Val::Null,
             },
             MetaField::Headers => {

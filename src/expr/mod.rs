@@ -9,7 +9,6 @@
 //! is not a time); each of them has a reason code and is listed in [`Compiled::can_fail`].
 
 mod ast;
-mod calls;
 mod check;
 mod codes;
 mod cx;
@@ -17,7 +16,7 @@ mod env;
 mod eval;
 mod facts;
 mod fault;
-mod func;
+mod functions;
 mod names;
 mod node;
 mod operators;
@@ -39,7 +38,7 @@ pub use env::{
 pub use eval::eval;
 pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault};
-pub use func::{Func, Part};
+pub use functions::{Call, reference};
 pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source};
 pub use template::{Part as TemplatePart, Template};
 pub use texts::Texts;

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use regex::Regex;
-
 pub use super::ast::FoldKind;
-use super::func::Func;
+use super::functions::Call;
 use super::{EvalFault, Facts, Texts, Type, View};
 use crate::codec::{Decimal, Val};
 
@@ -199,9 +197,7 @@ pub enum Node {
     },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
-    Call(Func, Vec<Node>),
-    /// A search with a pattern that was compiled once.
-    Matches(Box<Node>, Regex),
+    Call(Box<Call>),
     Fold(Box<Fold>),
     /// The type of a value.
     TypeOf(Box<Node>),

@@ -2,7 +2,7 @@
 
 use super::ast::{Ast, BinaryOp, Span};
 use super::check::{Checker, Typed, Value, article};
-use super::func::Func;
+use super::functions::{self, Call};
 use super::node::{Arith, Order, Set};
 use super::path::{closest, comparable};
 use super::{Const, Envelope, ExprFault, Facts, Node, Texts, Type};
@@ -282,7 +282,10 @@ impl Checker<'_> {
             return Some(typed);
         }
         let span = typed.span;
-        let node = Node::Call(Func::DateToTimestamp, vec![self.node(typed)?]);
+        let Some(overload) = functions::conversion("timestamp", &Type::Date) else {
+            return Some(typed);
+        };
+        let node = Node::Call(Box::new(Call::of(overload, vec![self.node(typed)?])));
         Some(self.folded(node, Type::Timestamp, span, &["time_range"]))
     }
 

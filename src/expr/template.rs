@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cel::parser::pratt_parser::{Lexer, TokenKind};
 
 use super::eval::{constant, mismatch};
-use super::func::Func;
+use super::functions::{self, Call};
 use super::{
     Compiled, Const, Cx, Env, EvalFault, ExprFault, Facts, Node, Type, Wants, compile, eval,
 };
@@ -153,38 +153,42 @@ fn value(
     facts: &Facts,
 ) -> Result<Compiled, Vec<ExprFault>> {
     let compiled = compile(text, env, wants, facts)?;
-    let func = match &compiled.ty {
+    let written = match &compiled.ty {
         Type::String => return Ok(compiled),
-        Type::Bool | Type::Int | Type::Uint | Type::Decimal | Type::Timestamp => Func::ToText,
-        Type::Date => Func::DateToText,
-        Type::TimeOfDay => Func::ClockToText,
-        other => {
-            let may_be_null = other.is_nullable();
-            let code = if may_be_null {
-                "nullable"
-            } else {
-                "type_mismatch"
-            };
-            let fault = ExprFault::new(
-                code,
-                (0, text.len()),
-                format!("{other} cannot be written into text"),
-            );
-            let help = match may_be_null {
-                true => "say what null becomes: `x != null ? x : \"none\"`",
-                false => "convert it with `string(…)`",
-            };
-            return Err(vec![fault.help(help)]);
-        }
+        Type::Bool
+        | Type::Int
+        | Type::Uint
+        | Type::Decimal
+        | Type::Timestamp
+        | Type::Date
+        | Type::TimeOfDay => functions::conversion("string", &compiled.ty),
+        _ => None,
     };
+    let Some(written) = written else {
+        let other = &compiled.ty;
+        let may_be_null = other.is_nullable();
+        let code = if may_be_null {
+            "nullable"
+        } else {
+            "type_mismatch"
+        };
+        let fault = ExprFault::new(
+            code,
+            (0, text.len()),
+            format!("{other} cannot be written into text"),
+        );
+        let help = match may_be_null {
+            true => "say what null becomes: `x != null ? x : \"none\"`",
+            false => "convert it with `string(…)`",
+        };
+        return Err(vec![fault.help(help)]);
+    };
+    let node = Node::Call(Box::new(Call::of(written, vec![compiled.node.clone()])));
     let node = match &compiled.node {
-        Node::Const(_) if func == Func::ToText => {
-            let node = Node::Call(func, vec![compiled.node.clone()]);
-            constant(&node)
-                .and_then(Result::ok)
-                .map_or(node, Node::Const)
-        }
-        _ => Node::Call(func, vec![compiled.node.clone()]),
+        Node::Const(_) => constant(&node)
+            .and_then(Result::ok)
+            .map_or(node, Node::Const),
+        _ => node,
     };
     Ok(Compiled {
         node,

@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use jiff::SignedDuration;
 use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 pub(super) use crate::codec::time::parse_date;
 use crate::codec::time::{self, SECONDS_MAX, SECONDS_MIN, from_units, span_from_units};
@@ -140,6 +141,21 @@ pub(super) fn parse_offset(text: &str) -> Option<i32> {
         text.parse::<i32>().ok().filter(|n| digits && *n <= max)
     };
     Some(sign * (number(hours, 23)? * 3_600 + number(minutes, 59)? * 60))
+}
+
+/// A zone: a fixed offset, or a name of the IANA database, which is built in.
+pub(super) fn parse_zone(text: &str) -> Option<TimeZone> {
+    match parse_offset(text) {
+        Some(offset) => Offset::from_seconds(offset).ok().map(TimeZone::fixed),
+        None => TimeZone::get(text).ok(),
+    }
+}
+
+/// The offset of a zone at a time, in seconds. The last day of the range has the offset of the day before it.
+pub(super) fn offset_at(zone: &TimeZone, seconds: i64) -> i32 {
+    let (min, max) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    let at = Timestamp::from_second(seconds.clamp(min, max)).unwrap_or_default();
+    zone.to_offset(at).seconds()
 }
 
 /// The parts of a timestamp at an offset.

@@ -329,7 +329,7 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "bad_pattern",
-        "Not a regular expression, or not a constant.",
+        "Not a regular expression, or one that is too large.",
         "Correct the pattern.",
     ),
     fault(
@@ -375,6 +375,11 @@ pub static REASONS: &[ReasonCode] = &[
         "trailing_bytes",
         "The datum goes on behind its end.",
         "The frame names another schema than the datum was written with.",
+    ),
+    reason(
+        "bad_pattern",
+        "A text that is used as a pattern is none, or is too large.",
+        "Mend the data, or write the pattern as a constant.",
     ),
     reason("bad_utf8", "Text that is not UTF-8.", "Mend the producer."),
     reason(

@@ -74,6 +74,14 @@ fn every_fault_code_has_a_file_that_provokes_it_and_its_text() {
 }
 
 #[test]
+fn the_language_reference_is_made_from_the_table_of_functions() {
+    assert_committed(
+        &root().join("docs/LANGUAGE.md"),
+        &lockgate::expr::reference(),
+    );
+}
+
+#[test]
 fn ten_planted_faults_are_all_named_in_one_run() {
     let faults = check(&[Path::new("tests/check/ten")]);
     let found: Vec<_> = faults

@@ -1,0 +1,169 @@
+//! The functions: a table with one entry for each way to call one. The checker chooses the entry ([`call`]), the
+//! reference of `docs/LANGUAGE.md` is made from the table ([`reference`]), and a test runs its examples.
+//!
+//! To add a function, write an entry into the file of its family: signature, what it can fail with, a sentence,
+//! examples, and a Rust function from values to a value.
+
+mod call;
+mod convert;
+mod prepared;
+mod reference;
+mod signature;
+mod text;
+mod time;
+
+use std::sync::LazyLock;
+
+pub use call::Call;
+pub(super) use call::invoke;
+pub(super) use convert::utf8;
+pub(super) use prepared::Prepared;
+pub use reference::reference;
+pub(super) use signature::Signature;
+
+use super::eval::{Result, Run};
+use super::{Const, Type};
+use crate::codec::Val;
+
+/// What a function does with its arguments. They fit the signature.
+type Plain = for<'a> fn(&Run<'_, 'a>, &[Val<'a>]) -> Result<Val<'a>>;
+/// The same, with what was made of a constant argument; without it where the argument is not constant.
+type With = for<'a> fn(&Run<'_, 'a>, &[Val<'a>], Option<&'a Prepared>) -> Result<Val<'a>>;
+
+/// One way to call a function.
+pub(super) struct Function {
+    /// `string.charAt(int) -> string`; see [`Signature`].
+    signature: &'static str,
+    /// Reason codes that a call can end with.
+    fails: &'static [&'static str],
+    /// What it gives, in a sentence.
+    doc: &'static str,
+    /// Expressions and their values, also written as expressions; `fails REASON` is one, too.
+    examples: &'static [(&'static str, &'static str)],
+    body: Body,
+    /// Whether a call with constants that fails is a fault of the text: `decimal("abc")`.
+    converts: bool,
+}
+
+enum Body {
+    Plain(Plain),
+    With { prepare: Prepare, call: With },
+}
+
+/// What is made of a constant argument once, when the expression is checked.
+struct Prepare {
+    /// Which argument, the receiver being the first.
+    arg: usize,
+    /// Makes it.
+    make: fn(&Const) -> std::result::Result<Prepared, Unfit>,
+    /// Reasons that a call with a constant cannot end with.
+    rules_out: &'static [&'static str],
+}
+
+/// Why a constant cannot be used, for the person who wrote it.
+struct Unfit {
+    code: &'static str,
+    message: String,
+    help: &'static str,
+}
+
+impl Function {
+    const fn new(signature: &'static str, body: Plain) -> Function {
+        Function {
+            signature,
+            fails: &[],
+            doc: "",
+            examples: &[],
+            body: Body::Plain(body),
+            converts: false,
+        }
+    }
+
+    const fn with(signature: &'static str, prepare: Prepare, call: With) -> Function {
+        Function {
+            body: Body::With { prepare, call },
+            ..Function::new(signature, nothing)
+        }
+    }
+
+    const fn fails(self, fails: &'static [&'static str]) -> Function {
+        Function { fails, ..self }
+    }
+
+    const fn doc(self, doc: &'static str) -> Function {
+        Function { doc, ..self }
+    }
+
+    const fn examples(self, examples: &'static [(&'static str, &'static str)]) -> Function {
+        Function { examples, ..self }
+    }
+
+    const fn converts(self) -> Function {
+        Function {
+            converts: true,
+            ..self
+        }
+    }
+}
+
+fn nothing<'a>(_: &Run<'_, 'a>, _: &[Val<'a>]) -> Result<Val<'a>> {
+    Ok(Val::Null)
+}
+
+/// An entry of the table with its signature read.
+pub(super) struct Overload {
+    pub signature: Signature,
+    pub function: &'static Function,
+}
+
+impl std::fmt::Debug for Overload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.function.signature)
+    }
+}
+
+/// A family: its heading in the reference, and its functions.
+struct Family {
+    title: &'static str,
+    intro: &'static str,
+    functions: &'static [Function],
+}
+
+static FAMILIES: &[&Family] = &[&convert::FAMILY, &text::FAMILY, &time::FAMILY];
+
+/// All entries, those of one name side by side.
+static TABLE: LazyLock<Vec<Overload>> = LazyLock::new(|| {
+    let all = FAMILIES.iter().flat_map(|family| family.functions);
+    let mut table: Vec<Overload> = all
+        .map(|function| Overload {
+            signature: Signature::parse(function.signature).unwrap_or_else(|| {
+                panic!("the signature `{}` is not well-formed", function.signature)
+            }),
+            function,
+        })
+        .collect();
+    table.sort_by_key(|overload| overload.signature.name);
+    table
+});
+
+/// The entries of a name, in the order of the table.
+pub(super) fn named(name: &str) -> &'static [Overload] {
+    let from = TABLE.partition_point(|overload| overload.signature.name < name);
+    let to = TABLE.partition_point(|overload| overload.signature.name <= name);
+    &TABLE[from..to]
+}
+
+/// The names of all functions.
+fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|overload| overload.signature.name)
+}
+
+/// The conversion `name(T)` of a type, if it has one: `string(int)`.
+pub(super) fn conversion(name: &str, of: &Type) -> Option<&'static Overload> {
+    named(name)
+        .iter()
+        .find(|overload| overload.signature.result(&[of]).is_some())
+}
+
+#[cfg(test)]
+mod tests;
