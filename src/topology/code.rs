@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::FieldSource;
 use crate::expr::{Node, Template, Wants};
-use crate::schema::Schema;
+use crate::schema::{NodeId, Schema};
 
 /// The compiled steps and routes of one source.
 #[derive(Debug)]
@@ -146,4 +146,24 @@ pub enum KeyCode {
     Source,
     /// Text or bytes; null is the null key.
     Computed(Node),
+    /// Avro.
+    Avro(AvroKey),
+}
+
+/// A key in Avro. Nothing of it is copied from the record's bytes: keys are small, and tombstones have a key and no value.
+#[derive(Debug)]
+pub struct AvroKey {
+    /// Index in `Plan::schemas`.
+    pub schema: u16,
+    /// What its datum consists of, in order.
+    pub parts: Vec<KeyPart>,
+}
+
+/// A part of a key's datum.
+#[derive(Debug)]
+pub enum KeyPart {
+    /// The encoding of a default.
+    Constant(Box<[u8]>),
+    /// A value, and the type of the schema that it is written as.
+    Value(Computed, NodeId),
 }

@@ -264,8 +264,8 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "key_type",
-        "The key of an output is neither text nor bytes.",
-        "Write `string(…)`.",
+        "The key of an output is neither text nor bytes, and has no schema.",
+        "Write `string(…)`, or `key: { schema: …, value: … }`.",
     ),
     fault(
         "expr_syntax",

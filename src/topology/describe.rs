@@ -187,6 +187,7 @@ pub fn json(plan: &Plan) -> Value {
                 "connection": route.connection,
                 "topics": topics,
                 "key": route.key,
+                "key_schema": route.key_schema,
                 "schema": route.schema,
             })
         })

@@ -164,6 +164,9 @@ fn kind(kind: &Kind) -> String {
             }
             _ => "A mapping of names.".to_owned(),
         },
+        Kind::Either(Kind::Expr, object) => {
+            format!("A CEL expression, or a mapping: see {}.", title(object))
+        }
         Kind::Either(_, object) => format!(
             "One of the words below, or a mapping: see {}.",
             title(object)

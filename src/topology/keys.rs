@@ -568,8 +568,8 @@ pub static KAFKA: Object = Object {
         ),
         key(
             "key",
-            Kind::Expr,
-            "The key: text or bytes, or null for none. Without it the record's own key, unchanged.",
+            Kind::Either(&Kind::Expr, &KEY),
+            "The key: text or bytes, or null for none; or a mapping for a key in Avro. Without it the record's own key, unchanged.",
             "key: out.order_id",
         ),
         key(
@@ -577,6 +577,51 @@ pub static KAFKA: Object = Object {
             Kind::Map(&Kind::Template),
             "Headers to set; the value may hold `${expression}`.",
             "headers: { origin: \"${event.source.table}\" }",
+        ),
+    ],
+};
+
+/// An output key in Avro.
+pub static KEY: Object = Object {
+    name: "key",
+    doc: "A key in Avro, in the Confluent wire format: a record with `from`, `except`, `set`, or any other type with `value`. The partition follows from its bytes, so equal keys stay together and in order.",
+    keys: &[
+        key(
+            "schema",
+            Kind::Text,
+            "The schema of the key: a file stem in `avro/`.",
+            "schema: orders.by-customer-key",
+        )
+        .required(),
+        key(
+            "subject",
+            Kind::Text,
+            "The registry subject, if it is not the schema's name.",
+            "subject: orders.by-customer-key",
+        ),
+        key(
+            "from",
+            Kind::Path,
+            "A record: its fields are copied to the fields of equal name.",
+            "from: out",
+        ),
+        key(
+            "except",
+            Kind::List(&Kind::Text),
+            "Fields of `from` that are not copied.",
+            "except: [note]",
+        ),
+        key(
+            "set",
+            Kind::Map(&Kind::Expr),
+            "Fields and the expressions that they are set to; stronger than `from`.",
+            "set: { customer_id: out.customer_id }",
+        ),
+        key(
+            "value",
+            Kind::Expr,
+            "The key itself, where its schema is no record.",
+            "value: out.customer_id",
         ),
     ],
 };
@@ -607,6 +652,7 @@ pub static OBJECTS: &[&Object] = &[
     &ROUTE,
     &MAP,
     &KAFKA,
+    &KEY,
     &DEAD_LETTER,
 ];
 

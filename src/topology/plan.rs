@@ -304,6 +304,8 @@ pub struct RoutePlan {
     pub topic: String,
     /// The key, as written; `None` for the record's own.
     pub key: Option<String>,
+    /// Name of the schema of the key, if the route writes one in Avro.
+    pub key_schema: Option<String>,
     /// Name of the schema that it writes; `None` where the value passes unchanged.
     pub schema: Option<String>,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fault::{Faults, Source, list_words, nearest};
 use super::keys::{self, Kind, Object};
 use super::spec::{
-    ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, MapSpec, RouteSpec, SourceSpec, Spec,
+    ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, KeySpec, MapSpec, RouteSpec, SourceSpec, Spec,
     StepSpec, Text, VarSpec,
 };
 use super::yaml::{Data, Node};
@@ -401,10 +401,20 @@ fn route(node: &Node) -> RouteSpec {
             connection: text(node, "connection"),
             topic: text(node, "topic"),
             topics: list(node, "topics").filter_map(taken).collect(),
-            key: text(node, "key"),
+            key: node.get("key").and_then(output_key),
             headers: entries(node, "headers")
                 .filter_map(|(name, node)| Some((name, taken(node)?)))
                 .collect(),
         }),
+    }
+}
+
+fn output_key(node: &Node) -> Option<KeySpec> {
+    match node.data {
+        Data::Map(_) => Some(KeySpec::Avro {
+            map: Box::new(mapping(node)?),
+            value: text(node, "value"),
+        }),
+        _ => taken(node).map(KeySpec::Expr),
     }
 }

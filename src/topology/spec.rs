@@ -145,10 +145,24 @@ pub struct KafkaSpec {
     pub topic: Option<Text>,
     /// Allow-list.
     pub topics: Vec<Text>,
-    /// Key expression.
-    pub key: Option<Text>,
+    /// Key.
+    pub key: Option<KeySpec>,
     /// Header templates.
     pub headers: Vec<(Text, Text)>,
+}
+
+/// The key of an output.
+#[derive(Debug)]
+pub enum KeySpec {
+    /// Text or bytes.
+    Expr(Text),
+    /// Avro.
+    Avro {
+        /// Schema, and the fields if it is a record.
+        map: Box<MapSpec>,
+        /// The expression, if it is none.
+        value: Option<Text>,
+    },
 }
 
 /// The dead letter sink.

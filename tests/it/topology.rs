@@ -171,6 +171,50 @@ fn every_turn_of_the_road_ends_as_its_case_says() {
 }
 
 #[test]
+fn every_format_of_keys_and_values_comes_out_as_its_case_says() {
+    assert!(run_cases("tests/formats", "tests/formats/avro") >= 2);
+}
+
+#[test]
+fn a_key_in_avro_is_checked_like_a_mapping() {
+    let text = fs::read_to_string(root().join("tests/formats/keys.yaml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let path = folder.path().join("keys.yaml");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let avro = root().join("tests/formats/avro");
+        let faults = topology::load(&[path], Some(&avro), &Vars::new()).unwrap_err();
+        let found: Vec<_> = faults.iter().map(|fault| fault.code).collect();
+        assert_eq!(found.len(), 1, "{}", faults.render(false));
+        (found[0], faults.render(false))
+    };
+    let (code, shown) = wrong("value: event.number", "set: { number: event.number }");
+    assert_eq!(code, "missing_key");
+    assert!(shown.contains("`number-key` is no record"), "{shown}");
+    let (code, shown) = wrong("value: event.number", "value: event.number, from: event");
+    assert_eq!(code, "conflicting_keys");
+    assert!(shown.contains("it has no fields"), "{shown}");
+    let (code, shown) = wrong(
+        "from: event, except: [note]",
+        "value: event.id, from: event, except: [note]",
+    );
+    assert_eq!(code, "conflicting_keys", "{shown}");
+    let (code, shown) = wrong("value: event.number", "value: event.note");
+    assert_eq!(code, "may_be_null", "{shown}");
+    let (code, shown) = wrong("value: event.number", "value: event.id");
+    assert_eq!(code, "wrong_field_type");
+    assert!(shown.contains("number-key"), "{shown}");
+    let (code, shown) = wrong(
+        "{ id: event.id, amount: event.amount }",
+        "{ amount: event.amount }",
+    );
+    assert_eq!(code, "field_missing", "{shown}");
+    let (code, shown) = wrong("schema: number-key", "schema: numer-key");
+    assert_eq!(code, "schema_missing", "{shown}");
+}
+
+#[test]
 fn a_wrong_expectation_fails_its_case() {
     use lockgate::topology::cases::{self, Outcome};
     let folder = tempfile::tempdir().unwrap();
@@ -227,7 +271,7 @@ fn the_json_schema_is_committed_and_accepts_what_is_shipped() {
             .unwrap()
             .to_json()
     };
-    for folder in ["topologies", "tests/topologies"] {
+    for folder in ["topologies", "tests/topologies", "tests/formats"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();

@@ -5,9 +5,11 @@ use std::sync::LazyLock;
 use bumpalo::Bump;
 use memchr::memmem::Finder;
 
-use crate::codec::{Emit, Scan, Slots, Val, frame};
+use crate::codec::{Emit, Scan, Slots, Val, encode, frame};
 use crate::expr::{Cx, Datum, EvalFault, Meta, Node, eval};
-use crate::topology::code::{Body, Computed, KeyCode, RouteCode, SourceCode, StepCode, TopicCode};
+use crate::topology::code::{
+    AvroKey, Body, Computed, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode,
+};
 use crate::topology::plan::{
     KeyFormat, Other, OtherOutcome, Plan, SourcePlan, Tombstones, Unavailable, Unmatched,
 };
@@ -389,6 +391,7 @@ impl<'a> Run<'a> {
                         return Err(("wrong_type", "the key is neither text nor bytes".to_owned()));
                     }
                 },
+                KeyCode::Avro(key) => self.avro_key(key, &cx, &mut out.bytes)?,
             };
             let first = out.headers.len() as u32;
             for (name, text) in &route.headers {
@@ -433,6 +436,32 @@ impl<'a> Run<'a> {
             *shared = before;
         }
         done
+    }
+
+    fn avro_key(
+        &self,
+        key: &'a AvroKey,
+        cx: &Cx<'a>,
+        out: &mut Vec<u8>,
+    ) -> Result<Part, (&'static str, String)> {
+        let start = out.len();
+        let schema = usize::from(key.schema);
+        frame::write(self.schema_ids[schema], out);
+        for part in &key.parts {
+            match part {
+                KeyPart::Constant(bytes) => out.extend_from_slice(bytes),
+                KeyPart::Value(computed, node) => {
+                    let failed = |reason, message: &str| {
+                        (reason, format!("key field {}: {message}", computed.field))
+                    };
+                    let value = eval(&computed.node, cx)
+                        .map_err(|fault| failed(fault.reason, &fault.message))?;
+                    encode::value(&self.plan.schemas[schema].schema, *node, &value, out)
+                        .map_err(|fault| failed(fault.reason, &fault.message))?;
+                }
+            }
+        }
+        range(start, out.len())
     }
 
     fn emit(

@@ -171,23 +171,24 @@ fn delivery(
     output: &Output,
 ) -> Result<Value, String> {
     let route = &plan.routes[usize::from(output.route)];
+    let written = |part| {
+        let bytes = outputs.part(part, None).unwrap_or_default();
+        let (id, _) = frame::split(bytes).map_err(|_| "an output without a frame".to_owned())?;
+        let schema = plan
+            .schemas
+            .get(id as usize - 1)
+            .ok_or("an output of an unknown schema")?;
+        decoded(Some(bytes), &schema.schema)
+    };
     let key = match (output.key, &source.key) {
         (Part::Source, KeyFormat::Avro(avro)) => decoded(input.key, &avro.schema)?,
+        (part @ Part::Range(..), _) if route.key_schema.is_some() => written(part)?,
         (part, _) => shown(outputs.part(part, input.key)),
     };
     let value = match output.value {
         Part::Null => Value::Null,
         Part::Source => decoded(input.value, &source.value.schema)?,
-        part @ Part::Range(..) => {
-            let bytes = outputs.part(part, None).unwrap_or_default();
-            let (id, _) =
-                frame::split(bytes).map_err(|_| "an output without a frame".to_owned())?;
-            let schema = plan
-                .schemas
-                .get(id as usize - 1)
-                .ok_or("an output of an unknown schema")?;
-            decoded(Some(bytes), &schema.schema)?
-        }
+        part @ Part::Range(..) => written(part)?,
     };
     let set = &outputs.headers[output.headers.0 as usize..output.headers.1 as usize];
     let headers: BTreeMap<&str, Value> = set

@@ -13,11 +13,15 @@ use crate::topology::plan::OutputSchema;
 use crate::topology::spec::{MapSpec, Text};
 
 /// The fields of an output record, settled.
-struct Mapped {
-    schema: u16,
-    fields: Vec<FieldSource>,
-    values: Vec<Computed>,
+pub(super) struct Mapped {
+    pub(super) schema: u16,
+    pub(super) fields: Vec<FieldSource>,
+    pub(super) values: Vec<Computed>,
     out: Vec<OutField>,
+    /// Whether fields may be copied from the record's bytes; otherwise all are computed.
+    splices: bool,
+    /// Whether no field needs the event.
+    pub(super) only_meta: bool,
 }
 
 impl Compiler<'_> {
@@ -28,7 +32,7 @@ impl Compiler<'_> {
         step: u16,
         scope: &mut Scope,
     ) -> Option<StepCode> {
-        let mapped = self.mapping(map, scope);
+        let mapped = self.mapping(map, scope, true);
         // What was known of the former `out` says nothing of the new one.
         scope.facts = scope.facts.without("out.");
         let Some(mapped) = mapped else {
@@ -57,7 +61,7 @@ impl Compiler<'_> {
         scope: &mut Scope,
         values: &mut Vec<Computed>,
     ) -> Option<u16> {
-        let mapped = self.mapping(map, scope)?;
+        let mapped = self.mapping(map, scope, true)?;
         *values = mapped.values;
         scope.emissions.push(Emission {
             schema: mapped.schema,
@@ -67,7 +71,13 @@ impl Compiler<'_> {
         Some(scope.emissions.len() as u16 - 1)
     }
 
-    fn mapping(&mut self, map: &MapSpec, scope: &mut Scope) -> Option<Mapped> {
+    /// Settles every field of the output. With `splices`, fields are copied from the record's bytes where that is possible.
+    pub(super) fn mapping(
+        &mut self,
+        map: &MapSpec,
+        scope: &mut Scope,
+        splices: bool,
+    ) -> Option<Mapped> {
         let known = self.schema(&map.schema)?;
         let schema = known.schema.clone();
         let Kind::Record(fields) = &schema.node(schema.root).kind else {
@@ -104,6 +114,8 @@ impl Compiler<'_> {
             fields: Vec::new(),
             values: Vec::new(),
             out: Vec::new(),
+            splices,
+            only_meta: true,
         };
         for field in fields {
             let name = &*field.name;
@@ -186,9 +198,10 @@ impl Compiler<'_> {
             self.error("may_be_null", &place.span, message, help);
             return None;
         }
+        mapped.only_meta &= compiled.reads_only_meta();
         let reader = &scope.env.event.as_ref()?.schema;
         let slot = match compiled.as_slot() {
-            Some((Source::Value, slot)) => {
+            Some((Source::Value, slot)) if mapped.splices => {
                 let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
                 let nulled = scope.placeholders_are_null && may_be_unavailable(reader, node, 0);
                 (!nulled && codec::copyable(reader, node, schema, field.ty).is_ok()).then_some(slot)
@@ -383,7 +396,7 @@ impl Compiler<'_> {
     }
 
     /// The index of an output schema.
-    fn output(&mut self, known: crate::topology::plan::SourceSchema) -> u16 {
+    pub(super) fn output(&mut self, known: crate::topology::plan::SourceSchema) -> u16 {
         let same =
             |output: &OutputSchema| output.name == known.name && output.subject == known.subject;
         let at = self.outputs.iter().position(same).unwrap_or_else(|| {

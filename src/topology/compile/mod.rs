@@ -1,6 +1,7 @@
 //! `Spec` -> `Plan`: names, topics, schemas, then the code of every source. Goes on behind a fault wherever something is
 //! left to check, so that one run of `check` names all of them.
 
+mod key;
 mod mapping;
 mod source;
 mod topics;

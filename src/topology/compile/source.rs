@@ -286,8 +286,8 @@ impl Compiler<'_> {
         let mut topic = None;
         let mut headers = Vec::new();
         if let Some(kafka) = &route.kafka {
-            if let Some(text) = &kafka.key {
-                match self.key(text, scope, &mut only_meta) {
+            if let Some(spec) = &kafka.key {
+                match self.key(spec, scope, &mut only_meta) {
                     Some(code) => key = code,
                     None => whole = false,
                 }
@@ -329,24 +329,6 @@ impl Compiler<'_> {
             headers,
             tombstones: only_meta,
         })
-    }
-
-    fn key(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<KeyCode> {
-        // The key as a whole needs no decoding, whatever its format.
-        if text.value.trim() == "meta.key" {
-            return Some(KeyCode::Source);
-        }
-        let compiled = self.expression(text, scope)?;
-        *only_meta &= compiled.reads_only_meta();
-        match compiled.ty.non_null() {
-            Type::String | Type::Bytes | Type::Null => Some(KeyCode::Computed(compiled.node)),
-            other => {
-                let message = format!("a key is text or bytes, this is {other}");
-                let help = format!("write `string({})`", text.value.trim());
-                self.error("key_type", &text.span, message, help);
-                None
-            }
-        }
     }
 
     fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<Template> {

@@ -2,7 +2,7 @@
 
 use super::{Compiler, MAIN, Sourced, word};
 use crate::topology::plan::{OutputTopic, RoutePlan};
-use crate::topology::spec::{ActionSpec, RouteSpec, Text};
+use crate::topology::spec::{ActionSpec, KeySpec, RouteSpec, Text};
 
 /// A record's deliveries are numbered by route, in a set of 64 bits; one number is for dead letters before the routes.
 const ROUTES_MAX: usize = 60;
@@ -99,7 +99,11 @@ impl Compiler<'_> {
                 .collect(),
             when: route.when.as_ref().map(|text| text.value.clone()),
             topic: topic.value.clone(),
-            key: kafka.key.as_ref().map(|text| text.value.clone()),
+            key: kafka.key.as_ref().map(key_text),
+            key_schema: match &kafka.key {
+                Some(KeySpec::Avro { map, .. }) => Some(map.schema.name.value.clone()),
+                _ => None,
+            },
             schema: self.body_schema(route),
         })
     }
@@ -242,4 +246,22 @@ impl Compiler<'_> {
             _ => {}
         }
     }
+}
+
+/// A key as written, on one line.
+fn key_text(key: &KeySpec) -> String {
+    let (map, value) = match key {
+        KeySpec::Expr(text) => return text.value.clone(),
+        KeySpec::Avro { map, value } => (map, value),
+    };
+    let said: Vec<String> = [("from", &map.from), ("value", value)]
+        .into_iter()
+        .filter_map(|(name, text)| Some(format!("{name}: {}", text.as_ref()?.value)))
+        .chain(
+            map.set
+                .iter()
+                .map(|(name, text)| format!("{}: {}", name.value, text.value)),
+        )
+        .collect();
+    format!("{} {{ {} }}", map.schema.name.value, said.join(", "))
 }
