@@ -1,6 +1,9 @@
 //! The syntax tree that the checker walks: every node with the bytes it was written in, macros as they were written.
 
+use std::sync::Arc;
+
 use super::Const;
+use super::probe::Outcomes;
 
 /// First byte and byte after the last.
 pub(super) type Span = (usize, usize);
@@ -46,6 +49,8 @@ pub(super) enum AstKind {
         filter: Option<Box<Ast>>,
         body: Box<Ast>,
     },
+    /// A condition whose outcomes are noted; only where expressions are compiled for tests.
+    Watched(Box<Ast>, Arc<Outcomes>),
 }
 
 /// The macros over lists and maps.

@@ -173,6 +173,18 @@ impl Checker<'_> {
                 filter,
                 body,
             } => self.fold(*kind, over, var, filter.as_deref(), body, span, facts),
+            AstKind::Watched(of, outcomes) => {
+                let typed = self.expr(of, facts)?;
+                let (ty, path) = (typed.ty.clone(), typed.path.clone());
+                let (if_true, if_false) = (typed.if_true.clone(), typed.if_false.clone());
+                let node = outcomes.clone().watch(self.node(typed)?);
+                Some(Typed {
+                    path,
+                    if_true,
+                    if_false,
+                    ..Typed::new(node, ty, span)
+                })
+            }
         }
     }
 

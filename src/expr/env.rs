@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Const, Node, Type};
+use super::{Const, Node, Probes, Type};
 use crate::schema::Schema;
 
 /// The scopes of an expression: `event`, `out`, `meta` and `vars`.
@@ -16,6 +16,8 @@ pub struct Env {
     pub key: KeyEnv,
     /// `vars.NAME`: values of the topology, constants to the expression.
     pub vars: Vec<(String, Const)>,
+    /// Where conditions are noted that are compiled here, if their outcomes are to be watched.
+    pub probes: Option<Probes>,
     /// What differs where expressions are not those of a topology.
     pub dialect: Dialect,
 }

@@ -189,6 +189,11 @@ impl<'a> Run<'_, 'a> {
             Node::Fold(fold) => self.fold(fold),
             Node::TypeOf(of) => Ok(Val::Type(type_name(self.eval(of)?))),
             Node::Fail(fault) => Err(fault.clone()),
+            Node::Watched(of, outcomes) => {
+                let value = self.eval(of);
+                outcomes.note(&value);
+                value
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod node;
 mod operators;
 mod parse;
 mod path;
+mod probe;
 mod read;
 mod template;
 mod texts;
@@ -40,6 +41,7 @@ pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault};
 pub use functions::{Call, reference};
 pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source};
+pub use probe::{Outcomes, Probe, Probes};
 pub use template::{Part as TemplatePart, Template};
 pub use texts::Texts;
 pub use types::{Type, View};
@@ -55,7 +57,10 @@ pub fn compile(
     wants: &mut Wants,
     facts: &Facts,
 ) -> Result<Compiled, Vec<ExprFault>> {
-    let ast = parse::parse(text).map_err(|fault| vec![fault])?;
+    let mut ast = parse::parse(text).map_err(|fault| vec![fault])?;
+    if let Some(probes) = &env.probes {
+        probes.plant(&mut ast);
+    }
     check::check(&ast, env, wants, facts)
 }
 

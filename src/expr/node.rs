@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 pub use super::ast::FoldKind;
 use super::functions::Call;
+use super::probe::Outcomes;
 use super::{EvalFault, Facts, Texts, Type, View};
 use crate::codec::{Decimal, Val};
 
@@ -203,6 +204,8 @@ pub enum Node {
     TypeOf(Box<Node>),
     /// What the checker would have refused, where it was told not to.
     Fail(EvalFault),
+    /// A condition whose outcomes are noted; only in what is compiled for tests.
+    Watched(Box<Node>, Arc<Outcomes>),
 }
 
 /// The four orders.

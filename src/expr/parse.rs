@@ -477,6 +477,7 @@ mod tests {
                     filter.iter().for_each(|one| walk(one, text, out));
                     walk(body, text, out);
                 }
+                AstKind::Watched(of, _) => walk(of, text, out),
             }
         }
         let mut out = Vec::new();

@@ -8,7 +8,7 @@ use cel::parser::pratt_parser::{Lexer, TokenKind};
 use super::eval::{constant, mismatch};
 use super::functions::{self, Call};
 use super::{
-    Compiled, Const, Cx, Env, EvalFault, ExprFault, Facts, Node, Type, Wants, compile, eval,
+    Compiled, Const, Cx, Env, EvalFault, ExprFault, Facts, Node, Probes, Type, Wants, compile, eval,
 };
 use crate::codec::Val;
 
@@ -65,6 +65,7 @@ impl Template {
                 return Err(faults);
             };
             at = start + len + 1;
+            let mark = env.probes.as_ref().map_or(0, Probes::mark);
             match value(&text[start..start + len], env, wants, facts) {
                 Ok(compiled) => {
                     match compiled.as_const().and_then(constant_text) {
@@ -73,6 +74,9 @@ impl Template {
                             template.push_text(&mut literal);
                             template.parts.push(Part::Value(compiled.node));
                         }
+                    }
+                    if let Some(probes) = &env.probes {
+                        probes.place(mark, |span| span.start + start..span.end + start);
                     }
                     template.can_fail.extend(compiled.can_fail);
                     template.reads.extend(compiled.reads);

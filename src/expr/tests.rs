@@ -57,6 +57,7 @@ fn env() -> Env {
         key: KeyEnv::String,
         vars: vec![("limit".into(), Const::Int(10))],
         dialect: Dialect::default(),
+        probes: None,
     }
 }
 

@@ -342,6 +342,11 @@ pub static FAULTS: &[FaultCode] = &[
         "Not hexadecimal digits in pairs.",
         "Correct them.",
     ),
+    fault(
+        "case_base64",
+        "Not base64.",
+        "Use the standard alphabet, padded with `=`.",
+    ),
 ];
 
 /// Reasons of dead letters. All are of the class `poison`: the record itself can never be delivered as it is.

@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::spec::Spec;
 use super::vars::{self, Vars};
 use super::{compile, read, yaml};
+use crate::expr::Probes;
 
 /// Reads, checks and compiles the topologies of files and folders. Schemas are read from `avro_dir`, or from the folder
 /// `avro` in or beside each topology's folder. `vars` are the configuration's values for `vars:`.
@@ -31,13 +32,53 @@ pub fn load(
     }
 }
 
-/// Compiles files that have been read. Plans of files without faults are returned even if other files have some.
-pub fn compile_all(
-    sources: &[Arc<Source>],
-    schemas: &mut Schemas,
+/// A topology that was compiled to be looked at, not to be run: for `lockgate test` and `lockgate trace`.
+#[derive(Debug)]
+pub struct Watched {
+    /// The compiled topology; it notes how its conditions come out.
+    pub plan: Arc<Plan>,
+    /// Its conditions, by their places in the file.
+    pub probes: Probes,
+    /// As it is written.
+    pub(super) spec: Spec,
+}
+
+/// [`load`], with every condition watched.
+///
+/// # Errors
+/// Every fault of all files, sorted.
+pub fn load_watched(
+    paths: &[PathBuf],
+    avro_dir: Option<&Path>,
     vars: &Vars,
-    faults: &mut Faults,
-) -> Vec<Arc<Plan>> {
+) -> Result<Vec<Watched>, Faults> {
+    let mut faults = Faults::default();
+    let sources = files::topologies(paths, &mut faults);
+    let mut schemas = Schemas::new(avro_dir);
+    let specs = read_all(&sources, &mut faults);
+    let mut all = Vec::new();
+    for spec in specs {
+        let known = vars::settle(&spec, vars, &mut faults);
+        let probes = Probes::default();
+        let watch = Some(probes.clone());
+        if let Some(plan) = compile::compile(&spec, &mut schemas, &known, watch, &mut faults) {
+            all.push(Watched {
+                plan: Arc::new(plan),
+                probes,
+                spec,
+            });
+        }
+    }
+    if faults.is_ok() {
+        Ok(all)
+    } else {
+        faults.sort();
+        Err(faults)
+    }
+}
+
+/// Reads files, and checks what must hold across them.
+fn read_all(sources: &[Arc<Source>], faults: &mut Faults) -> Vec<Spec> {
     let specs: Vec<Spec> = sources
         .iter()
         .filter_map(|source| {
@@ -47,10 +88,20 @@ pub fn compile_all(
         .collect();
     across(&specs, faults);
     specs
+}
+
+/// Compiles files that have been read. Plans of files without faults are returned even if other files have some.
+pub fn compile_all(
+    sources: &[Arc<Source>],
+    schemas: &mut Schemas,
+    vars: &Vars,
+    faults: &mut Faults,
+) -> Vec<Arc<Plan>> {
+    read_all(sources, faults)
         .iter()
         .filter_map(|spec| {
             let known = vars::settle(spec, vars, faults);
-            compile::compile(spec, schemas, &known, faults).map(Arc::new)
+            compile::compile(spec, schemas, &known, None, faults).map(Arc::new)
         })
         .collect()
 }

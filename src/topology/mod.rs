@@ -22,6 +22,6 @@ mod vars;
 pub mod yaml;
 
 pub use fault::{Fault, Faults};
-pub use load::{compile_all, load};
+pub use load::{Watched, compile_all, load, load_watched};
 pub use plan::Plan;
 pub use vars::Vars;

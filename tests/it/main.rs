@@ -8,4 +8,5 @@ mod kafka;
 mod operator;
 mod records;
 mod road;
+mod test_command;
 mod topology;

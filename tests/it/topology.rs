@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lockgate::topology::files::Schemas;
 use lockgate::topology::{self, Faults, Vars, codes};
 
 /// Faults that need a file that cannot be committed, or a file of test cases; tested elsewhere.
-const WITHOUT_FILE: [&str; 3] = ["file_unreadable", "case_source", "case_hex"];
+const WITHOUT_FILE: [&str; 4] = ["file_unreadable", "case_source", "case_hex", "case_base64"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -133,21 +134,18 @@ fn faults_as_json_are_as_the_contract_says() {
 /// Runs the cases of all topologies of a folder; panics with the differences.
 fn run_cases(folder: &str, avro: &str) -> usize {
     use lockgate::topology::cases::{self, Outcome};
-    let plans = topology::load(
-        &[root().join(folder)],
-        Some(&root().join(avro)),
-        &Vars::new(),
-    );
+    let avro = root().join(avro);
+    let plans = topology::load(&[root().join(folder)], Some(&avro), &Vars::new());
     let plans = plans.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     let mut count = 0;
     for plan in &plans {
         let path = cases::beside(&plan.path).expect("every topology has test cases");
         let mut faults = Faults::default();
-        let cases = cases::read(&path, plan, &mut faults)
+        let cases = cases::read(&path, plan, &mut Schemas::new(Some(&avro)), &mut faults)
             .unwrap_or_else(|| panic!("{}", faults.render(false)));
         for case in &cases.list {
             count += 1;
-            match cases::run(plan, case) {
+            match cases::run(plan, case).outcome {
                 Outcome::Passed => {}
                 Outcome::Failed(differences) => {
                     let shown: Vec<_> = differences.iter().map(ToString::to_string).collect();
@@ -225,8 +223,14 @@ fn a_wrong_expectation_fails_its_case() {
     fs::write(folder.path().join("orders.test.yaml"), wrong).unwrap();
     let plans = topology::load(&[topology], Some(&root().join("avro")), &Vars::new()).unwrap();
     let path = cases::beside(&plans[0].path).unwrap();
-    let cases = cases::read(&path, &plans[0], &mut Faults::default()).unwrap();
-    let Outcome::Failed(differences) = cases::run(&plans[0], &cases.list[0]) else {
+    let cases = cases::read(
+        &path,
+        &plans[0],
+        &mut Schemas::new(None),
+        &mut Faults::default(),
+    )
+    .unwrap();
+    let Outcome::Failed(differences) = cases::run(&plans[0], &cases.list[0]).outcome else {
         panic!("the case passed")
     };
     assert_eq!(
@@ -243,14 +247,21 @@ fn faults_of_test_cases_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.test.yaml");
     let text = "cases:\n  - name: a\n    source: nowhere\n    expect: { filtered: x }\n  - name: b\n    value_hex: 0g\n    \
-                expected: {}\n    expect: { filtered: x }\n";
+                expected: {}\n    expect: { filtered: x }\n  - name: c\n    key_base64: \"*\"\n    expect: { filtered: x }\n  \
+                - name: d\n    value: null\n    value_hex: \"00\"\n    expect: { filtered: x }\n";
     fs::write(&path, text).unwrap();
     let mut faults = Faults::default();
-    assert!(cases::read(&path, &plans[0], &mut faults).is_none());
+    assert!(cases::read(&path, &plans[0], &mut Schemas::new(None), &mut faults).is_none());
     let codes: BTreeSet<_> = faults.iter().map(|fault| fault.code).collect();
     assert_eq!(
         codes,
-        BTreeSet::from(["case_source", "case_hex", "unknown_key"])
+        BTreeSet::from([
+            "case_source",
+            "case_hex",
+            "case_base64",
+            "conflicting_keys",
+            "unknown_key"
+        ])
     );
     let missing = folder.path().join("missing.yaml");
     let faults = topology::load(&[missing], None, &Vars::new()).unwrap_err();

@@ -95,6 +95,12 @@ static CASE: Object = Object {
             "key_hex: \"000000000102\"",
         ),
         key(
+            "key_base64",
+            Kind::Scalar,
+            "The key's bytes, frame included.",
+            "key_base64: AAAAAAEC",
+        ),
+        key(
             "value",
             Kind::Json,
             "The value as JSON; null for a tombstone.",
@@ -105,6 +111,18 @@ static CASE: Object = Object {
             Kind::Scalar,
             "The value's bytes, frame included.",
             "value_hex: \"00000000ff\"",
+        ),
+        key(
+            "value_base64",
+            Kind::Scalar,
+            "The value's bytes, frame included.",
+            "value_base64: AAAAAP8=",
+        ),
+        key(
+            "value_schema",
+            Kind::Text,
+            "The schema that the value was written with, a file in `avro/`, if it is not the one of the topology: an older or newer version.",
+            "value_schema: shop.public.orders-value-v1",
         ),
         key(
             "headers",
@@ -151,6 +169,12 @@ static EXPECT: Object = Object {
             Kind::Object(&DEAD_LETTER),
             "What its dead letter says.",
             "dead_letter: { reason: rule, step: quantity }",
+        ),
+        key(
+            "dead_letters",
+            Kind::List(&Kind::Object(&DEAD_LETTER)),
+            "What its dead letters say, where several routes fail.",
+            "dead_letters: [{ reason: rule, route: a }, { reason: rule, route: b }]",
         ),
     ],
 };

@@ -2,21 +2,30 @@
 //! as live records, from the frame on.
 
 mod compare;
+mod coverage;
 mod keys;
 mod run;
+mod update;
+mod write;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
 
 use super::fault::{Faults, Source};
+use super::files::Schemas;
 use super::yaml::{Data, Node};
 use super::{files, plan::Plan, read, yaml};
+use crate::schema::Schema;
 
 pub use compare::Difference;
-pub use run::{Outcome, run};
+pub use coverage::{Coverage, Point, PointKind};
+pub use run::{Ended, Outcome, Ran, Record, Trail, run};
+pub use update::update;
 
 /// The cases of one file.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ pub struct Case {
     pub key: Bytes,
     /// The record's value.
     pub value: Bytes,
+    /// The schema that the value was written with, if the case names one.
+    pub value_schema: Option<Arc<Schema>>,
     /// The record's headers.
     pub headers: Vec<(String, Option<String>)>,
     /// Partition, offset, timestamp in milliseconds.
@@ -66,8 +77,8 @@ pub struct Expect {
     pub deliveries: Vec<Value>,
     /// The step that filters it.
     pub filtered: Option<String>,
-    /// What its dead letter says.
-    pub dead_letter: Option<Value>,
+    /// What its dead letters say, in order.
+    pub dead_letters: Vec<Value>,
 }
 
 /// The file of cases beside a topology, if there is one.
@@ -78,9 +89,18 @@ pub fn beside(topology: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Reads the cases of a topology. `None` after a fault.
-pub fn read(path: &Path, plan: &Plan, faults: &mut Faults) -> Option<Cases> {
-    let file = files::open(path, faults)?;
+/// Reads the cases of a topology; schemas that they name are taken from `schemas`. `None` after a fault.
+pub fn read(path: &Path, plan: &Plan, schemas: &mut Schemas, faults: &mut Faults) -> Option<Cases> {
+    read_source(files::open(path, faults)?, plan, schemas, faults)
+}
+
+/// Reads the cases of a file that was read already.
+fn read_source(
+    file: Arc<Source>,
+    plan: &Plan,
+    schemas: &mut Schemas,
+    faults: &mut Faults,
+) -> Option<Cases> {
     let before = faults.iter().count();
     let root = yaml::parse(&file, faults)?;
     read::check_shape(&file, &root, &keys::FILE, faults);
@@ -88,7 +108,7 @@ pub fn read(path: &Path, plan: &Plan, faults: &mut Faults) -> Option<Cases> {
     let mut list = Vec::new();
     if let Some(Data::List(cases)) = root.get("cases").map(|cases| &cases.data) {
         for node in cases {
-            list.extend(case(&file, node, defaults, plan, faults));
+            list.extend(case(&file, node, defaults, plan, schemas, faults));
         }
     }
     (faults.iter().count() == before).then_some(Cases { file, list })
@@ -99,6 +119,7 @@ fn case(
     node: &Node,
     defaults: Option<&Node>,
     plan: &Plan,
+    schemas: &mut Schemas,
     faults: &mut Faults,
 ) -> Option<Case> {
     let get = |key: &str| node.get(key).or_else(|| defaults?.get(key));
@@ -141,6 +162,10 @@ fn case(
             );
         }
     }
+    let value_schema = match node.get("value_schema") {
+        Some(name) => Some(schemas.get(file, name.text()?, &name.span, faults)?),
+        None => None,
+    };
     let expect = node.get("expect")?;
     let values = |key: &str| expect.get(key).map(Node::to_json);
     Some(Case {
@@ -149,6 +174,7 @@ fn case(
         topic,
         key: bytes(file, node, defaults, "key", faults)?,
         value: bytes(file, node, defaults, "value", faults)?,
+        value_schema,
         headers,
         position: (
             number("partition").unwrap_or(0) as i32,
@@ -164,7 +190,11 @@ fn case(
                 .get("filtered")
                 .and_then(Node::text)
                 .map(str::to_owned),
-            dead_letter: values("dead_letter"),
+            dead_letters: match (values("dead_letters"), values("dead_letter")) {
+                (Some(Value::Array(list)), _) => list,
+                (_, Some(one)) if !one.is_null() => vec![one],
+                _ => Vec::new(),
+            },
         },
     })
 }
@@ -178,6 +208,7 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
+/// The key or value of a case: as JSON with the defaults under it, or as bytes.
 fn bytes(
     file: &Arc<Source>,
     node: &Node,
@@ -185,24 +216,25 @@ fn bytes(
     name: &str,
     faults: &mut Faults,
 ) -> Option<Bytes> {
-    if let Some(hex) = node.get(&format!("{name}_hex")) {
-        return match hex.text().and_then(unhex) {
-            Some(bytes) => Some(Bytes::Raw(bytes)),
-            None => {
-                let message = "this is not hexadecimal";
-                faults.error(
-                    "case_hex",
-                    file,
-                    &hex.span,
-                    message,
-                    "two digits per byte".to_owned(),
-                );
-                None
-            }
-        };
+    let written: Vec<&(Node, Node)> = match &node.data {
+        Data::Map(entries) => entries
+            .iter()
+            .filter(|(key, _)| {
+                let key = key.text().unwrap_or_default();
+                let form = key.strip_prefix(name);
+                matches!(form, Some("" | "_hex" | "_base64"))
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    if let [_, (other, _), ..] = written.as_slice() {
+        let message = format!("the {name} of this case is given twice");
+        let help = format!("keep one of `{name}`, `{name}_hex` and `{name}_base64`");
+        faults.error("conflicting_keys", file, &other.span, message, help);
+        return None;
     }
-    let default = defaults.and_then(|node| node.get(name)).map(Node::to_json);
-    let Some(own) = node.get(name) else {
+    let Some((key, own)) = written.first() else {
+        let default = defaults.and_then(|node| node.get(name)).map(Node::to_json);
         return Some(match default {
             Some(value) if name == "key" && !value.is_null() => {
                 Bytes::Json(value, line(file, node))
@@ -210,14 +242,33 @@ fn bytes(
             _ => Bytes::Null,
         });
     };
-    if own.is_null() {
-        return Some(Bytes::Null);
-    }
-    let value = match default {
-        Some(default) => merged(default, own.to_json()),
-        None => own.to_json(),
+    let form = key.text().and_then(|key| key.strip_prefix(name));
+    let (bytes, code, message, help) = match form {
+        Some("_hex") => (
+            own.text().and_then(unhex),
+            "case_hex",
+            "this is not hexadecimal",
+            "two digits per byte",
+        ),
+        Some("_base64") => (
+            own.text().and_then(|text| BASE64.decode(text.trim()).ok()),
+            "case_base64",
+            "this is not base64",
+            "the standard alphabet, padded with `=`",
+        ),
+        _ if own.is_null() => return Some(Bytes::Null),
+        _ => {
+            let value = match defaults.and_then(|node| node.get(name)) {
+                Some(default) => merged(default.to_json(), own.to_json()),
+                None => own.to_json(),
+            };
+            return Some(Bytes::Json(value, line(file, own)));
+        }
     };
-    Some(Bytes::Json(value, line(file, own)))
+    if bytes.is_none() {
+        faults.error(code, file, &own.span, message, help.to_owned());
+    }
+    bytes.map(Bytes::Raw)
 }
 
 /// `over` laid over `under`: mappings are merged, anything else replaces.

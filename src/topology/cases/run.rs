@@ -1,4 +1,4 @@
-//! A case on its road: encoded, framed, processed, decoded, compared.
+//! A case on its road: encoded, framed, processed, decoded, compared. The road is the one that live records take.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,22 @@ use super::{Bytes, Case};
 use crate::codec::{frame, json};
 use crate::pipeline::process::{Input, Output, Outputs, Part, Poison, Processor, Verdict};
 use crate::schema::Schema;
-use crate::topology::plan::{KeyFormat, Plan, Refusal};
+use crate::topology::plan::{KeyFormat, Plan, Refusal, SourcePlan, builtin};
 
 /// Made-up registry ids: outputs count from 1, values and keys of sources from here on.
 const VALUE_IDS: u32 = 1_000;
 const KEY_IDS: u32 = 2_000;
+
+/// A case that was run.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What became of its record: `deliveries`, `filtered`, `dead_letters`. Null if it could not be run.
+    pub actual: Value,
+    /// How far its record came.
+    pub trail: Trail,
+}
 
 /// How a case ended.
 #[derive(Debug)]
@@ -27,184 +38,331 @@ pub enum Outcome {
     Broken(String),
 }
 
+/// How far a record came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// How many of the declared steps it entered.
+    pub steps: usize,
+    /// The routes that delivered it, by index.
+    pub routes: Vec<usize>,
+}
+
+/// A record as it would lie in its topic.
+#[derive(Debug)]
+pub struct Record {
+    /// Index in [`Plan::sources`].
+    pub source: u16,
+    /// The key's bytes; `None` for null.
+    pub key: Option<Vec<u8>>,
+    /// The value's bytes; `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Names and values.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Partition, offset, timestamp in milliseconds.
+    pub position: (i32, i64, Option<i64>),
+    /// The schema that the value was written with, if it is not the checked one.
+    pub value_schema: Option<Arc<Schema>>,
+}
+
+/// What became of a record.
+pub struct Ended {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What is sent.
+    pub outputs: Outputs,
+}
+
 /// Runs a case on a plan.
-pub fn run(plan: &Arc<Plan>, case: &Case) -> Outcome {
-    match actual(plan, case) {
-        Ok(actual) => {
-            let mut differences = Vec::new();
-            let expect = &case.expect;
-            // What is not expected must not happen: all three are compared even where the case is silent.
-            let expected = json!({
-                "deliveries": expect.deliveries,
-                "filtered": expect.filtered,
-                "dead_letter": expect.dead_letter,
-            });
-            compare("", &expected, &actual, &mut differences);
-            if differences.is_empty() {
-                Outcome::Passed
-            } else {
-                Outcome::Failed(differences)
-            }
+pub fn run(plan: &Arc<Plan>, case: &Case) -> Ran {
+    let mut trail = Trail::default();
+    let done = record(plan, case).and_then(|record| {
+        let ended = process(plan, &record);
+        trail = ended.trail(plan, &record);
+        ended.json(plan, &record)
+    });
+    let actual = match done {
+        Ok(actual) => actual,
+        Err(why) => {
+            return Ran {
+                outcome: Outcome::Broken(why),
+                actual: Value::Null,
+                trail,
+            };
         }
-        Err(why) => Outcome::Broken(why),
+    };
+    // What is not expected must not happen: all three are compared even where the case is silent.
+    let mut differences = Vec::new();
+    let expect = &case.expect;
+    let of = |name: &str| &actual[name];
+    compare(
+        "deliveries",
+        &json!(expect.deliveries),
+        of("deliveries"),
+        &mut differences,
+    );
+    compare(
+        "filtered",
+        &json!(expect.filtered),
+        of("filtered"),
+        &mut differences,
+    );
+    match (expect.dead_letters.as_slice(), of("dead_letters")) {
+        ([], Value::Array(found)) if found.is_empty() => {}
+        ([wanted], Value::Array(found)) if found.len() == 1 => {
+            compare("dead_letter", wanted, &found[0], &mut differences)
+        }
+        (wanted, found) => compare("dead_letters", &json!(wanted), found, &mut differences),
+    }
+    let outcome = match differences.is_empty() {
+        true => Outcome::Passed,
+        false => Outcome::Failed(differences),
+    };
+    Ran {
+        outcome,
+        actual,
+        trail,
     }
 }
 
-/// What becomes of the case's record, as JSON.
-fn actual(plan: &Arc<Plan>, case: &Case) -> Result<Value, String> {
+/// The record of a case; what is wrong with the case if there is none.
+fn record(plan: &Plan, case: &Case) -> Result<Record, String> {
     let index = plan
         .sources
         .iter()
         .position(|source| source.topic == case.topic)
         .ok_or("the source is gone")?;
     let source = &plan.sources[index];
-    let ids = index as u32;
-    let key = match (&source.key, &case.key) {
-        (KeyFormat::Avro(avro), Bytes::Json(value, _)) => {
-            Some(framed("key", &avro.schema, KEY_IDS + ids, value)?)
-        }
-        (_, Bytes::Json(Value::String(text), _)) => Some(text.clone().into_bytes()),
-        (_, Bytes::Json(..)) => {
-            return Err("the key is text: quote it, or write key_hex".to_owned());
-        }
-        (_, Bytes::Raw(bytes)) => Some(bytes.clone()),
-        (_, Bytes::Null) => None,
+    let key_schema = match &source.key {
+        KeyFormat::Avro(avro) => Some(&*avro.schema),
+        _ => None,
     };
-    let value = match &case.value {
-        Bytes::Json(value, _) => Some(framed(
-            "value",
-            &source.value.schema,
-            VALUE_IDS + ids,
-            value,
-        )?),
-        Bytes::Raw(bytes) => Some(bytes.clone()),
-        Bytes::Null => None,
-    };
-    let headers: Vec<(&[u8], Option<&[u8]>)> = case
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_ref().map(String::as_bytes)))
-        .collect();
-    let input = Input {
+    let value_schema = case.value_schema.as_ref().unwrap_or(&source.value.schema);
+    Ok(Record {
         source: index as u16,
-        partition: case.position.0,
-        offset: case.position.1,
-        timestamp_ms: case.position.2,
-        key: key.as_deref(),
-        value: value.as_deref(),
-        headers: &headers,
-    };
-    let mut outputs = Outputs::default();
-    let verdict = process(plan, &input, &mut outputs);
-    let mut deliveries = Vec::new();
-    for output in &outputs.list {
-        deliveries.push(delivery(plan, source, &input, &outputs, output)?);
-    }
-    let (filtered, poison) = match verdict {
-        Verdict::Deliver => (None, outputs.failures.first()),
-        Verdict::Filtered(step) => (Some(plan.steps[usize::from(step)].name.as_str()), None),
-        Verdict::Poison(ref poison) => (None, Some(poison)),
-    };
-    Ok(json!({
-        "deliveries": deliveries,
-        "filtered": filtered,
-        "dead_letter": poison.map(|poison| dead_letter(plan, poison)),
-    }))
+        key: encoded("key", key_schema, KEY_IDS + index as u32, &case.key)?,
+        value: encoded(
+            "value",
+            Some(value_schema),
+            VALUE_IDS + index as u32,
+            &case.value,
+        )?,
+        headers: case
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().map(String::into_bytes)))
+            .collect(),
+        position: case.position,
+        value_schema: case.value_schema.clone(),
+    })
 }
 
-fn framed(what: &str, schema: &Schema, id: u32, value: &Value) -> Result<Vec<u8>, String> {
+/// The bytes of a key or value. `schema` is that of its JSON; without one, JSON is text.
+pub fn encoded(
+    what: &str,
+    schema: Option<&Schema>,
+    id: u32,
+    bytes: &Bytes,
+) -> Result<Option<Vec<u8>>, String> {
+    let (value, schema) = match (bytes, schema) {
+        (Bytes::Null, _) => return Ok(None),
+        (Bytes::Raw(bytes), _) => return Ok(Some(bytes.clone())),
+        (Bytes::Json(Value::String(text), _), None) => return Ok(Some(text.clone().into_bytes())),
+        (Bytes::Json(..), None) => {
+            return Err(format!("the {what} is text: quote it, or write {what}_hex"));
+        }
+        (Bytes::Json(value, _), Some(schema)) => (value, schema),
+    };
     let datum = json::from_json(schema, value)
         .map_err(|fault| format!("the {what} does not fit its schema: {fault}"))?;
     let mut bytes = Vec::new();
     frame::write(id, &mut bytes);
     bytes.extend_from_slice(&datum);
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// The record through the plan. Ids that are not ours are unknown to the registry, as they would be there.
-fn process(plan: &Arc<Plan>, input: &Input<'_>, outputs: &mut Outputs) -> Verdict {
-    let ids = match plan.ids(input.source, input.key, input.value) {
-        Ok(ids) => ids,
-        Err(poison) => return Verdict::Poison(poison),
-    };
+pub fn process(plan: &Arc<Plan>, record: &Record) -> Ended {
+    let headers = record.header_parts();
+    let input = record.input(&headers);
+    let mut outputs = Outputs::default();
+    let verdict = judge(plan, record, &input, &mut outputs).unwrap_or_else(Verdict::Poison);
+    Ended { verdict, outputs }
+}
+
+fn judge(
+    plan: &Arc<Plan>,
+    record: &Record,
+    input: &Input<'_>,
+    outputs: &mut Outputs,
+) -> Result<Verdict, Poison> {
+    let ids = plan.ids(input.source, input.key, input.value)?;
     let source = &plan.sources[usize::from(input.source)];
     let unknown = |id: u32| {
         plan.poison(
             "unknown_schema",
-            "decode",
+            builtin::DECODE,
             format!("the registry does not know schema {id}"),
         )
     };
     let refused = |refusal: Refusal| match refusal {
-        Refusal::Wrong(message) => plan.poison("wrong_schema", "decode", message),
-        Refusal::Incompatible(message) => plan.poison("incompatible_schema", "decode", message),
+        Refusal::Wrong(message) => plan.poison("wrong_schema", builtin::DECODE, message),
+        Refusal::Incompatible(message) => {
+            plan.poison("incompatible_schema", builtin::DECODE, message)
+        }
     };
     let key = match (ids.key, &source.key) {
-        (Some(id), KeyFormat::Avro(avro)) if id == KEY_IDS + u32::from(input.source) => {
-            match plan.compile_key(input.source, id, &avro.schema) {
-                Ok(program) => Some(program),
-                Err(refusal) => return Verdict::Poison(refused(refusal)),
-            }
-        }
-        (Some(id), _) => return Verdict::Poison(unknown(id)),
+        (Some(id), KeyFormat::Avro(avro)) if id == KEY_IDS + u32::from(input.source) => Some(
+            plan.compile_key(input.source, id, &avro.schema)
+                .map_err(refused)?,
+        ),
+        (Some(id), _) => return Err(unknown(id)),
         (None, _) => None,
     };
+    let writer = record.value_schema.as_ref().unwrap_or(&source.value.schema);
     let value = match ids.value {
-        Some(id) if id == VALUE_IDS + u32::from(input.source) => {
-            match plan.compile_value(input.source, id, &source.value.schema) {
-                Ok(program) => Some(program),
-                Err(refusal) => return Verdict::Poison(refused(refusal)),
-            }
-        }
-        Some(id) => return Verdict::Poison(unknown(id)),
+        Some(id) if id == VALUE_IDS + u32::from(input.source) => Some(
+            plan.compile_value(input.source, id, writer)
+                .map_err(refused)?,
+        ),
+        Some(id) => return Err(unknown(id)),
         None => None,
     };
     let schema_ids = (1..=plan.schemas.len() as u32).collect();
-    Processor::new(plan.clone(), schema_ids).process(key.as_ref(), value.as_ref(), input, outputs)
+    let mut processor = Processor::new(plan.clone(), schema_ids);
+    Ok(processor.process(key.as_ref(), value.as_ref(), input, outputs))
 }
 
-fn delivery(
-    plan: &Plan,
-    source: &crate::topology::plan::SourcePlan,
-    input: &Input<'_>,
-    outputs: &Outputs,
-    output: &Output,
-) -> Result<Value, String> {
-    let route = &plan.routes[usize::from(output.route)];
-    let written = |part| {
-        let bytes = outputs.part(part, None).unwrap_or_default();
-        let (id, _) = frame::split(bytes).map_err(|_| "an output without a frame".to_owned())?;
-        let schema = plan
-            .schemas
-            .get(id as usize - 1)
-            .ok_or("an output of an unknown schema")?;
-        decoded(Some(bytes), &schema.schema)
-    };
-    let key = match (output.key, &source.key) {
-        (Part::Source, KeyFormat::Avro(avro)) => decoded(input.key, &avro.schema)?,
-        (part @ Part::Range(..), _) if route.key_schema.is_some() => written(part)?,
-        (part, _) => shown(outputs.part(part, input.key)),
-    };
-    let value = match output.value {
-        Part::Null => Value::Null,
-        Part::Source => decoded(input.value, &source.value.schema)?,
-        part @ Part::Range(..) => written(part)?,
-    };
-    let set = &outputs.headers[output.headers.0 as usize..output.headers.1 as usize];
-    let headers: BTreeMap<&str, Value> = set
-        .iter()
-        .map(|header| {
-            let name = route.headers[usize::from(header.name)].as_str();
-            (name, shown(outputs.part(header.value, None)))
-        })
-        .collect();
-    Ok(json!({
-        "route": route.name,
-        "topic": plan.topics[usize::from(output.topic)].topic,
-        "key": key,
-        "value": value,
-        "headers": headers,
-    }))
+impl Record {
+    fn header_parts(&self) -> Vec<(&[u8], Option<&[u8]>)> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_deref()))
+            .collect()
+    }
+
+    fn input<'a>(&'a self, headers: &'a [(&'a [u8], Option<&'a [u8]>)]) -> Input<'a> {
+        Input {
+            source: self.source,
+            partition: self.position.0,
+            offset: self.position.1,
+            timestamp_ms: self.position.2,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers,
+        }
+    }
+}
+
+impl Ended {
+    /// How far the record came.
+    pub fn trail(&self, plan: &Plan, record: &Record) -> Trail {
+        let declared = plan.steps.iter().filter(|step| step.declared).count();
+        let unmatched = plan.step(builtin::UNMATCHED).map(usize::from);
+        // Declared steps come first; behind them a record can only end as unmatched.
+        let entered = |step: Option<u16>| match step.map(usize::from) {
+            Some(step) if step < declared => step + 1,
+            step if step.is_none() || step == unmatched => declared,
+            _ => 0,
+        };
+        let steps = match (&record.value, &self.verdict) {
+            (None, _) => 0,
+            (_, Verdict::Deliver) => declared,
+            (_, Verdict::Filtered(step)) => entered(Some(*step)),
+            (_, Verdict::Poison(poison)) => entered(poison.step),
+        };
+        let routes = self.outputs.list.iter();
+        Trail {
+            steps,
+            routes: routes.map(|output| usize::from(output.route)).collect(),
+        }
+    }
+
+    /// The dead letters.
+    pub fn poisons(&self) -> Vec<&Poison> {
+        match &self.verdict {
+            Verdict::Deliver => self.outputs.failures.iter().collect(),
+            Verdict::Filtered(_) => Vec::new(),
+            Verdict::Poison(poison) => vec![poison],
+        }
+    }
+
+    /// The step that filtered the record.
+    pub fn filtered<'p>(&self, plan: &'p Plan) -> Option<&'p str> {
+        match self.verdict {
+            Verdict::Filtered(step) => Some(&plan.steps[usize::from(step)].name),
+            _ => None,
+        }
+    }
+
+    /// Deliveries, filter and dead letters as JSON.
+    pub fn json(&self, plan: &Plan, record: &Record) -> Result<Value, String> {
+        let headers = record.header_parts();
+        let input = record.input(&headers);
+        let mut deliveries = Vec::new();
+        for output in &self.outputs.list {
+            deliveries.push(self.delivery(plan, record, &input, output)?);
+        }
+        let dead_letters: Vec<_> = self
+            .poisons()
+            .iter()
+            .map(|poison| dead_letter(plan, poison))
+            .collect();
+        Ok(json!({
+            "deliveries": deliveries,
+            "filtered": self.filtered(plan),
+            "dead_letters": dead_letters,
+        }))
+    }
+
+    fn delivery(
+        &self,
+        plan: &Plan,
+        record: &Record,
+        input: &Input<'_>,
+        output: &Output,
+    ) -> Result<Value, String> {
+        let outputs = &self.outputs;
+        let source: &SourcePlan = &plan.sources[usize::from(input.source)];
+        let route = &plan.routes[usize::from(output.route)];
+        let written = |part| {
+            let bytes = outputs.part(part, None).unwrap_or_default();
+            let (id, _) =
+                frame::split(bytes).map_err(|_| "an output without a frame".to_owned())?;
+            let schema = plan
+                .schemas
+                .get((id as usize).wrapping_sub(1))
+                .ok_or("an output of an unknown schema")?;
+            decoded(Some(bytes), &schema.schema)
+        };
+        let key = match (output.key, &source.key) {
+            (Part::Source, KeyFormat::Avro(avro)) => decoded(input.key, &avro.schema)?,
+            (part @ Part::Range(..), _) if route.key_schema.is_some() => written(part)?,
+            (part, _) => shown(outputs.part(part, input.key)),
+        };
+        let value = match output.value {
+            Part::Null => Value::Null,
+            Part::Source => {
+                let schema = record.value_schema.as_ref().unwrap_or(&source.value.schema);
+                decoded(input.value, schema)?
+            }
+            part @ Part::Range(..) => written(part)?,
+        };
+        let set = &outputs.headers[output.headers.0 as usize..output.headers.1 as usize];
+        let headers: BTreeMap<&str, Value> = set
+            .iter()
+            .map(|header| {
+                let name = route.headers[usize::from(header.name)].as_str();
+                (name, shown(outputs.part(header.value, None)))
+            })
+            .collect();
+        Ok(json!({
+            "route": route.name,
+            "topic": plan.topics[usize::from(output.topic)].topic,
+            "key": key,
+            "value": value,
+            "headers": headers,
+        }))
+    }
 }
 
 fn dead_letter(plan: &Plan, poison: &Poison) -> Value {
@@ -225,7 +383,7 @@ fn decoded(bytes: Option<&[u8]>, schema: &Schema) -> Result<Value, String> {
 }
 
 /// Bytes as text where they are some, else as hexadecimal.
-fn shown(bytes: Option<&[u8]>) -> Value {
+pub fn shown(bytes: Option<&[u8]>) -> Value {
     match bytes {
         None => Value::Null,
         Some(bytes) => match std::str::from_utf8(bytes) {

@@ -18,17 +18,19 @@ use super::plan::{
 };
 use super::spec::{ActionSpec, AvroSpec, SourceSpec, Spec, Text};
 use super::vars::Known;
-use crate::expr::{Env, ExprFault, Facts, Template, Wants};
+use crate::expr::{Env, ExprFault, Facts, Probes, Template, Wants};
 use crate::schema::{Kind, Schema};
 
 /// The connection that counts where none is named.
 const MAIN: &str = "main";
 
-/// Compiles a topology. `None` if it has faults that forbid it; they have been added.
+/// Compiles a topology; its conditions are watched where `probes` are given. `None` if it has faults that forbid it; they
+/// have been added.
 pub fn compile(
     spec: &Spec,
     schemas: &mut Schemas,
     vars: &Known,
+    probes: Option<Probes>,
     faults: &mut Faults,
 ) -> Option<Plan> {
     let before = faults.iter().count();
@@ -40,6 +42,7 @@ pub fn compile(
         topics: Vec::new(),
         outputs: Vec::new(),
         hash: Hash::new(),
+        probes,
     };
     let plan = compiler.plan();
     // Warnings do not stop; a fault found twice was not added twice.
@@ -59,6 +62,7 @@ struct Compiler<'a> {
     topics: Vec<OutputTopic>,
     outputs: Vec<OutputSchema>,
     hash: Hash,
+    probes: Option<Probes>,
 }
 
 /// A source whose schemas are known.
@@ -237,6 +241,18 @@ impl Compiler<'_> {
             let part = fault.start..fault.end.max(fault.start);
             let span = self.within(text, part);
             self.error(fault.code, &span, fault.message, fault.help);
+        }
+    }
+
+    /// How many conditions are watched so far.
+    fn mark(&self) -> usize {
+        self.probes.as_ref().map_or(0, Probes::mark)
+    }
+
+    /// Gives the conditions that were found in a text since the mark their places in the file.
+    fn place_probes(&self, text: &Text, mark: usize) {
+        if let Some(probes) = &self.probes {
+            probes.place(mark, |span| self.within(text, span));
         }
     }
 

@@ -112,6 +112,7 @@ impl Compiler<'_> {
                 },
                 vars: self.vars.consts.clone(),
                 dialect: Default::default(),
+                probes: self.probes.clone(),
             },
             wants,
             facts,
@@ -194,8 +195,12 @@ impl Compiler<'_> {
 
     /// Compiles an expression; its faults are placed in the file.
     pub(super) fn expression(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
+        let mark = self.mark();
         match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
-            Ok(compiled) => Some(compiled),
+            Ok(compiled) => {
+                self.place_probes(text, mark);
+                Some(compiled)
+            }
             Err(faults) => {
                 self.place(text, scope.own(faults));
                 None
@@ -204,12 +209,17 @@ impl Compiler<'_> {
     }
 
     fn condition(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
-        let compiled = self.expression(text, scope)?;
+        let mut compiled = self.expression(text, scope)?;
         if !matches!(compiled.ty, Type::Bool | Type::Dyn) {
             let message = format!("a condition is true or false, this is {}", compiled.ty);
             let help = "compare it with something".to_owned();
             self.error("not_a_condition", &text.span, message, help);
             return None;
+        }
+        if let Some(probes) = &self.probes {
+            let mark = probes.mark();
+            compiled.node = probes.whole(compiled.node, &text.value);
+            self.place_probes(text, mark);
         }
         Some(compiled)
     }
@@ -332,8 +342,10 @@ impl Compiler<'_> {
     }
 
     fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<Template> {
+        let mark = self.mark();
         match Template::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(template) => {
+                self.place_probes(text, mark);
                 *only_meta &= template.reads_only_meta();
                 Some(template)
             }
