@@ -71,6 +71,18 @@ pub const REASONS: &[Code] = &[
         "a timestamp is outside of the years 1 to 9999, or a duration longer than 292 years",
     ),
     ("bad_number", "a text is not a number"),
+    (
+        "bad_argument",
+        "a function was given a value that it has no meaning for",
+    ),
+    (
+        "bad_format",
+        "a text is not a format, or not one for these values",
+    ),
+    (
+        "bad_encoding",
+        "a text is not in the encoding that it is said to be in: base64, hex, URL, JSON",
+    ),
     ("bad_bool", "a text is neither true nor false"),
     (
         "bad_timestamp",
@@ -119,6 +131,11 @@ mod tests {
             include_str!("eval.rs"),
             include_str!("functions/call.rs"),
             include_str!("functions/convert.rs"),
+            include_str!("functions/encode.rs"),
+            include_str!("functions/format.rs"),
+            include_str!("functions/list.rs"),
+            include_str!("functions/math.rs"),
+            include_str!("functions/pattern.rs"),
             include_str!("functions/prepared.rs"),
             include_str!("functions/text.rs"),
             include_str!("functions/time.rs"),

@@ -539,7 +539,7 @@ pub(super) fn comparable(a: &Type, b: &Type) -> bool {
         }
         (Type::Int | Type::Uint | Type::Double, Type::Int | Type::Uint | Type::Double) => true,
         (Type::Decimal, Type::Int | Type::Uint) | (Type::Int | Type::Uint, Type::Decimal) => true,
-        (Type::List(a), Type::List(b)) => comparable(a, b),
+        (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => comparable(a, b),
         (Type::Map(k, v), Type::Map(l, w)) => comparable(k, l) && comparable(v, w),
         (Type::Record(..), Type::Record(..)) => false,
         (a, b) => a == b,

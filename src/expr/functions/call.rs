@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::super::ast::{Ast, AstKind, Span};
+use super::super::ast::{Ast, AstKind, FoldKind, Span};
 use super::super::check::{Checker, Typed, article};
 use super::super::eval::{self, Result, Run, mismatch, weight};
 use super::super::path::closest;
@@ -106,11 +106,38 @@ impl Checker<'_> {
                 ..typed
             });
         }
+        if let ("sortBy", Some(over), [var, key]) = (name, target, args)
+            && let AstKind::Ident(var) = &var.kind
+        {
+            return self.sort_by(over, var, key, span, facts);
+        }
         if named(name).is_empty() {
             return self.unknown(name, target, span);
         }
         let all = target.into_iter().chain(args).collect();
         self.called(name, target.is_some(), all, span, facts)
+    }
+
+    /// `list.sortBy(x, key)`: the list, and the list of its keys.
+    fn sort_by(
+        &mut self,
+        over: &Ast,
+        var: &str,
+        key: &Ast,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let keys = Ast {
+            span,
+            kind: AstKind::Fold {
+                kind: FoldKind::Map,
+                over: Box::new(over.clone()),
+                var: var.to_owned(),
+                filter: None,
+                body: Box::new(key.clone()),
+            },
+        };
+        self.called("sortBy", true, vec![over, &keys], span, facts)
     }
 
     fn called(

@@ -6,6 +6,11 @@
 
 mod call;
 mod convert;
+mod encode;
+mod format;
+mod list;
+mod math;
+mod pattern;
 mod prepared;
 mod reference;
 mod signature;
@@ -34,6 +39,8 @@ type With = for<'a> fn(&Run<'_, 'a>, &[Val<'a>], Option<&'a Prepared>) -> Result
 pub(super) struct Function {
     /// `string.charAt(int) -> string`; see [`Signature`].
     signature: &'static str,
+    /// What the reference shows instead, for what is written in another way than it is called: macros.
+    shown: Option<&'static str>,
     /// Reason codes that a call can end with.
     fails: &'static [&'static str],
     /// What it gives, in a sentence.
@@ -71,6 +78,7 @@ impl Function {
     const fn new(signature: &'static str, body: Plain) -> Function {
         Function {
             signature,
+            shown: None,
             fails: &[],
             doc: "",
             examples: &[],
@@ -88,6 +96,18 @@ impl Function {
 
     const fn fails(self, fails: &'static [&'static str]) -> Function {
         Function { fails, ..self }
+    }
+
+    const fn shown(self, shown: &'static str) -> Function {
+        Function {
+            shown: Some(shown),
+            ..self
+        }
+    }
+
+    /// The signature that people read.
+    fn written(&self) -> &'static str {
+        self.shown.unwrap_or(self.signature)
     }
 
     const fn doc(self, doc: &'static str) -> Function {
@@ -129,7 +149,15 @@ struct Family {
     functions: &'static [Function],
 }
 
-static FAMILIES: &[&Family] = &[&convert::FAMILY, &text::FAMILY, &time::FAMILY];
+static FAMILIES: &[&Family] = &[
+    &convert::FAMILY,
+    &math::FAMILY,
+    &text::FAMILY,
+    &pattern::FAMILY,
+    &time::FAMILY,
+    &list::FAMILY,
+    &encode::FAMILY,
+];
 
 /// All entries, those of one name side by side.
 static TABLE: LazyLock<Vec<Overload>> = LazyLock::new(|| {

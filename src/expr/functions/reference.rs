@@ -34,7 +34,7 @@ pub fn reference() -> String {
 }
 
 fn entry(out: &mut String, function: &Function) {
-    let _ = write!(out, "- `{}`  \n  {}", function.signature, function.doc);
+    let _ = write!(out, "- `{}`  \n  {}", function.written(), function.doc);
     if !function.fails.is_empty() {
         let reasons: Vec<_> = function
             .fails

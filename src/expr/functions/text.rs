@@ -4,22 +4,22 @@ use bumpalo::collections::Vec as BumpVec;
 
 use super::super::EvalFault;
 use super::super::eval::{Result, Run, mismatch};
-use super::prepared::{self, Prepared};
-use super::{Family, Function, Prepare};
+use super::{Family, Function};
 use crate::codec::Val;
 
 const INDEX: &[&str] = &["index_out_of_range"];
 const LIMIT: &[&str] = &["expression_limit"];
 
-/// Bytes of a pattern, and of what it is compiled to, that is not a constant: it is compiled for every record.
-const DYNAMIC_PATTERN_MAX: (usize, usize) = (256, 64 << 10);
-/// Steps that compiling a pattern counts for.
-const DYNAMIC_PATTERN_STEPS: usize = 20_000;
-
 pub(super) static FAMILY: Family = Family {
     title: "Text",
     intro: "Positions are counted in characters (code points), from 0.",
     functions: &[
+        super::format::FORMAT,
+        super::format::QUOTE,
+        Function::new("string.reverse() -> string", reverse)
+            .fails(LIMIT)
+            .doc("The characters from the last to the first.")
+            .examples(&[("'gums'.reverse()", "'smug'")]),
         Function::new("string.contains(string) -> bool", contains)
             .doc("Whether a part is in the text.")
             .examples(&[("'abc'.contains('bc')", "true")]),
@@ -90,22 +90,7 @@ pub(super) static FAMILY: Family = Family {
             .fails(LIMIT)
             .doc("The texts with a separator between them.")
             .examples(&[("['a', 'b'].join('-')", "'a-b'")]),
-        Function::with("string.matches(string) -> bool", PATTERN, matches)
-            .fails(&["bad_pattern", "expression_limit"])
-            .doc("Whether a pattern (RE2's syntax) is found in the text. A constant pattern is compiled once; another one has at most 256 bytes.")
-            .examples(&[("'foobar'.matches('o+b')", "true"), ("'foobar'.matches('^o')", "false")]),
-        Function::with("matches(string, string) -> bool", PATTERN, matches)
-            .fails(&["bad_pattern", "expression_limit"])
-            .doc("Whether a pattern is found in a text.")
-            .examples(&[("matches('foobar', 'o+b')", "true")]),
     ],
-};
-
-/// A pattern as the second argument.
-const PATTERN: Prepare = Prepare {
-    arg: 1,
-    make: prepared::pattern,
-    rules_out: &["bad_pattern", "expression_limit"],
 };
 
 fn contains<'a>(_: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
@@ -295,32 +280,11 @@ fn join<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
     })
 }
 
-fn matches<'a>(
-    run: &Run<'_, 'a>,
-    args: &[Val<'a>],
-    pattern: Option<&'a Prepared>,
-) -> Result<Val<'a>> {
-    let [Val::Str(text), Val::Str(dynamic)] = args else {
-        return Err(mismatch(args));
-    };
-    // A step of the pattern engine is dearer than one of a search.
-    run.step(text.len() / 8)?;
-    if let Some(Prepared::Pattern(pattern)) = pattern {
-        return Ok(Val::Bool(pattern.is_match(text)));
+fn reverse<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
+    match args {
+        [Val::Str(text)] => run.text(text.len(), |out| out.extend(text.chars().rev())),
+        other => Err(mismatch(other)),
     }
-    let (length_max, bytes_max) = DYNAMIC_PATTERN_MAX;
-    run.step(DYNAMIC_PATTERN_STEPS)?;
-    let pattern = match dynamic.len() <= length_max {
-        true => prepared::compile(dynamic, bytes_max).ok(),
-        false => None,
-    };
-    let pattern = pattern.ok_or_else(|| {
-        EvalFault::new(
-            "bad_pattern",
-            "a text is not a pattern, or one that is too large",
-        )
-    })?;
-    Ok(Val::Bool(pattern.is_match(text)))
 }
 
 /// The byte where a character begins; the end of the text counts.
