@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod describe;
 pub mod dlq;
+pub mod eval;
 pub mod health;
 pub mod produce;
 pub mod run;
@@ -14,9 +15,11 @@ pub mod schema;
 pub mod signals;
 pub mod tail;
 pub mod test;
+pub mod trace;
 
 mod decode;
 mod ending;
+mod event;
 mod topic;
 
 pub use ending::{Exit, Shown, UsageError, conclude, stderr, stdout};
@@ -111,6 +114,10 @@ pub enum Command {
     Check(check::Args),
     /// Run the test cases that stand beside topologies.
     Test(test::Args),
+    /// Type and value of an expression.
+    Eval(eval::Args),
+    /// Show a record's way through a topology: what each step and route saw, decided and made.
+    Trace(trace::Args),
     /// Show the flow of a topology, its topics, the ACLs it needs and what it guarantees.
     Describe(describe::Args),
     /// Write JSON lines to a topic, encoded with its registered Avro schema.
@@ -165,6 +172,8 @@ impl Cli {
             Command::Demo(args) => demo::run(args, global),
             Command::Check(args) => check::run(args, global),
             Command::Test(args) => test::run(args, global),
+            Command::Eval(args) => eval::run(args, global),
+            Command::Trace(args) => trace::run(args, global),
             Command::Describe(args) => describe::run(args, global),
             Command::Produce(args) => produce::run(args, global),
             Command::Tail(args) => tail::run(args, global),

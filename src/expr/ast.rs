@@ -53,6 +53,41 @@ pub(super) enum AstKind {
     Watched(Box<Ast>, Arc<Outcomes>),
 }
 
+impl Ast {
+    /// Calls `each` for the direct children.
+    pub fn children(&mut self, mut each: impl FnMut(&mut Ast)) {
+        match &mut self.kind {
+            AstKind::Literal(_) | AstKind::Ident(_) => {}
+            AstKind::Select { of, .. }
+            | AstKind::Has { of, .. }
+            | AstKind::Not(of)
+            | AstKind::Negate(of)
+            | AstKind::Watched(of, _) => each(of),
+            AstKind::And(a, b)
+            | AstKind::Or(a, b)
+            | AstKind::Binary(_, a, b)
+            | AstKind::Index(a, b) => [a, b].into_iter().for_each(|child| each(child)),
+            AstKind::Cond(a, b, c) => [a, b, c].into_iter().for_each(|child| each(child)),
+            AstKind::List(items) => items.iter_mut().for_each(each),
+            AstKind::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
+                each(key);
+                each(value);
+            }),
+            AstKind::Call { target, args, .. } => {
+                target.as_deref_mut().into_iter().for_each(&mut each);
+                args.iter_mut().for_each(each);
+            }
+            AstKind::Fold {
+                over, filter, body, ..
+            } => {
+                each(over);
+                filter.as_deref_mut().into_iter().for_each(&mut each);
+                each(body);
+            }
+        }
+    }
+}
+
 /// The macros over lists and maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldKind {

@@ -115,7 +115,7 @@ impl Probes {
                 self.plant(a);
                 self.plant(b);
             }
-            _ => children(ast, |child| self.plant(child)),
+            _ => ast.children(|child| self.plant(child)),
         }
     }
 
@@ -168,39 +168,6 @@ impl Outcomes {
 impl PartialEq for Outcomes {
     fn eq(&self, _: &Outcomes) -> bool {
         true
-    }
-}
-
-/// Calls `each` for the direct children of a node.
-fn children(ast: &mut Ast, mut each: impl FnMut(&mut Ast)) {
-    match &mut ast.kind {
-        AstKind::Literal(_) | AstKind::Ident(_) => {}
-        AstKind::Select { of, .. }
-        | AstKind::Has { of, .. }
-        | AstKind::Not(of)
-        | AstKind::Negate(of)
-        | AstKind::Watched(of, _) => each(of),
-        AstKind::And(a, b)
-        | AstKind::Or(a, b)
-        | AstKind::Binary(_, a, b)
-        | AstKind::Index(a, b) => [a, b].into_iter().for_each(|child| each(child)),
-        AstKind::Cond(a, b, c) => [a, b, c].into_iter().for_each(|child| each(child)),
-        AstKind::List(items) => items.iter_mut().for_each(each),
-        AstKind::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
-            each(key);
-            each(value);
-        }),
-        AstKind::Call { target, args, .. } => {
-            target.as_deref_mut().into_iter().for_each(&mut each);
-            args.iter_mut().for_each(each);
-        }
-        AstKind::Fold {
-            over, filter, body, ..
-        } => {
-            each(over);
-            filter.as_deref_mut().into_iter().for_each(&mut each);
-            each(body);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fault::{Faults, Source};
 use super::files::{self, Schemas};
 use super::plan::Plan;
-use super::spec::Spec;
+use super::spec::{KafkaSpec, RouteSpec, Spec, Text};
 use super::vars::{self, Vars};
 use super::{compile, read, yaml};
 use crate::expr::Probes;
@@ -41,6 +41,41 @@ pub struct Watched {
     pub probes: Probes,
     /// As it is written.
     pub(super) spec: Spec,
+}
+
+impl Watched {
+    /// The topology with its first steps only, and one route that takes everything as it is then.
+    pub(super) fn until(
+        &self,
+        steps: usize,
+        schemas: &mut Schemas,
+        vars: &Vars,
+    ) -> Option<Arc<Plan>> {
+        let mut spec = self.spec.clone();
+        let span = spec.routes_span.clone();
+        let text = |value: &str| Text {
+            value: value.to_owned(),
+            span: span.clone(),
+        };
+        spec.steps.truncate(steps);
+        spec.routes = vec![RouteSpec {
+            name: Some(text("so_far")),
+            span: span.clone(),
+            when: None,
+            map: None,
+            map_broken: false,
+            kafka: Some(KafkaSpec {
+                connection: None,
+                topic: Some(text("lockgate.so-far")),
+                topics: Vec::new(),
+                key: None,
+                headers: Vec::new(),
+            }),
+        }];
+        let mut faults = Faults::default();
+        let known = vars::settle(&spec, vars, &mut faults);
+        compile::compile(&spec, schemas, &known, None, &mut faults).map(Arc::new)
+    }
 }
 
 /// [`load`], with every condition watched.

@@ -18,9 +18,11 @@ pub mod plan;
 pub mod program;
 mod read;
 mod spec;
+pub mod trace;
 mod vars;
 pub mod yaml;
 
+pub use compile::is_envelope;
 pub use fault::{Fault, Faults};
 pub use load::{Watched, compile_all, load, load_watched};
 pub use plan::Plan;

@@ -17,7 +17,7 @@ pub struct Text {
 }
 
 /// A topology file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Spec {
     /// The file.
     pub file: Arc<Source>,
@@ -50,7 +50,7 @@ pub struct Spec {
 }
 
 /// A variable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct VarSpec {
     /// Its name.
     pub name: Text,
@@ -61,7 +61,7 @@ pub struct VarSpec {
 }
 
 /// A source.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SourceSpec {
     /// Topic.
     pub topic: Option<Text>,
@@ -85,7 +85,7 @@ pub struct AvroSpec {
 }
 
 /// A step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StepSpec {
     /// Its name.
     pub name: Option<Text>,
@@ -94,7 +94,7 @@ pub struct StepSpec {
 }
 
 /// What a step does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum ActionSpec {
     /// Keep what satisfies the condition.
     Keep(Text),
@@ -107,7 +107,7 @@ pub enum ActionSpec {
 }
 
 /// A mapping.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MapSpec {
     /// Schema and subject.
     pub schema: AvroSpec,
@@ -120,7 +120,7 @@ pub struct MapSpec {
 }
 
 /// A route.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RouteSpec {
     /// Its name.
     pub name: Option<Text>,
@@ -137,7 +137,7 @@ pub struct RouteSpec {
 }
 
 /// A Kafka sink.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KafkaSpec {
     /// Connection.
     pub connection: Option<Text>,
@@ -152,7 +152,7 @@ pub struct KafkaSpec {
 }
 
 /// The key of an output.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum KeySpec {
     /// Text or bytes.
     Expr(Text),
@@ -166,7 +166,7 @@ pub enum KeySpec {
 }
 
 /// The dead letter sink.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DeadLetterSpec {
     /// Connection.
     pub connection: Option<Text>,

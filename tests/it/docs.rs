@@ -53,16 +53,28 @@ fn commands(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The words of a command as a shell splits them, without escapes.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in command.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ' ') => words.push(String::new()),
+            (_, c) => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
 #[test]
 fn every_command_in_the_documents_exists() {
     let mut seen = 0;
     for (path, text) in documents() {
         for command in commands(&text) {
             seen += 1;
-            let words: Vec<&str> = command
-                .split_whitespace()
-                .map(|word| word.trim_matches(['"', '\'']))
-                .collect();
+            let words = words(&command);
             let Err(shown) = Cli::parse_words(words) else {
                 continue;
             };

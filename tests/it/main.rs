@@ -3,6 +3,7 @@ mod codec;
 mod demo;
 mod deploy;
 mod docs;
+mod eval_trace;
 mod expr;
 mod kafka;
 mod operator;

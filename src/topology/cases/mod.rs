@@ -4,9 +4,9 @@
 mod compare;
 mod coverage;
 mod keys;
-mod run;
+pub(super) mod run;
 mod update;
-mod write;
+pub mod write;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ use crate::schema::Schema;
 
 pub use compare::Difference;
 pub use coverage::{Coverage, Point, PointKind};
-pub use run::{Ended, Outcome, Ran, Record, Trail, run};
+pub(super) use coverage::{one_line, owner};
+pub use run::{Ended, Outcome, Ran, Record, Trail, encoded, record, run};
 pub use update::update;
 
 /// The cases of one file.
@@ -60,12 +61,12 @@ pub struct Case {
 }
 
 /// A key or value as a case gives it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Bytes {
     /// Null.
     Null,
     /// As JSON, to be encoded with the source's schema.
-    Json(Value, Range<usize>),
+    Json(Value),
     /// As it is.
     Raw(Vec<u8>),
 }
@@ -236,9 +237,7 @@ fn bytes(
     let Some((key, own)) = written.first() else {
         let default = defaults.and_then(|node| node.get(name)).map(Node::to_json);
         return Some(match default {
-            Some(value) if name == "key" && !value.is_null() => {
-                Bytes::Json(value, line(file, node))
-            }
+            Some(value) if name == "key" && !value.is_null() => Bytes::Json(value),
             _ => Bytes::Null,
         });
     };
@@ -262,7 +261,7 @@ fn bytes(
                 Some(default) => merged(default.to_json(), own.to_json()),
                 None => own.to_json(),
             };
-            return Some(Bytes::Json(value, line(file, own)));
+            return Some(Bytes::Json(value));
         }
     };
     if bytes.is_none() {

@@ -124,8 +124,11 @@ pub fn run(plan: &Arc<Plan>, case: &Case) -> Ran {
     }
 }
 
-/// The record of a case; what is wrong with the case if there is none.
-fn record(plan: &Plan, case: &Case) -> Result<Record, String> {
+/// The record of a case.
+///
+/// # Errors
+/// What is wrong with the case: its JSON does not fit the schema, for one.
+pub fn record(plan: &Plan, case: &Case) -> Result<Record, String> {
     let index = plan
         .sources
         .iter()
@@ -166,11 +169,11 @@ pub fn encoded(
     let (value, schema) = match (bytes, schema) {
         (Bytes::Null, _) => return Ok(None),
         (Bytes::Raw(bytes), _) => return Ok(Some(bytes.clone())),
-        (Bytes::Json(Value::String(text), _), None) => return Ok(Some(text.clone().into_bytes())),
-        (Bytes::Json(..), None) => {
+        (Bytes::Json(Value::String(text)), None) => return Ok(Some(text.clone().into_bytes())),
+        (Bytes::Json(_), None) => {
             return Err(format!("the {what} is text: quote it, or write {what}_hex"));
         }
-        (Bytes::Json(value, _), Some(schema)) => (value, schema),
+        (Bytes::Json(value), Some(schema)) => (value, schema),
     };
     let datum = json::from_json(schema, value)
         .map_err(|fault| format!("the {what} does not fit its schema: {fault}"))?;
@@ -233,6 +236,42 @@ fn judge(
 }
 
 impl Record {
+    /// The key, decoded where that is possible.
+    pub fn key_json(&self, plan: &Plan) -> Value {
+        let key = match &plan.sources[usize::from(self.source)].key {
+            KeyFormat::Avro(avro) => decoded(self.key.as_deref(), &avro.schema).ok(),
+            _ => None,
+        };
+        key.unwrap_or_else(|| shown(self.key.as_deref()))
+    }
+
+    /// The value, decoded; null for a tombstone, and where it cannot be read.
+    pub fn value_json(&self, plan: &Plan) -> Value {
+        let checked = &plan.sources[usize::from(self.source)].value.schema;
+        let schema = self.value_schema.as_ref().unwrap_or(checked);
+        decoded(self.value.as_deref(), schema).unwrap_or_default()
+    }
+
+    /// What expressions see as `meta`.
+    pub fn meta_json(&self, plan: &Plan) -> Value {
+        let (partition, offset, timestamp) = self.position;
+        let headers: BTreeMap<_, _> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name, shown(value.as_deref())))
+            .collect();
+        json!({
+            "topic": plan.sources[usize::from(self.source)].topic,
+            "partition": partition,
+            "offset": offset,
+            "timestamp": timestamp.map(|ms| {
+                jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
+            }),
+            "key": self.key_json(plan),
+            "headers": headers,
+        })
+    }
+
     fn header_parts(&self) -> Vec<(&[u8], Option<&[u8]>)> {
         self.headers
             .iter()

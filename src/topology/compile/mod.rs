@@ -376,7 +376,7 @@ fn word<'a>(said: &'a Option<Text>, usual: &'a str) -> &'a str {
 }
 
 /// Whether a schema is Debezium's envelope: `op` is text, `before` and `after` are nullable records.
-fn is_envelope(schema: &Schema) -> bool {
+pub fn is_envelope(schema: &Schema) -> bool {
     let row = |name: &str| {
         schema.field(schema.root, name).is_some_and(|(_, field)| {
             let (node, nullable) = schema.strip_null(field.ty);

@@ -1,0 +1,56 @@
+//! The paths that a text names, for those who want to see their values.
+
+use super::ast::{Ast, AstKind};
+use super::parse;
+
+/// The paths into `event`, `out`, `meta` and `vars` that an expression names, each once, in the order of the text; none of
+/// what is not an expression. `event.after.tags[0]` names `event.after.tags`.
+pub fn paths(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Ok(mut ast) = parse::parse(text) {
+        collect(&mut ast, &mut all);
+    }
+    all
+}
+
+fn collect(ast: &mut Ast, all: &mut Vec<String>) {
+    match named(ast) {
+        Some(path) if path.contains('.') => {
+            if !all.contains(&path) {
+                all.push(path);
+            }
+        }
+        _ => ast.children(|child| collect(child, all)),
+    }
+}
+
+/// The path that a node is.
+fn named(ast: &Ast) -> Option<String> {
+    match &ast.kind {
+        AstKind::Ident(name) if matches!(name.as_str(), "event" | "out" | "meta" | "vars") => {
+            Some(name.clone())
+        }
+        AstKind::Select { of, field, .. } | AstKind::Has { of, field, .. } => {
+            Some(format!("{}.{field}", named(of)?))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_named_once_and_variables_of_macros_are_none() {
+        let text = "event.after.id > 1 && has(event.before.note) || event.after.tags.exists(t, t.size == 1) ? out.x : event.after.id";
+        let expected = [
+            "event.after.id",
+            "event.before.note",
+            "event.after.tags",
+            "out.x",
+        ];
+        assert_eq!(paths(text), expected);
+        assert_eq!(paths("event..x"), Vec::<String>::new());
+    }
+}
