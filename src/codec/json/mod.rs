@@ -3,7 +3,12 @@
 //! base64; decimals strings; dates and times ISO 8601; NaN and the infinities strings.
 
 mod input;
-mod output;
+mod policy;
+mod text;
+mod writer;
+
+pub use policy::{BigInts, Bytes, Decimals, NonFinite, Nulls, Policy, Times};
+pub use writer::Writer;
 
 use super::Fault;
 use crate::schema::{Kind, NodeId, Schema};
@@ -24,7 +29,10 @@ pub struct JsonFault {
 /// A datum as JSON. Every byte is validated; the number of values is bounded. Values that ISO 8601 cannot hold
 /// (years beyond 9999, a time of day beyond 24 h) are their plain number, which [`from_json`] takes as well.
 pub fn to_json(schema: &Schema, datum: &[u8]) -> Result<serde_json::Value, Fault> {
-    output::datum(schema, datum)
+    let mut text = Vec::new();
+    Writer::compile(schema, Policy::default()).write(datum, &mut String::new(), &mut text)?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Fault::new("avro_limit", format!("the datum makes no JSON: {error}")))
 }
 
 /// The datum of a JSON value. A field that is missing takes its default; a field that the schema lacks is a fault.

@@ -3,6 +3,7 @@
 pub(crate) mod allocations;
 mod emit;
 mod hostile;
+mod json;
 mod oracle;
 mod resolution;
 mod shop;

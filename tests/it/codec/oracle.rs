@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use super::{places, schema};
 
 #[derive(Clone, Debug)]
-enum Ty {
+pub(super) enum Ty {
     Null,
     Boolean,
     Int,
@@ -38,7 +38,7 @@ enum Ty {
 
 /// A physical value; `Branch` only on the writer's side.
 #[derive(Clone, Debug)]
-enum Model {
+pub(super) enum Model {
     Null,
     Bool(bool),
     Int(i64),
@@ -80,7 +80,7 @@ fn ty() -> impl Strategy<Value = Ty> {
     })
 }
 
-fn root() -> impl Strategy<Value = Ty> {
+pub(super) fn root() -> impl Strategy<Value = Ty> {
     prop::collection::vec(ty(), 0..6).prop_map(Ty::Record)
 }
 
@@ -100,7 +100,7 @@ fn symbols(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("S{i}")).collect()
 }
 
-fn to_schema(ty: &Ty, at: &str) -> Json {
+pub(super) fn to_schema(ty: &Ty, at: &str) -> Json {
     match ty {
         Ty::Null => json!("null"),
         Ty::Boolean => json!("boolean"),
@@ -142,7 +142,7 @@ fn to_schema(ty: &Ty, at: &str) -> Json {
     }
 }
 
-fn value(ty: &Ty, rng: &mut StdRng) -> Model {
+pub(super) fn value(ty: &Ty, rng: &mut StdRng) -> Model {
     let number = |rng: &mut StdRng, bits: u32| {
         let wide = rng.next_u64() as i64;
         wide >> (64 - bits + rng.random_range(0..bits))
@@ -160,8 +160,8 @@ fn value(ty: &Ty, rng: &mut StdRng) -> Model {
         Ty::String => Model::Str(
             (0..rng.random_range(0..40))
                 .map(|_| {
-                    ['a', 'Z', ' ', 'ä', '€', '𝄞']
-                        [rng.random_range(0..6).min(rng.random_range(0..6))]
+                    ['a', 'Z', ' ', 'ä', '"', '\\', '\n', '\u{1}', '/', '€', '𝄞']
+                        [rng.random_range(0..11).min(rng.random_range(0..11))]
                 })
                 .collect(),
         ),
@@ -201,7 +201,7 @@ fn value(ty: &Ty, rng: &mut StdRng) -> Model {
     }
 }
 
-fn to_avro(ty: &Ty, model: &Model) -> Avro {
+pub(super) fn to_avro(ty: &Ty, model: &Model) -> Avro {
     match (ty, model) {
         (Ty::Null, _) => Avro::Null,
         (Ty::Boolean, Model::Bool(v)) => Avro::Boolean(*v),
@@ -251,7 +251,7 @@ fn to_avro(ty: &Ty, model: &Model) -> Avro {
 }
 
 /// What JSON must say, from `apache-avro`'s own reading.
-fn to_json(value: &Avro) -> Json {
+pub(super) fn to_json(value: &Avro) -> Json {
     use base64::Engine;
     let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     let at = |micros: i64| jiff::Timestamp::from_microsecond(micros).unwrap();
@@ -465,7 +465,7 @@ fn evolve_any(ty: &Ty, at: &str, seed: u64) -> (Json, Model) {
     evolve(ty, at, seed, &any)
 }
 
-fn datum(schema: &Json, value: Avro) -> (apache_avro::Schema, Vec<u8>) {
+pub(super) fn datum(schema: &Json, value: Avro) -> (apache_avro::Schema, Vec<u8>) {
     let oracle = apache_avro::Schema::parse_str(&schema.to_string()).unwrap();
     let writer = apache_avro::writer::datum::GenericDatumWriter::builder(&oracle)
         .build()
@@ -474,7 +474,7 @@ fn datum(schema: &Json, value: Avro) -> (apache_avro::Schema, Vec<u8>) {
     (oracle, bytes)
 }
 
-fn oracle_reads(schema: &apache_avro::Schema, bytes: &[u8]) -> Result<Avro, String> {
+pub(super) fn oracle_reads(schema: &apache_avro::Schema, bytes: &[u8]) -> Result<Avro, String> {
     let mut rest = bytes;
     let reader = apache_avro::reader::datum::GenericDatumReader::builder(schema)
         .build()
