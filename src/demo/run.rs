@@ -284,7 +284,8 @@ fn output_topics(plans: &[Arc<Plan>]) -> BTreeMap<String, (i32, bool)> {
 
 /// Registers what Debezium and an operator would have registered; the ids of the sources.
 fn register(registry: &FakeRegistry, plans: &[Arc<Plan>]) -> [SchemaIds; 2] {
-    for schema in plans.iter().flat_map(|plan| &plan.schemas) {
+    let schemas = plans.iter().flat_map(|plan| &plan.schemas);
+    for schema in schemas.filter(|schema| schema.is_framed) {
         registry.register(&schema.subject, &schema.schema.source);
     }
     Table::ALL.map(|table| {

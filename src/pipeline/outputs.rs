@@ -7,7 +7,7 @@ use super::worker::Shared;
 use crate::core::{Backoff, Millis};
 use crate::registry::{Client, OutputFault};
 use crate::telemetry::{TopologyState, TopologyStatus};
-use crate::topology::plan::Plan;
+use crate::topology::plan::{OutputSchema, Plan};
 
 /// How often a wait looks whether it should end.
 const STEP: Duration = Duration::from_millis(50);
@@ -23,6 +23,10 @@ pub(super) fn output_ids(
     let client = Client::new(&shared.config.registry)?;
     let mut ids = Vec::with_capacity(plan.schemas.len());
     for output in &plan.schemas {
+        if !output.is_framed {
+            ids.push(OutputSchema::NO_ID);
+            continue;
+        }
         let mut backoff = Backoff::new(Millis(200), Millis(10_000));
         loop {
             let answer = shared

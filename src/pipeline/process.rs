@@ -92,6 +92,16 @@ pub struct Outputs {
     pub headers: Vec<OutputHeader>,
     /// Routes that failed while others did not: each is a dead letter of its own beside the record's outputs.
     pub failures: Vec<Poison>,
+    pub(super) scratch: Scratch,
+}
+
+/// Room to work in while a record is written as JSON.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The record in Avro.
+    datum: Vec<u8>,
+    /// One value as text.
+    text: String,
 }
 
 impl Outputs {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::FieldSource;
+use crate::codec::{FieldSource, json};
 use crate::expr::{Node, Template, Wants};
 use crate::schema::{NodeId, Schema};
 
@@ -122,12 +122,16 @@ pub struct RouteCode {
 }
 
 /// What a route sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Body {
     /// The value as it came.
     Source,
     /// This emission.
     Emission(u16),
+    /// This emission, as JSON.
+    Json(u16, Box<json::Writer>),
+    /// Text or bytes; null is a tombstone.
+    Computed(Node),
 }
 
 /// Where a route sends to.

@@ -268,6 +268,11 @@ pub static FAULTS: &[FaultCode] = &[
         "Write `string(…)`, or `key: { schema: …, value: … }`.",
     ),
     fault(
+        "value_type",
+        "The value of an output is an expression of neither text nor bytes.",
+        "Write `string(…)`, or map it to a record.",
+    ),
+    fault(
         "expr_syntax",
         "The expression is not CEL.",
         "Correct it where the caret points.",

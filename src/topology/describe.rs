@@ -6,8 +6,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::plan::{
-    Delivery, Envelope, KeyFormat, Ordering, Other, OtherOutcome, Plan, ReplicaIdentity,
-    SourcePlan, StartFrom, Tombstones, Unavailable, Unmatched,
+    Delivery, Envelope, KeyFormat, Ordering, Other, OtherOutcome, OutputFormat, Plan,
+    ReplicaIdentity, RoutePlan, SourcePlan, StartFrom, Tombstones, Unavailable, Unmatched,
 };
 
 /// The plan as text for a terminal.
@@ -52,7 +52,7 @@ pub fn text(plan: &Plan) -> String {
             .as_deref()
             .map(|when| format!("when {} ", one_line(when)))
             .unwrap_or_default();
-        let schema = route.schema.as_deref().unwrap_or("the value as it came");
+        let schema = body(route);
         let key = route.key.as_deref().unwrap_or("the record's own");
         line(
             &mut out,
@@ -87,7 +87,7 @@ pub fn text(plan: &Plan) -> String {
         line(&mut out, &format!("  {connection}  {operation:5}  {topic}"));
     }
     line(&mut out, "\nSchemas written (registry subjects)");
-    for schema in &plan.schemas {
+    for schema in plan.schemas.iter().filter(|schema| schema.is_framed) {
         line(&mut out, &format!("  {}", schema.subject));
     }
     for (connection, commands) in acls(plan) {
@@ -189,6 +189,7 @@ pub fn json(plan: &Plan) -> Value {
                 "key": route.key,
                 "key_schema": route.key_schema,
                 "schema": route.schema,
+                "value": body(route),
             })
         })
         .collect();
@@ -198,7 +199,8 @@ pub fn json(plan: &Plan) -> Value {
             json!({ "connection": connection, "operation": operation, "topic": topic })
         })
         .collect();
-    let subjects: Vec<_> = plan.schemas.iter().map(|schema| &schema.subject).collect();
+    let framed = plan.schemas.iter().filter(|schema| schema.is_framed);
+    let subjects: Vec<_> = framed.map(|schema| &schema.subject).collect();
     json!({
         "id": plan.id,
         "description": plan.description,
@@ -281,6 +283,16 @@ fn guarantee(plan: &Plan) -> Vec<String> {
         ));
     }
     said
+}
+
+/// What a route sends, in words.
+fn body(route: &RoutePlan) -> String {
+    let schema = route.schema.as_deref().unwrap_or("the value as it came");
+    match &route.format {
+        OutputFormat::Avro => schema.to_owned(),
+        OutputFormat::Json(_) => format!("{schema} as JSON"),
+        OutputFormat::Plain(text) => format!("the value of {}", one_line(text)),
+    }
 }
 
 fn envelope(source: &SourcePlan) -> &'static str {

@@ -573,11 +573,108 @@ pub static KAFKA: Object = Object {
             "key: out.order_id",
         ),
         key(
+            "value",
+            Kind::Expr,
+            "The value: text or bytes, sent as they are in place of a record; null is a tombstone.",
+            "value: out.note",
+        ),
+        key(
+            "format",
+            Kind::Words(&[
+                word("avro", "Avro in the Confluent wire format"),
+                word("json", "one line of JSON, without a schema id"),
+            ]),
+            "How the record is written that the route sends.",
+            "format: json",
+        )
+        .default("avro"),
+        key(
+            "json",
+            Kind::Object(&JSON),
+            "The choices of `format: json`.",
+            "json: { decimals: number, times: epoch_millis }",
+        ),
+        key(
             "headers",
             Kind::Map(&Kind::Template),
             "Headers to set; the value may hold `${expression}`.",
             "headers: { origin: \"${event.source.table}\" }",
         ),
+    ],
+};
+
+/// How JSON is written.
+pub static JSON: Object = Object {
+    name: "JSON form",
+    doc: "How values are written where JSON has no one way to write them. The defaults are the form of events as JSON (`lockgate tail`).",
+    keys: &[
+        key(
+            "decimals",
+            Kind::Words(&[
+                word("string", "text with all digits of the scale: \"12.50\""),
+                word("number", "a number with the same digits; readers may round it to a double"),
+            ]),
+            "Exact decimals.",
+            "decimals: string",
+        )
+        .default("string"),
+        key(
+            "bytes",
+            Kind::Words(&[
+                word("base64", "RFC 4648, with padding"),
+                word("hex", "two lower-case digits per byte"),
+            ]),
+            "Bytes, and fixed without a logical type.",
+            "bytes: base64",
+        )
+        .default("base64"),
+        key(
+            "big_ints",
+            Kind::Words(&[
+                word("number", "a number, all digits"),
+                word("string", "text; smaller ones stay numbers"),
+            ]),
+            "Integers beyond ±(2^53 - 1), which readers that know only doubles would round.",
+            "big_ints: number",
+        )
+        .default("number"),
+        key(
+            "non_finite",
+            Kind::Words(&[
+                word("string", "\"NaN\", \"Infinity\", \"-Infinity\""),
+                word("null", "null"),
+                word("dead_letter", "not at all: a dead letter, `unrepresentable`"),
+            ]),
+            "NaN and the infinities of double and float.",
+            "non_finite: string",
+        )
+        .default("string"),
+        key(
+            "times",
+            Kind::Words(&[
+                word(
+                    "iso8601",
+                    "ISO 8601 text, and the plain number beyond the years 1 to 9999 or 24 hours",
+                ),
+                word("epoch_seconds", "seconds"),
+                word("epoch_millis", "milliseconds"),
+                word("epoch_micros", "microseconds"),
+                word("epoch_nanos", "nanoseconds"),
+            ]),
+            "Timestamps, times of day, intervals and dates. As numbers they count since 1970, since midnight, and from begin to end, finer digits cut off; a date is its day since 1970.",
+            "times: iso8601",
+        )
+        .default("iso8601"),
+        key(
+            "nulls",
+            Kind::Words(&[
+                word("keep", "written as null"),
+                word("drop", "left out; nulls in arrays and maps stay"),
+            ]),
+            "Fields of records that are null.",
+            "nulls: keep",
+        )
+        .default("keep"),
     ],
 };
 
@@ -653,6 +750,7 @@ pub static OBJECTS: &[&Object] = &[
     &MAP,
     &KAFKA,
     &KEY,
+    &JSON,
     &DEAD_LETTER,
 ];
 

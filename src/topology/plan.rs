@@ -306,8 +306,21 @@ pub struct RoutePlan {
     pub key: Option<String>,
     /// Name of the schema of the key, if the route writes one in Avro.
     pub key_schema: Option<String>,
-    /// Name of the schema that it writes; `None` where the value passes unchanged.
+    /// Name of the schema that it writes; `None` where the value passes unchanged or is computed.
     pub schema: Option<String>,
+    /// How the value is written.
+    pub format: OutputFormat,
+}
+
+/// How a route writes its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// Confluent frame and Avro.
+    Avro,
+    /// JSON.
+    Json(crate::codec::json::Policy),
+    /// Text or bytes of this expression.
+    Plain(String),
 }
 
 /// A topic that a topology may write to.
@@ -328,6 +341,14 @@ pub struct OutputSchema {
     pub subject: String,
     /// The schema.
     pub schema: Arc<Schema>,
+    /// Whether some output carries its id, so that it must be registered. One that is only the type of `out`, or written as
+    /// JSON, need not be.
+    pub is_framed: bool,
+}
+
+impl OutputSchema {
+    /// Stands for the id of a schema that no output carries.
+    pub const NO_ID: u32 = 0;
 }
 
 /// A place where a record can be filtered or fail.

@@ -9,7 +9,7 @@ use super::fault::{Faults, Source, list_words, nearest};
 use super::keys::{self, Kind, Object};
 use super::spec::{
     ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, KeySpec, MapSpec, RouteSpec, SourceSpec, Spec,
-    StepSpec, Text, VarSpec,
+    StepSpec, Text, VarSpec, Words,
 };
 use super::yaml::{Data, Node};
 
@@ -305,19 +305,22 @@ fn variable((name, node): (Text, &Node)) -> VarSpec {
 }
 
 fn source(node: &Node) -> SourceSpec {
-    let words = keys::SOURCE
-        .keys
-        .iter()
-        .filter(|key| matches!(key.kind, Kind::Words(_)))
-        .filter_map(|key| Some((key.name, text(node, key.name)?)))
-        .collect();
     SourceSpec {
         topic: text(node, "topic"),
         key_word: text(node, "key"),
         key_avro: node.get("key").and_then(|key| avro(key, "avro")),
         value: node.get("value").and_then(|value| avro(value, "avro")),
-        words,
+        words: words(node, &keys::SOURCE),
     }
+}
+
+fn words(node: &Node, object: &'static Object) -> Words {
+    object
+        .keys
+        .iter()
+        .filter(|key| matches!(key.kind, Kind::Words(_)))
+        .filter_map(|key| Some((key.name, text(node, key.name)?)))
+        .collect()
 }
 
 fn avro(node: &Node, key: &str) -> Option<AvroSpec> {
@@ -402,6 +405,11 @@ fn route(node: &Node) -> RouteSpec {
             topic: text(node, "topic"),
             topics: list(node, "topics").filter_map(taken).collect(),
             key: node.get("key").and_then(output_key),
+            value: text(node, "value"),
+            format: text(node, "format"),
+            json: node
+                .get("json")
+                .map(|node| (node.span.clone(), words(node, &keys::JSON))),
             headers: entries(node, "headers")
                 .filter_map(|(name, node)| Some((name, taken(node)?)))
                 .collect(),

@@ -49,6 +49,9 @@ pub struct Spec {
     pub dead_letter: Option<DeadLetterSpec>,
 }
 
+/// Keys that are words: name and word.
+pub type Words = Vec<(&'static str, Text)>;
+
 /// A variable.
 #[derive(Debug, Clone)]
 pub struct VarSpec {
@@ -72,7 +75,7 @@ pub struct SourceSpec {
     /// Value.
     pub value: Option<AvroSpec>,
     /// The keys that are words: name and word.
-    pub words: Vec<(&'static str, Text)>,
+    pub words: Words,
 }
 
 /// An Avro schema by name.
@@ -147,6 +150,12 @@ pub struct KafkaSpec {
     pub topics: Vec<Text>,
     /// Key.
     pub key: Option<KeySpec>,
+    /// Expression of the value.
+    pub value: Option<Text>,
+    /// `avro`, `json`.
+    pub format: Option<Text>,
+    /// Where `json` stands, and its keys, which are words: name and word.
+    pub json: Option<(Range<usize>, Words)>,
     /// Header templates.
     pub headers: Vec<(Text, Text)>,
 }

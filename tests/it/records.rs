@@ -186,10 +186,29 @@ fn delivered(plan: &Plan, record: &Record, outputs: &Outputs) {
     }
 }
 
+/// The shipped topology of orders, with every route in JSON, and keys in Avro.
+fn orders_as_json() -> Arc<Plan> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("topologies/orders.yaml")).unwrap();
+    let key = "key: meta.key.id";
+    assert!(text.contains(key));
+    let text = text.replace(
+        key,
+        "key: { schema: shop.public.orders-key, set: { id: meta.key.id } }",
+    );
+    let text = text.replace("    kafka:\n", "    kafka:\n      format: json\n");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.yaml");
+    std::fs::write(&path, text).unwrap();
+    topology::load(&[path], Some(&root.join("avro")), &Vars::new())
+        .unwrap_or_else(|faults| panic!("{}", faults.render(false)))
+        .remove(0)
+}
+
 #[test]
 fn a_record_allocates_nothing_on_its_way() {
     let (records, schemas) = shop();
-    for plan in plans() {
+    for plan in plans().into_iter().chain([orders_as_json()]) {
         let mut road = road(plan.clone(), &schemas, &records);
         let own: Vec<_> = records
             .iter()

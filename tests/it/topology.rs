@@ -170,7 +170,7 @@ fn every_turn_of_the_road_ends_as_its_case_says() {
 
 #[test]
 fn every_format_of_keys_and_values_comes_out_as_its_case_says() {
-    assert!(run_cases("tests/formats", "tests/formats/avro") >= 2);
+    assert!(run_cases("tests/formats", "tests/formats/avro") >= 6);
 }
 
 #[test]
@@ -210,6 +210,64 @@ fn a_key_in_avro_is_checked_like_a_mapping() {
     assert_eq!(code, "field_missing", "{shown}");
     let (code, shown) = wrong("schema: number-key", "schema: numer-key");
     assert_eq!(code, "schema_missing", "{shown}");
+}
+
+#[test]
+fn a_route_that_says_two_things_about_its_value_is_refused() {
+    let text = fs::read_to_string(root().join("tests/formats/json.yaml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let avro = root().join("tests/formats/avro");
+    let path = folder.path().join("json.yaml");
+    for (from, to, shown) in [
+        (
+            "topic: json.own, format: json",
+            "topic: json.own, value: out.note",
+            "makes another one",
+        ),
+        (
+            "value: event.note",
+            "value: event.note, format: avro",
+            "in no format",
+        ),
+        ("format: json, json: {", "json: {", "this route writes none"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let faults =
+            topology::load(std::slice::from_ref(&path), Some(&avro), &Vars::new()).unwrap_err();
+        let found: Vec<_> = faults.iter().map(|fault| fault.code).collect();
+        assert_eq!(found, ["conflicting_keys"], "{}", faults.render(false));
+        assert!(
+            faults.render(false).contains(shown),
+            "{}",
+            faults.render(false)
+        );
+    }
+}
+
+#[test]
+fn only_schemas_whose_id_is_sent_must_be_registered() {
+    let load = |file: &str| {
+        let path = root().join("tests/formats").join(file);
+        topology::load(
+            &[path],
+            Some(&root().join("tests/formats/avro")),
+            &Vars::new(),
+        )
+        .unwrap()
+    };
+    let framed = |file: &str| {
+        let plan = load(file).remove(0);
+        let framed = plan.schemas.iter().filter(|schema| schema.is_framed);
+        framed
+            .map(|schema| schema.subject.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(framed("json.yaml"), [""; 0]);
+    assert_eq!(
+        framed("keys.yaml"),
+        ["line-key", "number-key", "erasable-key"]
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::kafka::RawRecord;
 use crate::pipeline::process::{Input, Outputs, Poison, Processor, Verdict};
 use crate::registry::Client;
 use crate::topology::Plan;
-use crate::topology::plan::Refusal;
+use crate::topology::plan::{OutputSchema, Refusal};
 use crate::topology::program::{KeyProgram, ValueProgram};
 
 /// What became of a dead letter.
@@ -47,9 +47,13 @@ impl Machine {
         runtime: &tokio::runtime::Handle,
     ) -> anyhow::Result<Machine> {
         let mut ids = Vec::with_capacity(plan.schemas.len());
-        if !plan.schemas.is_empty() {
+        if plan.schemas.iter().any(|output| output.is_framed) {
             let client = Client::new(&config.registry)?;
             for output in &plan.schemas {
+                if !output.is_framed {
+                    ids.push(OutputSchema::NO_ID);
+                    continue;
+                }
                 let id = runtime.block_on(client.output_id(&output.subject, &output.schema));
                 ids.push(id.with_context(|| {
                     format!("the topology {} cannot write {}", plan.id, output.subject)

@@ -194,7 +194,10 @@ mod tests {
     #[test]
     fn strings_are_escaped_as_serde_json_escapes_them() {
         // Every byte of ASCII at every place of a word and behind it, and wide letters beside them.
-        for special in (0u8..128).map(char::from).chain(['ä', '€', '𝄞', '\u{2028}']) {
+        for special in (0u8..128)
+            .map(char::from)
+            .chain(['ä', '€', '𝄞', '\u{2028}'])
+        {
             for before in 0..17 {
                 for after in [0, 1, 9] {
                     let text = format!("{}{special}{}", "x".repeat(before), "é".repeat(after));

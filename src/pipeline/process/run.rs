@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use bumpalo::Bump;
 use memchr::memmem::Finder;
 
+use crate::codec::json::Writer;
 use crate::codec::{Emit, Scan, Slots, Val, encode, frame};
 use crate::expr::{Cx, Datum, EvalFault, Meta, Node, eval};
 use crate::topology::code::{
@@ -15,7 +16,9 @@ use crate::topology::plan::{
 };
 use crate::topology::program::{KeyProgram, ValueKind, ValueProgram};
 
-use super::{Builtin, Input, Output, OutputHeader, Outputs, Part, Poison};
+use super::{
+    ARENA_BYTES_MAX, Builtin, Input, Output, OutputHeader, Outputs, Part, Poison, Scratch,
+};
 
 /// What Debezium writes in place of a large value that a change did not touch.
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
@@ -400,13 +403,27 @@ impl<'a> Run<'a> {
                 out.headers.push(OutputHeader { name: *name, value });
             }
             let headers = (first, out.headers.len() as u32);
-            let value = match (route.body, event) {
+            let value = match (&route.body, event) {
                 (_, None) => Part::Null,
                 (Body::Source, Some(_)) => Part::Source,
+                (Body::Computed(node), Some(_)) => match eval(node, &cx).map_err(fault)? {
+                    Val::Str(text) => append(&mut out.bytes, text.as_bytes())?,
+                    Val::Bytes(bytes) => append(&mut out.bytes, bytes)?,
+                    Val::Null => Part::Null,
+                    _ => {
+                        return Err((
+                            "wrong_type",
+                            "the value is neither text nor bytes".to_owned(),
+                        ));
+                    }
+                },
+                (Body::Json(emission, writer), Some(event)) => {
+                    let regs = self.route_values(route, &cx)?;
+                    self.emit_json(*emission, writer, event, regs, out)?
+                }
                 (Body::Emission(emission), Some(event)) => {
-                    cx.regs = self.compute(&route.values, &cx).map_err(|(field, fault)| {
-                        (fault.reason, format!("field {field}: {}", fault.message))
-                    })?;
+                    let emission = *emission;
+                    cx.regs = self.route_values(route, &cx)?;
                     let is_shared = self.code.emissions[usize::from(emission)].step.is_some();
                     match *shared {
                         Some(part) if is_shared => part,
@@ -436,6 +453,16 @@ impl<'a> Run<'a> {
             *shared = before;
         }
         done
+    }
+
+    /// The registers with what the route's own mapping computes.
+    fn route_values(
+        &self,
+        route: &'a RouteCode,
+        cx: &Cx<'a>,
+    ) -> Result<&'a [Val<'a>], (&'static str, String)> {
+        self.compute(&route.values, cx)
+            .map_err(|(field, fault)| (fault.reason, format!("field {field}: {}", fault.message)))
     }
 
     fn avro_key(
@@ -485,6 +512,29 @@ impl<'a> Run<'a> {
                 self.bump,
                 &mut out.bytes,
             )
+            .map_err(|fault| (fault.reason, fault.to_string()))?;
+        range(start, out.bytes.len())
+    }
+
+    /// A record as JSON. It is made in Avro first, so that every value is what the schema says it is.
+    fn emit_json(
+        &self,
+        emission: u16,
+        writer: &Writer,
+        event: Event<'a>,
+        regs: &'a [Val<'a>],
+        out: &mut Outputs,
+    ) -> Result<Part, (&'static str, String)> {
+        let Scratch { datum: made, text } = &mut out.scratch;
+        made.clear();
+        made.shrink_to(ARENA_BYTES_MAX);
+        let datum = event.datum;
+        event.emits[usize::from(emission)]
+            .run(datum.scan, datum.bytes, datum.slots, regs, self.bump, made)
+            .map_err(|fault| (fault.reason, fault.to_string()))?;
+        let start = out.bytes.len();
+        writer
+            .write(made, text, &mut out.bytes)
             .map_err(|fault| (fault.reason, fault.to_string()))?;
         range(start, out.bytes.len())
     }

@@ -10,7 +10,7 @@ use super::{Bytes, Case};
 use crate::codec::{frame, json};
 use crate::pipeline::process::{Input, Output, Outputs, Part, Poison, Processor, Verdict};
 use crate::schema::Schema;
-use crate::topology::plan::{KeyFormat, Plan, Refusal, SourcePlan, builtin};
+use crate::topology::plan::{KeyFormat, OutputFormat, Plan, Refusal, SourcePlan, builtin};
 
 /// Made-up registry ids: outputs count from 1, values and keys of sources from here on.
 const VALUE_IDS: u32 = 1_000;
@@ -378,13 +378,19 @@ impl Ended {
             (part @ Part::Range(..), _) if route.key_schema.is_some() => written(part)?,
             (part, _) => shown(outputs.part(part, input.key)),
         };
-        let value = match output.value {
-            Part::Null => Value::Null,
-            Part::Source => {
+        let value = match (output.value, &route.format) {
+            (Part::Null, _) => Value::Null,
+            (Part::Source, _) => {
                 let schema = record.value_schema.as_ref().unwrap_or(&source.value.schema);
                 decoded(input.value, schema)?
             }
-            part @ Part::Range(..) => written(part)?,
+            (part, OutputFormat::Avro) => written(part)?,
+            (part, OutputFormat::Json(_)) => {
+                let bytes = outputs.part(part, None).unwrap_or_default();
+                serde_json::from_slice(bytes)
+                    .map_err(|error| format!("an output is no JSON: {error}"))?
+            }
+            (part, OutputFormat::Plain(_)) => shown(outputs.part(part, None)),
         };
         let set = &outputs.headers[output.headers.0 as usize..output.headers.1 as usize];
         let headers: BTreeMap<&str, Value> = set

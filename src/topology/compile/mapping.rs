@@ -404,6 +404,7 @@ impl Compiler<'_> {
                 name: known.name,
                 subject: known.subject,
                 schema: known.schema,
+                is_framed: false,
             });
             self.outputs.len() - 1
         });

@@ -1,6 +1,7 @@
 //! `Spec` -> `Plan`: names, topics, schemas, then the code of every source. Goes on behind a fault wherever something is
 //! left to check, so that one run of `check` names all of them.
 
+mod body;
 mod key;
 mod mapping;
 mod source;
@@ -119,6 +120,7 @@ impl Compiler<'_> {
         }
         let code = code.into_iter().collect::<Option<Vec<_>>>()?;
         let dead_letter = self.topic(dead_letter?);
+        self.mark_framed(&code);
         Some(Plan {
             id: spec.id.as_ref()?.value.clone(),
             description: spec.description.as_ref().map(|text| text.value.clone()),

@@ -9,10 +9,11 @@ use crate::expr::{
 };
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::topology::code::{
-    Body, EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
+    EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
 };
 use crate::topology::plan::{
-    Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, Tombstones, Unavailable,
+    Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, SourceSchema, Tombstones,
+    Unavailable,
 };
 use crate::topology::spec::{ActionSpec, RouteSpec, Text};
 
@@ -32,6 +33,8 @@ pub(super) struct Scope {
     /// Whether placeholders count as null, so that columns which may hold one are computed and not copied.
     pub placeholders_are_null: bool,
     pub emissions: Vec<crate::topology::code::Emission>,
+    /// Whether a route writes the whole event, field by field.
+    pub copies_event: bool,
 }
 
 impl Scope {
@@ -122,6 +125,7 @@ impl Compiler<'_> {
             out_broken: false,
             placeholders_are_null: plan.unavailable == Unavailable::Null,
             emissions: Vec::new(),
+            copies_event: false,
         };
         let spec = self.spec;
         let mut whole = true;
@@ -150,7 +154,7 @@ impl Compiler<'_> {
         let all = word(&spec.matching, "first") == "all";
         let mut compiled = Vec::new();
         for (route, plan) in spec.routes.iter().zip(routes) {
-            match self.route_code(route, plan.as_ref(), all, &mut scope) {
+            match self.route_code(route, plan.as_ref(), &source.plan.value, all, &mut scope) {
                 Some(code) => compiled.push(code),
                 None => whole = false,
             }
@@ -176,7 +180,7 @@ impl Compiler<'_> {
         }
         let guards = match plan.unavailable {
             Unavailable::Keep => Vec::new(),
-            _ => guards(&reader, &scope.wants, plan.envelope),
+            _ => guards(&reader, &scope.wants, plan.envelope, scope.copies_event),
         };
         whole.then(|| {
             Arc::new(SourceCode {
@@ -258,6 +262,7 @@ impl Compiler<'_> {
         &mut self,
         route: &RouteSpec,
         plan: Option<&RoutePlan>,
+        source: &SourceSchema,
         all: bool,
         scope: &mut Scope,
     ) -> Option<RouteCode> {
@@ -281,17 +286,7 @@ impl Compiler<'_> {
             }
         }
         let mut values = Vec::new();
-        let body = match (&route.map, route.map_broken) {
-            (Some(map), _) => match self.route_mapping(map, scope, &mut values) {
-                Some(emission) => Some(Body::Emission(emission)),
-                None => {
-                    whole = false;
-                    None
-                }
-            },
-            (None, true) => None,
-            (None, false) => Some(scope.out.map_or(Body::Source, Body::Emission)),
-        };
+        let body = self.body(route, source, scope, &mut values);
         let mut key = KeyCode::Source;
         let mut topic = None;
         let mut headers = Vec::new();
@@ -359,15 +354,19 @@ impl Compiler<'_> {
 
 /// The slots of columns that Debezium may fill with its placeholder: text and bytes that PostgreSQL may store out of
 /// line, and arrays of them.
-fn guards(reader: &Schema, wants: &Wants, envelope: Envelope) -> Vec<Guard> {
+fn guards(reader: &Schema, wants: &Wants, envelope: Envelope, copies_event: bool) -> Vec<Guard> {
     let mut guards = Vec::new();
     for (slot, want) in wants.value().iter().enumerate() {
         let Some((names, node)) = follow(reader, &want.path) else {
             continue;
         };
+        let is_whole_row = names.len() == 1;
         let row = match envelope {
             Envelope::Debezium => {
-                names.len() >= 2 && matches!(names[0].as_str(), "before" | "after")
+                (!is_whole_row || copies_event)
+                    && names
+                        .first()
+                        .is_some_and(|name| matches!(name.as_str(), "before" | "after"))
             }
             Envelope::None => !names.is_empty(),
         };
@@ -375,7 +374,9 @@ fn guards(reader: &Schema, wants: &Wants, envelope: Envelope) -> Vec<Guard> {
             guards.push(Guard {
                 slot: slot as u16,
                 path: format!("event.{}", names.join(".")),
-                nullable: reader.strip_null(node).1,
+                // A row is not made null for the sake of one of its columns.
+                nullable: reader.strip_null(node).1
+                    && !(envelope == Envelope::Debezium && is_whole_row),
             });
         }
     }

@@ -1,5 +1,6 @@
 //! Topics and routes as the pipeline knows them: legal names, allow-lists, no loops, every event with an outcome.
 
+use super::body::format;
 use super::{Compiler, MAIN, Sourced, word};
 use crate::topology::plan::{OutputTopic, RoutePlan};
 use crate::topology::spec::{ActionSpec, KeySpec, RouteSpec, Text};
@@ -55,6 +56,7 @@ impl Compiler<'_> {
 
     /// What the pipeline knows of a route.
     pub(super) fn route(&mut self, route: &RouteSpec) -> Option<RoutePlan> {
+        self.check_format(route);
         let kafka = route.kafka.as_ref()?;
         let topic = kafka.topic.as_ref()?;
         let connection = kafka
@@ -104,7 +106,11 @@ impl Compiler<'_> {
                 Some(KeySpec::Avro { map, .. }) => Some(map.schema.name.value.clone()),
                 _ => None,
             },
-            schema: self.body_schema(route),
+            schema: match kafka.value {
+                Some(_) => None,
+                None => self.body_schema(route),
+            },
+            format: format(kafka),
         })
     }
 

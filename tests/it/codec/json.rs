@@ -14,7 +14,12 @@ use super::oracle::{datum, oracle_reads, root, to_avro, to_json, to_schema, valu
 use super::schema;
 
 fn policy() -> impl Strategy<Value = Policy> {
-    let per_second = prop_oneof![Just(1u32), Just(1_000), Just(1_000_000), Just(1_000_000_000)];
+    let per_second = prop_oneof![
+        Just(1u32),
+        Just(1_000),
+        Just(1_000_000),
+        Just(1_000_000_000)
+    ];
     (
         prop_oneof![Just(Decimals::Text), Just(Decimals::Number)],
         prop_oneof![Just(Bytes::Base64), Just(Bytes::Hex)],
@@ -78,7 +83,11 @@ fn expected(value: &Avro, policy: &Policy) -> Option<Json> {
 }
 
 /// A datum as JSON.
-fn written(schema: &lockgate::schema::Schema, policy: Policy, datum: &[u8]) -> Result<String, String> {
+fn written(
+    schema: &lockgate::schema::Schema,
+    policy: Policy,
+    datum: &[u8],
+) -> Result<String, String> {
     let mut out = b"before".to_vec();
     let done = Writer::compile(schema, policy).write(datum, &mut String::new(), &mut out);
     let text = String::from_utf8(out).unwrap();
@@ -146,9 +155,21 @@ fn what_is_not_finite_is_written_as_the_policy_says() {
         {"name": "a", "type": "double"}, {"name": "b", "type": "float"}]}));
     let datum = |a: f64, b: f32| [&a.to_le_bytes()[..], &b.to_le_bytes()].concat();
     let cases = [
-        (datum(f64::NAN, 1.5), r#"{"a":"NaN","b":1.5}"#, r#"{"a":null,"b":1.5}"#),
-        (datum(f64::INFINITY, f32::NAN), r#"{"a":"Infinity","b":"NaN"}"#, r#"{"a":null,"b":null}"#),
-        (datum(-0.0, f32::NEG_INFINITY), r#"{"a":-0.0,"b":"-Infinity"}"#, r#"{"a":-0.0,"b":null}"#),
+        (
+            datum(f64::NAN, 1.5),
+            r#"{"a":"NaN","b":1.5}"#,
+            r#"{"a":null,"b":1.5}"#,
+        ),
+        (
+            datum(f64::INFINITY, f32::NAN),
+            r#"{"a":"Infinity","b":"NaN"}"#,
+            r#"{"a":null,"b":null}"#,
+        ),
+        (
+            datum(-0.0, f32::NEG_INFINITY),
+            r#"{"a":-0.0,"b":"-Infinity"}"#,
+            r#"{"a":-0.0,"b":null}"#,
+        ),
     ];
     for (datum, text, null) in cases {
         assert_eq!(written(&schema, of(NonFinite::Text), &datum).unwrap(), text);
@@ -183,7 +204,12 @@ fn times_are_written_in_the_units_that_the_policy_says() {
     let text = |value: &str| [long(value.len() as i64), value.as_bytes().to_vec()].concat();
     // Type, datum, ISO 8601, and the same in seconds, milliseconds, microseconds.
     let cases = [
-        (logical("int", "date"), long(20_000), "\"2024-10-04\"", ["20000"; 3]),
+        (
+            logical("int", "date"),
+            long(20_000),
+            "\"2024-10-04\"",
+            ["20000"; 3],
+        ),
         (
             logical("long", "timestamp-millis"),
             long(-1),
@@ -224,7 +250,11 @@ fn times_are_written_in_the_units_that_the_policy_says() {
     ];
     for (ty, datum, iso, units) in cases {
         let schema = schema(&ty);
-        assert_eq!(written(&schema, Policy::default(), &datum).unwrap(), iso, "{ty}");
+        assert_eq!(
+            written(&schema, Policy::default(), &datum).unwrap(),
+            iso,
+            "{ty}"
+        );
         for (per_second, wanted) in [1, 1_000, 1_000_000].into_iter().zip(units) {
             let policy = Policy {
                 times: Times::Epoch(per_second),
