@@ -69,6 +69,9 @@ impl Watched {
                 topic: Some(text("lockgate.so-far")),
                 topics: Vec::new(),
                 key: None,
+                value: None,
+                format: None,
+                json: None,
                 headers: Vec::new(),
             }),
         }];
