@@ -42,6 +42,59 @@ impl DecimalFault {
 
 type Result<T> = std::result::Result<T, DecimalFault>;
 
+/// What becomes of digits that do not fit a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Away from zero.
+    Up,
+    /// Towards zero.
+    Down,
+    /// To the larger number.
+    Ceiling,
+    /// To the smaller number.
+    Floor,
+    /// To the nearest number, a tie away from zero.
+    HalfUp,
+    /// To the nearest number, a tie towards zero.
+    HalfDown,
+    /// To the nearest number, a tie to the even digit.
+    HalfEven,
+    /// They must be zeros.
+    Exact,
+}
+
+impl Rounding {
+    /// The mode of a name: `half_up`.
+    pub fn named(name: &str) -> Option<Rounding> {
+        Some(match name {
+            "up" => Rounding::Up,
+            "down" => Rounding::Down,
+            "ceiling" => Rounding::Ceiling,
+            "floor" => Rounding::Floor,
+            "half_up" => Rounding::HalfUp,
+            "half_down" => Rounding::HalfDown,
+            "half_even" => Rounding::HalfEven,
+            "exact" => Rounding::Exact,
+            _ => return None,
+        })
+    }
+
+    /// Whether to step away from zero: `rest` is how what is cut off compares with a half, `None` if it is nothing.
+    fn steps(self, rest: Option<Ordering>, is_odd: bool, is_negative: bool) -> Result<bool> {
+        let Some(rest) = rest else { return Ok(false) };
+        Ok(match self {
+            Rounding::Up => true,
+            Rounding::Down => false,
+            Rounding::Ceiling => !is_negative,
+            Rounding::Floor => is_negative,
+            Rounding::HalfUp => rest != Ordering::Less,
+            Rounding::HalfDown => rest == Ordering::Greater,
+            Rounding::HalfEven => rest == Ordering::Greater || rest == Ordering::Equal && is_odd,
+            Rounding::Exact => return Err(DecimalFault::Inexact),
+        })
+    }
+}
+
 /// Largest scale that is computed with; further digits cannot be told from zero in 128 bits.
 pub const SCALE_MAX: u32 = 1_000;
 
@@ -195,35 +248,85 @@ impl Decimal {
         }
     }
 
+    /// The number with `scale` digits after the point; a negative scale rounds before the point.
+    pub fn round_to(self, scale: i32, mode: Rounding) -> Result<Decimal> {
+        let kept = scale.max(0).unsigned_abs();
+        let cut = i64::from(self.scale) - i64::from(scale);
+        let Ok(cut @ 1..) = u32::try_from(cut) else {
+            return self.rescale(kept);
+        };
+        let (quotient, rest) = match power(cut) {
+            Some(divisor) => {
+                let (quotient, rest) = (self.unscaled / divisor, self.unscaled % divisor);
+                (quotient, half(rest.unsigned_abs(), divisor.unsigned_abs()))
+            }
+            // More digits are cut than the number has: it is below half of the last digit that stays.
+            None => (0, (self.unscaled != 0).then_some(Ordering::Less)),
+        };
+        let is_negative = self.unscaled < 0;
+        let step = mode.steps(rest, quotient % 2 != 0, is_negative)?;
+        let unscaled = match (step, is_negative) {
+            (false, _) => quotient,
+            (true, false) => quotient + 1,
+            (true, true) => quotient - 1,
+        };
+        let zeros = scale.min(0).unsigned_abs();
+        let unscaled = scale_up(unscaled, zeros).ok_or(DecimalFault::Overflow)?;
+        Ok(Decimal {
+            unscaled,
+            scale: kept,
+        })
+    }
+
     /// Quotient with `scale` digits after the point, ties to even.
     pub fn div(self, other: Decimal, scale: u32) -> Result<Decimal> {
+        self.div_round(other, scale, Rounding::HalfEven)
+    }
+
+    /// Quotient with `scale` digits after the point.
+    pub fn div_round(self, other: Decimal, scale: u32, mode: Rounding) -> Result<Decimal> {
         if other.unscaled == 0 {
             return Err(DecimalFault::DivisionByZero);
         }
         // a * 10^-sa / (b * 10^-sb) = (a * 10^(scale + sb - sa)) / b * 10^-scale
         let shift = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
-        let by = |n: i128, times: i64| scale_up(n, u32::try_from(times).ok()?);
-        let (numerator, denominator) = if shift >= 0 {
-            (by(self.unscaled, shift), Some(other.unscaled))
-        } else {
-            (Some(self.unscaled), by(other.unscaled, -shift))
+        let is_negative = (self.unscaled < 0) != (other.unscaled < 0);
+        let (a, b) = (self.unscaled.unsigned_abs(), other.unscaled.unsigned_abs());
+        let (mut quotient, rest) = match u32::try_from(shift) {
+            Ok(digits) => long_division(a, b, digits)?,
+            Err(_) => {
+                let zeros = u32::try_from(-shift).map_err(|_| DecimalFault::Overflow)?;
+                match 10_u128
+                    .checked_pow(zeros)
+                    .and_then(|zeros| b.checked_mul(zeros))
+                {
+                    Some(b) => (a / b, half(a % b, b)),
+                    // The divisor is larger than any number that is written with 128 bits, and than its double.
+                    None => (0, (a != 0).then_some(Ordering::Less)),
+                }
+            }
         };
-        let (Some(n), Some(d)) = (numerator, denominator) else {
-            return Err(DecimalFault::Overflow);
+        if mode.steps(rest, quotient % 2 != 0, is_negative)? {
+            quotient = quotient.checked_add(1).ok_or(DecimalFault::Overflow)?;
+        }
+        let unscaled = match is_negative {
+            true => 0_i128.checked_sub_unsigned(quotient),
+            false => i128::try_from(quotient).ok(),
         };
-        let quotient = n.checked_div(d).ok_or(DecimalFault::Overflow)?;
-        let rest = (n % d).unsigned_abs();
-        let divisor = d.unsigned_abs();
-        let step = match rest.cmp(&(divisor - rest)) {
-            Ordering::Less => false,
-            Ordering::Greater => true,
-            Ordering::Equal => quotient % 2 != 0,
-        };
-        let sign = if (n < 0) == (d < 0) { 1 } else { -1 };
-        Ok(Decimal {
-            unscaled: if step { quotient + sign } else { quotient },
-            scale,
-        })
+        let unscaled = unscaled.ok_or(DecimalFault::Overflow)?;
+        Ok(Decimal { unscaled, scale })
+    }
+
+    /// The same number without zeros at the end of its fraction.
+    pub fn stripped(self) -> Decimal {
+        let mut stripped = self;
+        while stripped.scale > 0 && stripped.unscaled % 10 == 0 {
+            stripped = match stripped.unscaled {
+                0 => Decimal::new(0, 0),
+                unscaled => Decimal::new(unscaled / 10, stripped.scale - 1),
+            };
+        }
+        stripped
     }
 
     /// The negated number.
@@ -294,6 +397,49 @@ fn exponent(text: &[u8]) -> Result<i64> {
         Ok(_) => Err(DecimalFault::Overflow),
         Err(_) => Err(DecimalFault::Syntax),
     }
+}
+
+/// How a remainder compares with half of what it was divided by; `None` for zero.
+fn half(rest: u128, divisor: u128) -> Option<Ordering> {
+    (rest != 0).then(|| rest.cmp(&(divisor - rest)))
+}
+
+/// `a * 10^digits / b`, digit by digit, because the product may not fit; and how the rest compares with a half.
+fn long_division(a: u128, b: u128, digits: u32) -> Result<(u128, Option<Ordering>)> {
+    let (mut quotient, mut rest) = (a / b, a % b);
+    for done in 0..digits {
+        if rest == 0 {
+            let zeros = 10_u128.checked_pow(digits - done);
+            let quotient = match quotient {
+                0 => Some(0),
+                quotient => zeros.and_then(|zeros| quotient.checked_mul(zeros)),
+            };
+            return Ok((quotient.ok_or(DecimalFault::Overflow)?, None));
+        }
+        let digit;
+        (digit, rest) = next_digit(rest, b);
+        quotient = quotient
+            .checked_mul(10)
+            .and_then(|quotient| quotient.checked_add(digit))
+            .ok_or(DecimalFault::Overflow)?;
+    }
+    Ok((quotient, half(rest, b)))
+}
+
+/// `10 * rest / b` and what is left. Both are at most 2^127, so the sum of two remainders fits where ten times one does not.
+fn next_digit(rest: u128, b: u128) -> (u128, u128) {
+    if let Some(next) = rest.checked_mul(10) {
+        return (next / b, next % b);
+    }
+    let (mut digit, mut left) = (0, 0);
+    for _ in 0..10 {
+        left += rest;
+        if left >= b {
+            left -= b;
+            digit += 1;
+        }
+    }
+    (digit, left)
 }
 
 /// `10^exponent`, if it fits.
@@ -422,6 +568,84 @@ mod tests {
         assert_eq!(
             Decimal::new(i128::MIN, 0).div(d("-1"), 0),
             Err(DecimalFault::Overflow)
+        );
+    }
+
+    #[test]
+    fn every_mode_rounds_as_its_name_says() {
+        use Rounding::{Ceiling, Down, Exact, Floor, HalfDown, HalfEven, HalfUp, Up};
+        // As the table in the documentation of Java's `RoundingMode`.
+        for (mode, rounded) in [
+            (Up, ["6", "3", "2", "2", "1", "-1", "-2", "-2", "-3", "-6"]),
+            (
+                Down,
+                ["5", "2", "1", "1", "1", "-1", "-1", "-1", "-2", "-5"],
+            ),
+            (
+                Ceiling,
+                ["6", "3", "2", "2", "1", "-1", "-1", "-1", "-2", "-5"],
+            ),
+            (
+                Floor,
+                ["5", "2", "1", "1", "1", "-1", "-2", "-2", "-3", "-6"],
+            ),
+            (
+                HalfUp,
+                ["6", "3", "2", "1", "1", "-1", "-1", "-2", "-3", "-6"],
+            ),
+            (
+                HalfDown,
+                ["5", "2", "2", "1", "1", "-1", "-1", "-2", "-2", "-5"],
+            ),
+            (
+                HalfEven,
+                ["6", "2", "2", "1", "1", "-1", "-1", "-2", "-2", "-6"],
+            ),
+        ] {
+            let inputs = [
+                "5.5", "2.5", "1.6", "1.1", "1.0", "-1.0", "-1.1", "-1.6", "-2.5", "-5.5",
+            ];
+            for (input, expected) in inputs.iter().zip(rounded) {
+                assert_eq!(
+                    d(input).round_to(0, mode).unwrap().to_string(),
+                    expected,
+                    "{mode:?} {input}"
+                );
+                let quotient = d(input).div_round(d("1"), 0, mode).unwrap();
+                assert_eq!(quotient.to_string(), expected, "{mode:?} {input}");
+            }
+        }
+        assert_eq!(d("1.10").round_to(1, Exact).unwrap().to_string(), "1.1");
+        assert_eq!(d("1.11").round_to(1, Exact), Err(DecimalFault::Inexact));
+        assert_eq!(
+            d("1250").round_to(-2, HalfEven).unwrap().to_string(),
+            "1200"
+        );
+        assert_eq!(
+            Decimal::new(1, 500).round_to(2, Up).unwrap().to_string(),
+            "0.01"
+        );
+        assert_eq!(
+            Decimal::new(-1, 500)
+                .round_to(0, Floor)
+                .unwrap()
+                .to_string(),
+            "-1"
+        );
+        assert_eq!(
+            Decimal::new(1, 0).div_round(Decimal::new(i128::MAX, 0), 40, Up),
+            Ok(Decimal::new(59, 40))
+        );
+        assert_eq!(
+            Decimal::new(0, 900).div_round(d("3"), 2, Up),
+            Ok(Decimal::new(0, 2))
+        );
+        assert_eq!(
+            d("10000000000000000000000000000000000000")
+                .div(d("3"), 0)
+                .unwrap()
+                .to_string(),
+            "3".repeat(37)
         );
     }
 

@@ -17,6 +17,7 @@ pub mod encode;
 pub mod frame;
 pub mod json;
 pub mod lift;
+pub mod murmur2;
 pub mod scan;
 pub mod time;
 

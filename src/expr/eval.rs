@@ -187,6 +187,11 @@ impl<'a> Run<'_, 'a> {
             Node::List(nodes) => self.list(nodes),
             Node::Map(nodes) => self.map(nodes),
             Node::Fold(fold) => self.fold(fold),
+            Node::Coalesce(nodes) => self.coalesce(nodes),
+            Node::Try(parts) => match self.eval(&parts[0]) {
+                Err(fault) if fault.reason != "expression_limit" => self.eval(&parts[1]),
+                result => result,
+            },
             Node::TypeOf(of) => Ok(Val::Type(type_name(self.eval(of)?))),
             Node::Fail(fault) => Err(fault.clone()),
             Node::Watched(of, outcomes) => {
@@ -195,6 +200,17 @@ impl<'a> Run<'_, 'a> {
                 value
             }
         }
+    }
+
+    fn coalesce(&self, nodes: &'a [Node]) -> Result<Val<'a>> {
+        for node in nodes {
+            match self.eval(node)? {
+                Val::Null | Val::Optional(None) | Val::Optional(Some(Val::Null)) => {}
+                Val::Optional(Some(val)) => return Ok(*val),
+                val => return Ok(val),
+            }
+        }
+        Ok(Val::Null)
     }
 
     #[inline(never)]

@@ -200,6 +200,10 @@ pub enum Node {
     Map(Vec<(Node, Node)>),
     Call(Box<Call>),
     Fold(Box<Fold>),
+    /// The first value that is not null.
+    Coalesce(Vec<Node>),
+    /// The first value, or the second where the first fails.
+    Try(Box<[Node; 2]>),
     /// The type of a value.
     TypeOf(Box<Node>),
     /// What the checker would have refused, where it was told not to.

@@ -64,6 +64,7 @@ fn apply<'a>(run: &Run<'_, 'a>, call: &'a Call, vals: &[Val<'a>]) -> Result<Val<
             .ok_or_else(|| mismatch(vals))?,
     };
     match &overload.function.body {
+        Body::Form => Err(mismatch(vals)),
         Body::Plain(body) => body(run, vals),
         Body::With { call: body, .. } => body(run, vals, call.prepared.as_ref()),
     }
@@ -76,6 +77,14 @@ impl Call {
             target: Target::One(overload),
             args,
             prepared: None,
+        }
+    }
+
+    /// Whether the values that it is given cannot be told from what it gives.
+    pub fn redacts(&self) -> bool {
+        match &self.target {
+            Target::One(overload) => overload.function.redacts,
+            Target::ByValue(all) => all.iter().all(|overload| overload.function.redacts),
         }
     }
 }
@@ -113,6 +122,13 @@ impl Checker<'_> {
         }
         if named(name).is_empty() {
             return self.unknown(name, target, span);
+        }
+        if target.is_none()
+            && named(name)
+                .iter()
+                .any(|overload| matches!(overload.function.body, Body::Form))
+        {
+            return self.form(name, args, span, facts);
         }
         let all = target.into_iter().chain(args).collect();
         self.called(name, target.is_some(), all, span, facts)
@@ -240,7 +256,7 @@ impl Checker<'_> {
         Some(self.folded(node, ty, span, &fails))
     }
 
-    fn no_overload(&mut self, name: &str, types: &[&Type], span: Span) -> Option<Typed> {
+    pub(super) fn no_overload(&mut self, name: &str, types: &[&Type], span: Span) -> Option<Typed> {
         let given: Vec<_> = types.iter().map(|ty| article(ty)).collect();
         let given = match given.is_empty() {
             true => "nothing".into(),

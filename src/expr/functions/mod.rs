@@ -6,8 +6,13 @@
 
 mod call;
 mod convert;
+mod decimal;
 mod encode;
+mod form;
 mod format;
+mod hash;
+mod instant;
+mod letters;
 mod list;
 mod math;
 mod pattern;
@@ -50,11 +55,18 @@ pub(super) struct Function {
     body: Body,
     /// Whether a call with constants that fails is a fault of the text: `decimal("abc")`.
     converts: bool,
+    /// Whether the value that it was given cannot be told from what it gives: it clears a tag such as `pii`.
+    redacts: bool,
 }
 
 enum Body {
+    /// The checker makes a node of its own.
+    Form,
     Plain(Plain),
-    With { prepare: Prepare, call: With },
+    With {
+        prepare: Prepare,
+        call: With,
+    },
 }
 
 /// What is made of a constant argument once, when the expression is checked.
@@ -84,12 +96,20 @@ impl Function {
             examples: &[],
             body: Body::Plain(body),
             converts: false,
+            redacts: false,
         }
     }
 
     const fn with(signature: &'static str, prepare: Prepare, call: With) -> Function {
         Function {
             body: Body::With { prepare, call },
+            ..Function::new(signature, nothing)
+        }
+    }
+
+    const fn form(signature: &'static str) -> Function {
+        Function {
+            body: Body::Form,
             ..Function::new(signature, nothing)
         }
     }
@@ -116,6 +136,14 @@ impl Function {
 
     const fn examples(self, examples: &'static [(&'static str, &'static str)]) -> Function {
         Function { examples, ..self }
+    }
+
+    /// What it gives no longer tells the value it was given.
+    const fn redacts(self) -> Function {
+        Function {
+            redacts: true,
+            ..self
+        }
     }
 
     const fn converts(self) -> Function {
@@ -151,12 +179,17 @@ struct Family {
 
 static FAMILIES: &[&Family] = &[
     &convert::FAMILY,
+    &form::FAMILY,
     &math::FAMILY,
+    &decimal::FAMILY,
     &text::FAMILY,
+    &letters::FAMILY,
     &pattern::FAMILY,
     &time::FAMILY,
+    &instant::FAMILY,
     &list::FAMILY,
     &encode::FAMILY,
+    &hash::FAMILY,
 ];
 
 /// All entries, those of one name side by side.

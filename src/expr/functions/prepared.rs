@@ -5,6 +5,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::super::Const;
 use super::Unfit;
+use crate::codec::decimal::Rounding;
 
 /// Bytes of a compiled pattern; the engine is linear in the text, this bounds the constant.
 const PATTERN_MAX: usize = 1 << 20;
@@ -16,6 +17,10 @@ pub enum Prepared {
     Pattern(Regex),
     /// A time zone.
     Zone(TimeZone),
+    /// How decimals are rounded.
+    Rounding(Rounding),
+    /// The namespace of a UUID.
+    Namespace([u8; 16]),
     /// Nothing: the constant was found to be good.
     Good,
 }

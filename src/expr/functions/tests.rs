@@ -223,7 +223,11 @@ proptest! {
                 args.push(*choice.get(edges));
             }
             let cx = cx(&bump);
+            if matches!(overload.function.body, Body::Form) {
+                continue;
+            }
             let result = budgeted(&cx, |run| match &overload.function.body {
+                Body::Form => Ok(Val::Null),
                 Body::Plain(body) => body(run, &args),
                 Body::With { call, .. } => call(run, &args, None),
             });

@@ -15,7 +15,7 @@ const RANGE: &[&str] = &["time_range"];
 const ZONED: &[&str] = &["bad_timezone", "time_range"];
 
 /// A zone as the second argument.
-const ZONE: Prepare = Prepare {
+pub(super) const ZONE: Prepare = Prepare {
     arg: 1,
     make: zone,
     rules_out: &["bad_timezone"],
@@ -333,7 +333,7 @@ fn civil_at(args: &[Val], zone: Option<&Prepared>) -> Result<DateTime> {
     time::civil(*seconds, *nanos, offset).ok_or_else(bad_range)
 }
 
-fn bad_zone() -> EvalFault {
+pub(super) fn bad_zone() -> EvalFault {
     let message = "a text is not a time zone such as Europe/Berlin or +02:00";
     EvalFault::new("bad_timezone", message)
 }
