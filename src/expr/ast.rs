@@ -12,15 +12,20 @@ pub(super) type Span = (usize, usize);
 pub(super) struct Ast {
     pub span: Span,
     pub kind: AstKind,
+    /// Levels of the tree from here on.
+    pub depth: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum AstKind {
     Literal(Const),
+    /// A name; one that begins with a dot is looked for outside of all containers and macros.
     Ident(String),
+    /// `of.field`, or `of.?field`.
     Select {
         of: Box<Ast>,
         field: String,
+        optional: bool,
     },
     /// `has(of.field)`
     Has {
@@ -33,56 +38,144 @@ pub(super) enum AstKind {
     Or(Box<Ast>, Box<Ast>),
     Cond(Box<Ast>, Box<Ast>, Box<Ast>),
     Binary(BinaryOp, Box<Ast>, Box<Ast>),
-    Index(Box<Ast>, Box<Ast>),
-    List(Vec<Ast>),
-    Map(Vec<(Ast, Ast)>),
+    /// `of[index]`, or `of[?index]`.
+    Index {
+        of: Box<Ast>,
+        index: Box<Ast>,
+        optional: bool,
+    },
+    List(Vec<Item>),
+    Map(Vec<(Ast, Item)>),
     Call {
         name: String,
         target: Option<Box<Ast>>,
         args: Vec<Ast>,
     },
-    Fold {
-        kind: FoldKind,
-        over: Box<Ast>,
+    Fold(Box<FoldAst>),
+    /// `cel.bind(var, value, body)`
+    Bind {
         var: String,
-        /// `p` of `map(v, p, f)` and of `filter(v, p)`.
-        filter: Option<Box<Ast>>,
+        value: Box<Ast>,
         body: Box<Ast>,
+    },
+    /// `of.optMap(var, body)`, or `of.optFlatMap(var, body)`.
+    OptMap {
+        of: Box<Ast>,
+        var: String,
+        body: Box<Ast>,
+        flat: bool,
     },
     /// A condition whose outcomes are noted; only where expressions are compiled for tests.
     Watched(Box<Ast>, Arc<Outcomes>),
 }
 
+/// An element of a list, or a value of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    pub ast: Ast,
+    /// `[?x]`, `{?k: x}`: there only if `x` has a value.
+    pub optional: bool,
+}
+
+/// A macro over a list or a map.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FoldAst {
+    pub kind: FoldKind,
+    pub over: Ast,
+    /// An element of a list or key of a map; with a second variable the index or key.
+    pub var: String,
+    /// The element of a list or value of a map.
+    pub second: Option<String>,
+    /// `p` of `map(v, p, f)` and of `filter(v, p)`.
+    pub filter: Option<Ast>,
+    pub body: Ast,
+}
+
 impl Ast {
-    /// Calls `each` for the direct children.
-    pub fn children(&mut self, mut each: impl FnMut(&mut Ast)) {
-        match &mut self.kind {
-            AstKind::Literal(_) | AstKind::Ident(_) => {}
+    pub fn new(kind: AstKind, span: Span) -> Ast {
+        let depth = 1 + kind
+            .parts()
+            .iter()
+            .map(|part| part.depth)
+            .max()
+            .unwrap_or(0);
+        Ast { span, kind, depth }
+    }
+}
+
+impl AstKind {
+    /// The parts right under this.
+    pub fn parts(&self) -> Vec<&Ast> {
+        match self {
+            AstKind::Literal(_) | AstKind::Ident(_) => Vec::new(),
             AstKind::Select { of, .. }
             | AstKind::Has { of, .. }
             | AstKind::Not(of)
             | AstKind::Negate(of)
-            | AstKind::Watched(of, _) => each(of),
+            | AstKind::Watched(of, _) => vec![of],
             AstKind::And(a, b)
             | AstKind::Or(a, b)
             | AstKind::Binary(_, a, b)
-            | AstKind::Index(a, b) => [a, b].into_iter().for_each(|child| each(child)),
-            AstKind::Cond(a, b, c) => [a, b, c].into_iter().for_each(|child| each(child)),
-            AstKind::List(items) => items.iter_mut().for_each(each),
-            AstKind::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
-                each(key);
-                each(value);
-            }),
-            AstKind::Call { target, args, .. } => {
-                target.as_deref_mut().into_iter().for_each(&mut each);
-                args.iter_mut().for_each(each);
+            | AstKind::Index {
+                of: a, index: b, ..
             }
-            AstKind::Fold {
-                over, filter, body, ..
-            } => {
-                each(over);
-                filter.as_deref_mut().into_iter().for_each(&mut each);
-                each(body);
+            | AstKind::Bind {
+                value: a, body: b, ..
+            }
+            | AstKind::OptMap { of: a, body: b, .. } => vec![a, b],
+            AstKind::Cond(a, b, c) => vec![a, b, c],
+            AstKind::List(items) => items.iter().map(|item| &item.ast).collect(),
+            AstKind::Map(entries) => entries
+                .iter()
+                .flat_map(|(key, item)| [key, &item.ast])
+                .collect(),
+            AstKind::Call { target, args, .. } => {
+                target.as_deref().into_iter().chain(args).collect()
+            }
+            AstKind::Fold(fold) => {
+                let filter = fold.filter.as_ref();
+                let body = [&fold.body];
+                [&fold.over].into_iter().chain(filter).chain(body).collect()
+            }
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> Vec<&mut Ast> {
+        match self {
+            AstKind::Literal(_) | AstKind::Ident(_) => Vec::new(),
+            AstKind::Select { of, .. }
+            | AstKind::Has { of, .. }
+            | AstKind::Not(of)
+            | AstKind::Negate(of)
+            | AstKind::Watched(of, _) => vec![of],
+            AstKind::And(a, b)
+            | AstKind::Or(a, b)
+            | AstKind::Binary(_, a, b)
+            | AstKind::Index {
+                of: a, index: b, ..
+            }
+            | AstKind::Bind {
+                value: a, body: b, ..
+            }
+            | AstKind::OptMap { of: a, body: b, .. } => vec![a, b],
+            AstKind::Cond(a, b, c) => vec![a, b, c],
+            AstKind::List(items) => items.iter_mut().map(|item| &mut item.ast).collect(),
+            AstKind::Map(entries) => entries
+                .iter_mut()
+                .flat_map(|(key, item)| [key, &mut item.ast])
+                .collect(),
+            AstKind::Call { target, args, .. } => {
+                target.as_deref_mut().into_iter().chain(args).collect()
+            }
+            AstKind::Fold(fold) => {
+                let filter = fold.filter.as_mut();
+                let body = [&mut fold.body];
+                [&mut fold.over]
+                    .into_iter()
+                    .chain(filter)
+                    .chain(body)
+                    .collect()
             }
         }
     }
@@ -97,8 +190,12 @@ pub enum FoldKind {
     Exists,
     /// True of one element, and of one only.
     ExistsOne,
-    /// `map`, and `filter` as a map of the element itself.
+    /// `map` and `transformList`, and `filter` as a map of the element itself: a list.
     Map,
+    /// `transformMap`: a map with the same keys.
+    TransformMap,
+    /// `transformMapEntry`: a map of the entries of the maps that the body gives.
+    TransformMapEntry,
 }
 
 /// Operators with two operands that are both always evaluated.

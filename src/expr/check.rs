@@ -3,15 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::ast::{Ast, AstKind, BinaryOp, FoldKind, Span};
-use super::node::Fold;
+use super::ast::{Ast, AstKind, BinaryOp, Span};
 use super::{
     Binding, Compiled, Const, Env, EvalFault, ExprFault, Facts, Node, Source, Type, View, Wants,
     eval,
 };
-
-/// Macros within macros: each multiplies the time.
-const FOLDS_MAX: usize = 3;
 
 /// Checks a tree and compiles it.
 pub(super) fn check(
@@ -27,6 +23,7 @@ pub(super) fn check(
         can_fail: BTreeSet::new(),
         reads: BTreeSet::new(),
         locals: Vec::new(),
+        folds: 0,
         lenient: false,
     };
     let node = checker.expr(ast, facts).and_then(|typed| {
@@ -74,6 +71,8 @@ pub(super) enum Value {
         source: Source,
         path: Vec<u32>,
         view: View,
+        /// Whether the value is an optional, there if the path is not null.
+        optional: bool,
     },
 }
 
@@ -83,6 +82,15 @@ pub(super) struct Local {
     pub ty: Type,
 }
 
+impl Local {
+    pub fn new(name: &str, ty: Type) -> Local {
+        Local {
+            name: name.to_owned(),
+            ty,
+        }
+    }
+}
+
 pub(super) struct Checker<'e> {
     pub env: &'e Env,
     pub wants: &'e mut Wants,
@@ -90,6 +98,8 @@ pub(super) struct Checker<'e> {
     pub can_fail: BTreeSet<&'static str>,
     pub reads: BTreeSet<String>,
     pub locals: Vec<Local>,
+    /// Macros over lists and maps around this place.
+    pub folds: usize,
     /// Inside of `has`: a null parent is an answer, not a fault.
     pub lenient: bool,
 }
@@ -149,7 +159,15 @@ impl Checker<'_> {
         match &ast.kind {
             AstKind::Literal(value) => Some(literal(value, span)),
             AstKind::Ident(name) => self.ident(name, span, facts),
-            AstKind::Select { of, field } => self.select(of, field, span, facts),
+            AstKind::Select {
+                of,
+                field,
+                optional: false,
+            } => self.select(of, field, span, facts),
+            AstKind::Select { of, field, .. } => {
+                let of = self.expr(of, facts)?;
+                self.optional_field(of, field, span)
+            }
             AstKind::Has { of, field } => self.has(of, field, span, facts),
             AstKind::Not(of) => self.not(of, span, facts),
             AstKind::And(a, b) => self.and(a, b, span, facts),
@@ -157,22 +175,24 @@ impl Checker<'_> {
             AstKind::Cond(condition, a, b) => self.conditional(condition, a, b, span, facts),
             AstKind::Binary(op, a, b) => self.operands(*op, a, b, span, facts),
             AstKind::Negate(of) => self.negate(of, span, facts),
-            AstKind::Index(of, index) => self.index(of, index, span, facts),
+            AstKind::Index {
+                of,
+                index,
+                optional,
+            } => self.index(of, index, *optional, span, facts),
             AstKind::List(items) => self.list(items, span, facts),
             AstKind::Map(entries) => self.map(entries, span, facts),
             AstKind::Call { name, target, args } => {
-                if name == "type" && target.is_none() && args.len() == 1 {
-                    return self.type_of(&args[0], span, facts);
+                let target = target.as_deref();
+                if let (Some(target), []) = (target, &args[..])
+                    && matches!(name.as_str(), "hasValue" | "value")
+                {
+                    return self.presence(name, target, ast, facts);
                 }
-                self.call(name, target.as_deref(), args, span, facts)
+                self.call(name, target, args, span, facts)
             }
-            AstKind::Fold {
-                kind,
-                over,
-                var,
-                filter,
-                body,
-            } => self.fold(*kind, over, var, filter.as_deref(), body, span, facts),
+            AstKind::Fold(fold) => self.fold(fold, span, facts),
+            AstKind::Bind { var, value, body } => self.bind(var, value, body, span, facts),
             AstKind::Watched(of, outcomes) => {
                 let typed = self.expr(of, facts)?;
                 let (ty, path) = (typed.ty.clone(), typed.path.clone());
@@ -185,6 +205,12 @@ impl Checker<'_> {
                     ..Typed::new(node, ty, span)
                 })
             }
+            AstKind::OptMap {
+                of,
+                var,
+                body,
+                flat,
+            } => self.opt_map(of, var, body, *flat, span, facts),
         }
     }
 
@@ -201,16 +227,25 @@ impl Checker<'_> {
     pub fn node(&mut self, typed: Typed) -> Option<Node> {
         match typed.value {
             Value::Node(node) => Some(node),
-            Value::Path { source, path, view } => {
+            Value::Path {
+                source,
+                path,
+                view,
+                optional,
+            } => {
                 if let Some(path) = &typed.path {
                     self.whole_before(path, typed.span)?;
                     self.reads.insert(path.clone());
                 }
                 self.view_can_fail(&view);
-                Some(Node::Slot {
+                let slot = Node::Slot {
                     source,
                     slot: self.wants.slot_of(source, &path),
                     view,
+                };
+                Some(match optional {
+                    true => Node::OptNonNull(Box::new(slot)),
+                    false => slot,
                 })
             }
         }
@@ -239,7 +274,7 @@ impl Checker<'_> {
     /// A part that must be a condition.
     pub fn condition(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
         let mut typed = self.expr(ast, facts)?;
-        if typed.ty == Type::Dyn {
+        if matches!(typed.ty, Type::Dyn | Type::Never) {
             self.can_fail.insert("no_such_overload");
             return Some(typed);
         }
@@ -309,9 +344,7 @@ impl Checker<'_> {
             | Node::Compare { operands, .. }
             | Node::Equal { operands, .. } => operands.iter().all(is_constant),
             Node::And(operands) | Node::Or(operands) => operands.iter().all(is_constant),
-            Node::Negate(of) | Node::TypeOf(of) | Node::Not(of) | Node::IsNull { of, .. } => {
-                is_constant(of)
-            }
+            Node::Negate(of) | Node::Not(of) | Node::IsNull { of, .. } => is_constant(of),
             Node::Cond(parts) => parts.iter().all(is_constant),
             _ => false,
         };
@@ -329,251 +362,6 @@ impl Checker<'_> {
         }
     }
 
-    /// `type(x)`
-    fn type_of(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
-        let of = self.expr(of, facts)?;
-        let node = Node::TypeOf(Box::new(self.node(of)?));
-        Some(self.folded(node, Type::Type, span, &[]))
-    }
-
-    fn not(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
-        let of = self.condition(of, facts)?;
-        let (if_true, if_false) = (of.if_false.clone(), of.if_true.clone());
-        let node = Node::Not(Box::new(self.node(of)?));
-        Some(Typed {
-            if_true,
-            if_false,
-            ..self.folded(node, Type::Bool, span, &[])
-        })
-    }
-
-    fn and(&mut self, a: &Ast, b: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
-        let left = self.condition(a, facts);
-        let known = left
-            .as_ref()
-            .map_or_else(|| facts.clone(), |left| facts.and(&left.if_true));
-        let right = self.condition(b, &known);
-        let (left, right) = (left?, right?);
-        let if_true = left.if_true.and(&right.if_true);
-        let if_false = left.if_false.or(&left.if_true.and(&right.if_false));
-        let node = Node::And(Box::new([self.node(left)?, self.node(right)?]));
-        Some(Typed {
-            if_true,
-            if_false,
-            ..self.folded(node, Type::Bool, span, &[])
-        })
-    }
-
-    fn or(&mut self, a: &Ast, b: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
-        let left = self.condition(a, facts);
-        let known = left
-            .as_ref()
-            .map_or_else(|| facts.clone(), |left| facts.and(&left.if_false));
-        let right = self.condition(b, &known);
-        let (left, right) = (left?, right?);
-        let if_true = left.if_true.or(&left.if_false.and(&right.if_true));
-        let if_false = left.if_false.and(&right.if_false);
-        let node = Node::Or(Box::new([self.node(left)?, self.node(right)?]));
-        Some(Typed {
-            if_true,
-            if_false,
-            ..self.folded(node, Type::Bool, span, &[])
-        })
-    }
-
-    fn conditional(
-        &mut self,
-        condition: &Ast,
-        a: &Ast,
-        b: &Ast,
-        span: Span,
-        facts: &Facts,
-    ) -> Option<Typed> {
-        let condition = self.condition(condition, facts);
-        let (when, unless) = match &condition {
-            Some(typed) => (facts.and(&typed.if_true), facts.and(&typed.if_false)),
-            None => (facts.clone(), facts.clone()),
-        };
-        let (then, otherwise) = (self.expr(a, &when), self.expr(b, &unless));
-        let (condition, then, otherwise) = (condition?, then?, otherwise?);
-        let ty = match then.ty.join(&otherwise.ty) {
-            Some(ty) => ty,
-            None if then.ty == Type::Dyn || otherwise.ty == Type::Dyn => Type::Dyn,
-            None => {
-                let message = format!(
-                    "the branches have different types: {} and {}",
-                    article(&then.ty),
-                    article(&otherwise.ty)
-                );
-                return self.fault(ExprFault::new("type_mismatch", span, message));
-            }
-        };
-        let if_true = condition
-            .if_true
-            .and(&then.if_true)
-            .or(&condition.if_false.and(&otherwise.if_true));
-        let if_false = condition
-            .if_true
-            .and(&then.if_false)
-            .or(&condition.if_false.and(&otherwise.if_false));
-        let node = Node::Cond(Box::new([
-            self.node(condition)?,
-            self.node(then)?,
-            self.node(otherwise)?,
-        ]));
-        Some(Typed {
-            if_true,
-            if_false,
-            ..self.folded(node, ty, span, &[])
-        })
-    }
-
-    fn list(&mut self, items: &[Ast], span: Span, facts: &Facts) -> Option<Typed> {
-        let all: Vec<_> = items.iter().map(|item| self.expr(item, facts)).collect();
-        let all = all.into_iter().collect::<Option<Vec<_>>>()?;
-        let ty = self.joined(all.iter().map(|item| &item.ty));
-        let nodes = all
-            .into_iter()
-            .map(|item| self.node(item))
-            .collect::<Option<Vec<_>>>()?;
-        Some(Typed::new(
-            Node::List(nodes),
-            Type::List(Box::new(ty)),
-            span,
-        ))
-    }
-
-    fn map(&mut self, entries: &[(Ast, Ast)], span: Span, facts: &Facts) -> Option<Typed> {
-        let mut all = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
-            all.push((self.expr(key, facts), self.expr(value, facts)));
-        }
-        let mut typed = Vec::with_capacity(all.len());
-        for (key, value) in all {
-            let (key, value) = (key?, value?);
-            if !matches!(
-                key.ty,
-                Type::Bool | Type::Int | Type::Uint | Type::String | Type::Dyn
-            ) {
-                let message = format!(
-                    "the key of a map is a bool, int, uint or string, this is {}",
-                    article(&key.ty)
-                );
-                return self.fault(ExprFault::new("type_mismatch", key.span, message));
-            }
-            typed.push((key, value));
-        }
-        let key = self.joined(typed.iter().map(|(key, _)| &key.ty));
-        let value = self.joined(typed.iter().map(|(_, value)| &value.ty));
-        let mut nodes = Vec::with_capacity(typed.len());
-        for (key, value) in typed {
-            nodes.push((self.node(key)?, self.node(value)?));
-        }
-        let keys: BTreeSet<_> = nodes.iter().map(|(key, _)| format!("{key:?}")).collect();
-        let distinct =
-            keys.len() == nodes.len() && nodes.iter().all(|(key, _)| matches!(key, Node::Const(_)));
-        if !distinct {
-            self.can_fail.insert("duplicate_key");
-        }
-        Some(Typed::new(
-            Node::Map(nodes),
-            Type::Map(Box::new(key), Box::new(value)),
-            span,
-        ))
-    }
-
-    /// The type of elements; `dyn` where they differ or there are none.
-    fn joined<'t>(&self, types: impl Iterator<Item = &'t Type>) -> Type {
-        let mut types = types;
-        types
-            .try_fold(Type::Never, |joined, ty| joined.join(ty))
-            .unwrap_or(Type::Dyn)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn fold(
-        &mut self,
-        kind: FoldKind,
-        over: &Ast,
-        var: &str,
-        filter: Option<&Ast>,
-        body: &Ast,
-        span: Span,
-        facts: &Facts,
-    ) -> Option<Typed> {
-        let over = self.expr(over, facts)?;
-        let over = self.non_null(over)?;
-        let item = match &over.ty {
-            Type::List(item) => (**item).clone(),
-            Type::Map(key, _) => (**key).clone(),
-            Type::Dyn => {
-                self.can_fail.insert("no_such_overload");
-                Type::Dyn
-            }
-            other => {
-                let message = format!("a list or a map is needed here, this is {}", article(other));
-                return self.fault(ExprFault::new("type_mismatch", over.span, message));
-            }
-        };
-        if self.locals.len() >= FOLDS_MAX {
-            let message = format!("more than {FOLDS_MAX} macros within macros");
-            return self.fault(ExprFault::new("expr_limit", span, message));
-        }
-        if matches!(var, "event" | "out" | "meta" | "vars") {
-            let message = format!("`{var}` is a scope and cannot be the name of a variable");
-            return self.fault(ExprFault::new("bad_name", span, message));
-        }
-        self.locals.push(Local {
-            name: var.to_owned(),
-            ty: item,
-        });
-        let checked = self.fold_body(kind, filter, body, facts);
-        self.locals.pop();
-        let (filter, body, item) = checked?;
-        let ty = match kind {
-            FoldKind::Map => Type::List(Box::new(item)),
-            _ => Type::Bool,
-        };
-        self.can_fail.insert("expression_limit");
-        let over = self.node(over)?;
-        Some(Typed::new(
-            Node::Fold(Box::new(Fold {
-                kind,
-                over,
-                filter,
-                body,
-            })),
-            ty,
-            span,
-        ))
-    }
-
-    fn fold_body(
-        &mut self,
-        kind: FoldKind,
-        filter: Option<&Ast>,
-        body: &Ast,
-        facts: &Facts,
-    ) -> Option<(Option<Node>, Node, Type)> {
-        let filter = match filter {
-            Some(filter) => Some(self.condition(filter, facts)?),
-            None => None,
-        };
-        let known = filter
-            .as_ref()
-            .map_or_else(|| facts.clone(), |filter| facts.and(&filter.if_true));
-        let body = match kind {
-            FoldKind::Map => self.expr(body, &known)?,
-            _ => self.condition(body, &known)?,
-        };
-        let ty = body.ty.clone();
-        let filter = match filter {
-            Some(filter) => Some(self.node(filter)?),
-            None => None,
-        };
-        Some((filter, self.node(body)?, ty))
-    }
-
     /// What a field of `out` is bound to.
     pub fn bound(&mut self, binding: &Binding) -> Value {
         match binding {
@@ -584,6 +372,7 @@ impl Checker<'_> {
                     source: *source,
                     path,
                     view: view.clone(),
+                    optional: false,
                 }
             }
             Binding::Source(node) => Value::Node(node.clone()),
@@ -607,7 +396,10 @@ impl Checker<'_> {
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
                 self.order(op, left, right, span)
             }
-            BinaryOp::In => self.contained(left, right, span),
+            BinaryOp::In => {
+                let place = self.place(b);
+                self.contained(left, right, place.as_deref(), span)
+            }
             _ => self.arithmetic(op, left, right, span),
         }
     }

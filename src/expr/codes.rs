@@ -100,6 +100,7 @@ pub const REASONS: &[Code] = &[
         "an index is outside of a list or a text",
     ),
     ("missing_key", "a map does not have the key"),
+    ("no_value", "an optional value is not there"),
     ("duplicate_key", "a map was given the same key twice"),
     ("missing_timestamp", "the record has no timestamp"),
     (
@@ -128,7 +129,9 @@ mod tests {
     fn codes(marker: &str) -> Vec<String> {
         let sources = [
             include_str!("check.rs"),
+            include_str!("containers.rs"),
             include_str!("eval.rs"),
+            include_str!("fold.rs"),
             include_str!("functions/call.rs"),
             include_str!("functions/convert.rs"),
             include_str!("functions/decimal.rs"),
@@ -141,10 +144,15 @@ mod tests {
             include_str!("functions/list.rs"),
             include_str!("functions/math.rs"),
             include_str!("functions/pattern.rs"),
+            include_str!("functions/optional.rs"),
             include_str!("functions/prepared.rs"),
             include_str!("functions/text.rs"),
             include_str!("functions/time.rs"),
+            include_str!("lex.rs"),
+            include_str!("logic.rs"),
+            include_str!("macros.rs"),
             include_str!("operators.rs"),
+            include_str!("optional.rs"),
             include_str!("parse.rs"),
             include_str!("path.rs"),
             include_str!("read.rs"),

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use bumpalo::collections::{String as BumpString, Vec as BumpVec};
 
 use super::functions;
-use super::node::{Arith, Const, Fold, FoldKind, Order, Set};
+use super::node::{Arith, Const, Order, Set};
 use super::read::{apply, datum, read};
 use super::value::{compare, equal, get, whole};
 use super::{Cx, EvalFault, MetaField, Node, Source, View, time};
@@ -59,6 +59,7 @@ pub(super) fn budgeted<'a, T>(
         cx,
         budget: &budget,
         frame: None,
+        repeated: false,
     })
 }
 
@@ -74,7 +75,7 @@ struct Budget<'a> {
 
 /// The variable of a macro, and those around it.
 #[derive(Clone, Copy)]
-struct Frame<'c, 'a> {
+pub(super) struct Frame<'c, 'a> {
     value: Val<'a>,
     outer: Option<&'c Frame<'c, 'a>>,
 }
@@ -85,6 +86,8 @@ pub(super) struct Run<'c, 'a> {
     pub cx: &'c Cx<'a>,
     budget: &'c Budget<'a>,
     frame: Option<&'c Frame<'c, 'a>>,
+    /// Whether a macro repeats this.
+    repeated: bool,
 }
 
 impl<'a> Run<'_, 'a> {
@@ -99,11 +102,11 @@ impl<'a> Run<'_, 'a> {
             Node::Equal { operands, negated } => {
                 let texts = |at: usize| text_bytes(self.cx, &operands[at]);
                 if let (Some(a), Some(b)) = (texts(0), texts(1)) {
-                    self.step(a.len().min(b.len()) / PIECE)?;
+                    self.look(a.len().min(b.len()) / PIECE)?;
                     return Ok(Val::Bool((a == b) != *negated));
                 }
                 let (a, b) = self.both(operands)?;
-                self.step(weight(a).min(weight(b)))?;
+                self.look(weight(a).min(weight(b)))?;
                 Ok(Val::Bool(equal(a, b) != *negated))
             }
             Node::IsNull { of, negated } => Ok(Val::Bool(self.is_null(of)? != *negated)),
@@ -147,7 +150,7 @@ impl<'a> Run<'_, 'a> {
             Node::Call(call) => functions::invoke(self, call),
             Node::In(operands) => {
                 let (item, all) = self.both(operands)?;
-                self.step(weight(all))?;
+                self.look(weight(all))?;
                 match all {
                     Val::List(all) => Ok(Val::Bool(all.iter().any(|one| equal(*one, item)))),
                     Val::Map(all) => Ok(Val::Bool(get(all, item).is_some())),
@@ -156,16 +159,21 @@ impl<'a> Run<'_, 'a> {
             }
             Node::Index(operands) => {
                 let (of, index) = self.both(operands)?;
-                if let Val::Map(entries) = of {
-                    self.step(entries.len())?;
+                if let Val::Optional(of) = of {
+                    return self.possible_element(of, index);
                 }
-                element(of, index)
+                self.look(weight(of))?;
+                element(of, index)?.ok_or_else(|| missing(of))
             }
             Node::HasKey { of, key } => match self.eval(of)? {
                 Val::Map(all) => {
-                    self.step(all.len())?;
+                    self.look(all.len())?;
                     Ok(Val::Bool(get(all, Val::Str(key)).is_some()))
                 }
+                Val::Optional(of) => match self.possible_element(of, Val::Str(key))? {
+                    Val::Optional(found) => Ok(Val::Bool(found.is_some())),
+                    other => Err(mismatch(&[other])),
+                },
                 other => Err(mismatch(&[other])),
             },
             Node::Field { of, name, view } => match self.eval(of)? {
@@ -192,7 +200,16 @@ impl<'a> Run<'_, 'a> {
                 Err(fault) if fault.reason != "expression_limit" => self.eval(&parts[1]),
                 result => result,
             },
-            Node::TypeOf(of) => Ok(Val::Type(type_name(self.eval(of)?))),
+            Node::Bind(parts) => {
+                let frame = self.framed(self.eval(&parts[0])?);
+                self.within(&frame).eval(&parts[1])
+            }
+            Node::OptNonNull(_)
+            | Node::OptIndex(_)
+            | Node::OptMap(..)
+            | Node::OptOr(_)
+            | Node::OptOrValue(_)
+            | Node::IfPresent(_) => self.optional(node),
             Node::Fail(fault) => Err(fault.clone()),
             Node::Watched(of, outcomes) => {
                 let value = self.eval(of);
@@ -213,31 +230,37 @@ impl<'a> Run<'_, 'a> {
         Ok(Val::Null)
     }
 
-    #[inline(never)]
-    fn list(&self, nodes: &'a [Node]) -> Result<Val<'a>> {
-        self.spend(nodes.len() * size_of::<Val>())?;
-        let mut list = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
-        for node in nodes {
-            list.push(self.eval(node)?);
+    /// A variable with a value, within those that there are.
+    pub(super) fn framed(&self, value: Val<'a>) -> Frame<'_, 'a> {
+        Frame {
+            value,
+            outer: self.frame,
         }
-        Ok(Val::List(list.into_bump_slice()))
     }
 
-    #[inline(never)]
-    fn map(&self, nodes: &'a [(Node, Node)]) -> Result<Val<'a>> {
-        self.spend(nodes.len() * 2 * size_of::<Val>())?;
-        let mut map = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
-        for (key, value) in nodes {
-            let key = self.eval(key)?;
-            if get(&map, key).is_some() {
-                return Err(EvalFault::new(
-                    "duplicate_key",
-                    "a map was given the same key twice",
-                ));
-            }
-            map.push((key, self.eval(value)?));
+    /// The same evaluation, with one more variable.
+    pub(super) fn within<'f>(&'f self, frame: &'f Frame<'f, 'a>) -> Run<'f, 'a> {
+        Run {
+            frame: Some(frame),
+            ..*self
         }
-        Ok(Val::Map(map.into_bump_slice()))
+    }
+
+    /// The same evaluation, within a macro that repeats it.
+    pub(super) fn repeated(&self) -> Run<'_, 'a> {
+        Run {
+            repeated: true,
+            ..*self
+        }
+    }
+
+    /// Whether the arena has grown too far. What is built on the way to a value counts, even if the value is small.
+    pub(super) fn check_arena(&self) -> Result<()> {
+        let built = self.cx.bump.allocated_bytes();
+        if built.saturating_sub(self.budget.arena) > 2 * BUILT_MAX {
+            return Err(too_large());
+        }
+        Ok(())
     }
 
     fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
@@ -255,7 +278,7 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
-    fn bool(&self, node: &'a Node) -> Result<bool> {
+    pub(super) fn bool(&self, node: &'a Node) -> Result<bool> {
         if let Some(is_in) = text_in_set(self.cx, node) {
             return Ok(is_in);
         }
@@ -280,7 +303,7 @@ impl<'a> Run<'_, 'a> {
     #[inline(never)]
     fn compare(&self, order: Order, operands: &'a [Node; 2]) -> Result<Val<'a>> {
         let (a, b) = self.both(operands)?;
-        self.step(weight(a).min(weight(b)))?;
+        self.look(weight(a).min(weight(b)))?;
         let Some(ordering) = compare(a, b) else {
             let numbers = |val| matches!(val, Val::Double(_) | Val::Int(_) | Val::Uint(_));
             // NaN is not less and not greater than anything.
@@ -375,6 +398,17 @@ impl<'a> Run<'_, 'a> {
         Ok(())
     }
 
+    /// Takes the steps of looking at a value. Only what macros repeat can be too much: an expression is short, and looks at
+    /// each value a bounded number of times.
+    #[inline]
+    pub fn look(&self, steps: usize) -> Result<()> {
+        if self.repeated {
+            self.step(steps)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Takes steps out of the budget of this evaluation.
     pub fn step(&self, steps: usize) -> Result<()> {
         let left = self.budget.steps.get().checked_sub(steps).ok_or_else(|| {
@@ -438,76 +472,10 @@ impl<'a> Run<'_, 'a> {
             }
         })
     }
-
-    #[inline(never)]
-    fn fold(&self, fold: &'a Fold) -> Result<Val<'a>> {
-        let over = self.eval(&fold.over)?;
-        let len = match over {
-            Val::List(items) => items.len(),
-            Val::Map(items) => items.len(),
-            other => return Err(mismatch(&[other])),
-        };
-        let item = |at: usize| match over {
-            Val::List(items) => items[at],
-            Val::Map(items) => items[at].0,
-            _ => Val::Null,
-        };
-        let mut found = 0_usize;
-        let mut fault = None;
-        let mut built = BumpVec::new_in(self.cx.bump);
-        for at in 0..len {
-            self.step(1)?;
-            if self
-                .cx
-                .bump
-                .allocated_bytes()
-                .saturating_sub(self.budget.arena)
-                > 2 * BUILT_MAX
-            {
-                return Err(too_large());
-            }
-            let frame = Frame {
-                value: item(at),
-                outer: self.frame,
-            };
-            let inner = Run {
-                frame: Some(&frame),
-                ..*self
-            };
-            match fold.kind {
-                FoldKind::All | FoldKind::Exists => {
-                    let decides = fold.kind == FoldKind::Exists;
-                    match inner.bool(&fold.body) {
-                        Ok(value) if value == decides => return Ok(Val::Bool(decides)),
-                        Ok(_) => {}
-                        Err(error) => fault = fault.or(Some(error)),
-                    }
-                }
-                FoldKind::ExistsOne => found += usize::from(inner.bool(&fold.body)?),
-                FoldKind::Map => {
-                    let keep = match &fold.filter {
-                        Some(filter) => inner.bool(filter)?,
-                        None => true,
-                    };
-                    if keep {
-                        self.spend(size_of::<Val>())?;
-                        built.push(inner.eval(&fold.body)?);
-                    }
-                }
-            }
-        }
-        match (fold.kind, fault) {
-            (_, Some(fault)) => Err(fault),
-            (FoldKind::All, None) => Ok(Val::Bool(true)),
-            (FoldKind::Exists, None) => Ok(Val::Bool(false)),
-            (FoldKind::ExistsOne, None) => Ok(Val::Bool(found == 1)),
-            (FoldKind::Map, None) => Ok(Val::List(built.into_bump_slice())),
-        }
-    }
 }
 
 /// The name of a value's type.
-fn type_name(val: Val) -> &'static str {
+pub(super) fn type_name(val: Val) -> &'static str {
     match val {
         Val::Null => "null_type",
         Val::Bool(_) => "bool",
@@ -526,7 +494,7 @@ fn type_name(val: Val) -> &'static str {
     }
 }
 
-fn too_large() -> EvalFault {
+pub(super) fn too_large() -> EvalFault {
     EvalFault::new(
         "expression_limit",
         format!("the expression built more than {BUILT_MAX} bytes"),
@@ -580,7 +548,8 @@ fn register<'a>(cx: &Cx<'a>, at: u16) -> Result<Val<'a>> {
         .ok_or_else(|| mismatch(&[Val::Null]))
 }
 
-fn element<'a>(of: Val<'a>, index: Val) -> Result<Val<'a>> {
+/// What a container has at an index or key, if anything.
+pub(super) fn element<'a>(of: Val<'a>, index: Val) -> Result<Option<Val<'a>>> {
     match (of, index) {
         (Val::List(items), index) => {
             let at = match index {
@@ -590,15 +559,20 @@ fn element<'a>(of: Val<'a>, index: Val) -> Result<Val<'a>> {
                 Val::Double(_) => None,
                 other => return Err(mismatch(&[other])),
             };
-            let item = at.and_then(|at| items.get(at));
-            item.copied().ok_or_else(|| {
-                let message = format!("an index is outside of a list of {} elements", items.len());
-                EvalFault::new("index_out_of_range", message)
-            })
+            Ok(at.and_then(|at| items.get(at)).copied())
         }
-        (Val::Map(items), key) => get(items, key)
-            .ok_or_else(|| EvalFault::new("missing_key", "a map does not have the key")),
+        (Val::Map(items), key) => Ok(get(items, key)),
         (other, _) => Err(mismatch(&[other])),
+    }
+}
+
+fn missing(of: Val) -> EvalFault {
+    match of {
+        Val::List(items) => {
+            let message = format!("an index is outside of a list of {} elements", items.len());
+            EvalFault::new("index_out_of_range", message)
+        }
+        _ => EvalFault::new("missing_key", "a map does not have the key"),
     }
 }
 

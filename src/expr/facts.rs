@@ -53,6 +53,17 @@ impl Facts {
         .settled()
     }
 
+    /// The place (a key of a map, an optional) has a value, be it null.
+    pub fn present(place: &str) -> Self {
+        // No path ends so: nothing else is said of it.
+        Facts::non_null(&format!("{place}?"))
+    }
+
+    /// Whether the place is known to have a value.
+    pub fn is_present(&self, place: &str) -> bool {
+        self.non_null.contains(&format!("{place}?"))
+    }
+
     /// `event.op` is one of these.
     pub fn op_in<S: AsRef<str>>(ops: &[S]) -> Self {
         let named = |op: &str| ops.iter().any(|o| known(o.as_ref()) == op);

@@ -11,15 +11,21 @@
 mod ast;
 mod check;
 mod codes;
+mod containers;
 mod cx;
 mod env;
 mod eval;
 mod facts;
 mod fault;
+mod fold;
 mod functions;
+mod lex;
+mod logic;
+mod macros;
 mod names;
 mod node;
 mod operators;
+mod optional;
 mod parse;
 mod path;
 mod paths;
@@ -42,7 +48,7 @@ pub use eval::eval;
 pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault};
 pub use functions::{Call, reference};
-pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source};
+pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source, Wrap};
 pub use paths::paths;
 pub use probe::{Outcomes, Probe, Probes};
 pub use show::to_json;
@@ -61,7 +67,7 @@ pub fn compile(
     wants: &mut Wants,
     facts: &Facts,
 ) -> Result<Compiled, Vec<ExprFault>> {
-    let mut ast = parse::parse(text).map_err(|fault| vec![fault])?;
+    let mut ast = parse::parse(text, env.dialect.macros).map_err(|fault| vec![fault])?;
     if let Some(probes) = &env.probes {
         probes.plant(&mut ast);
     }

@@ -39,11 +39,54 @@ impl Checker<'_> {
             .or_else(|| type_denoted(&name, span))
     }
 
+    /// What facts call a path of names and constant keys, if it is one: the same text for the same value.
+    pub fn place(&self, ast: &Ast) -> Option<String> {
+        match &ast.kind {
+            AstKind::Ident(name) => Some(match self.local(name) {
+                Some(up) => format!("{name}#{}", self.locals.len() - 1 - up),
+                None => name.clone(),
+            }),
+            AstKind::Select {
+                of,
+                field,
+                optional,
+            } => {
+                let of = self.place(of)?;
+                Some(format!("{of}.{}{field}", if *optional { "?" } else { "" }))
+            }
+            AstKind::Index {
+                of,
+                index,
+                optional,
+            } => {
+                let AstKind::Literal(key) = &index.kind else {
+                    return None;
+                };
+                let of = self.place(of)?;
+                let sign = if *optional { "?" } else { "" };
+                Some(match key {
+                    Const::Str(key) => format!("{of}.{sign}{key}"),
+                    key => format!("{of}[{sign}{key:?}]"),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// What facts call the value of a key.
+    pub fn key(&self, of: &Ast, key: &str) -> Option<String> {
+        self.place(of).map(|of| format!("{of}.{key}"))
+    }
+
     /// The names of a path, with dots, if its first is not a variable of a macro.
     pub fn dotted(&self, ast: &Ast) -> Option<String> {
         match &ast.kind {
             AstKind::Ident(name) if self.local(name).is_none() => Some(name.clone()),
-            AstKind::Select { of, field } => self.dotted(of).map(|path| format!("{path}.{field}")),
+            AstKind::Select {
+                of,
+                field,
+                optional: false,
+            } => self.dotted(of).map(|path| format!("{path}.{field}")),
             _ => None,
         }
     }

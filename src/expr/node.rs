@@ -204,12 +204,35 @@ pub enum Node {
     Coalesce(Vec<Node>),
     /// The first value, or the second where the first fails.
     Try(Box<[Node; 2]>),
-    /// The type of a value.
-    TypeOf(Box<Node>),
+    /// A variable and what is evaluated with it.
+    Bind(Box<[Node; 2]>),
+    /// An element of a list, or a value of a map, that is there if its optional has a value.
+    IfPresent(Box<Node>),
+    /// An optional of what may be null.
+    OptNonNull(Box<Node>),
+    /// What a container, or an optional of one, has at a key, as an optional.
+    OptIndex(Box<[Node; 2]>),
+    /// A body evaluated with the value of an optional.
+    OptMap(Box<[Node; 2]>, Wrap),
+    /// The first of two optionals that has a value.
+    OptOr(Box<[Node]>),
+    /// The value of an optional, or another.
+    OptOrValue(Box<[Node]>),
     /// What the checker would have refused, where it was told not to.
     Fail(EvalFault),
     /// A condition whose outcomes are noted; only in what is compiled for tests.
     Watched(Box<Node>, Arc<Outcomes>),
+}
+
+/// What becomes of the value of the body of an [`Node::OptMap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrap {
+    /// It is the value of the optional.
+    Value,
+    /// It is an optional itself.
+    Flat,
+    /// It is the value, unless it is null.
+    NonNull,
 }
 
 /// The four orders.
@@ -242,11 +265,13 @@ pub enum Set {
     Texts(Texts),
 }
 
-/// A macro over a list or the keys of a map.
+/// A macro over a list or a map.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Fold {
     pub kind: FoldKind,
+    /// Whether the body has two variables: index or key, and value.
+    pub two: bool,
     pub over: Node,
     pub filter: Option<Node>,
     pub body: Node,

@@ -119,7 +119,7 @@ impl Checker<'_> {
         let (left, right) = (left?, right?);
         self.comparable(&left, &right, op.sign(), span)?;
         for side in [&left, &right] {
-            if matches!(side.ty, Type::List(_) | Type::Map(..) | Type::Record(..)) {
+            if !has_order(&side.ty) {
                 let message = format!("{} has no order", article(&side.ty));
                 return self.fault(ExprFault::new("type_mismatch", side.span, message));
             }
@@ -130,19 +130,27 @@ impl Checker<'_> {
             BinaryOp::Gt => Order::Greater,
             _ => Order::GreaterOrEqual,
         };
-        let dynamic = [&left, &right].iter().any(|side| side.ty == Type::Dyn);
+        let dynamic = [&left, &right]
+            .iter()
+            .any(|side| matches!(side.ty, Type::Dyn | Type::Never));
         let reasons: &[&str] = if dynamic { &["no_such_overload"] } else { &[] };
         let operands = Box::new([self.node(left)?, self.node(right)?]);
         Some(self.folded(Node::Compare { order, operands }, Type::Bool, span, reasons))
     }
 
-    /// `left in right`
-    pub fn contained(&mut self, left: Typed, right: Typed, span: Span) -> Option<Typed> {
+    /// `left in right`; `place` is what facts call the right side.
+    pub fn contained(
+        &mut self,
+        left: Typed,
+        right: Typed,
+        place: Option<&str>,
+        span: Span,
+    ) -> Option<Typed> {
         let right = self.non_null(right)?;
         let item = match &right.ty {
             Type::List(item) => (**item).clone(),
             Type::Map(key, _) => (**key).clone(),
-            Type::Dyn => {
+            Type::Dyn | Type::Never => {
                 self.can_fail.insert("no_such_overload");
                 Type::Dyn
             }
@@ -187,6 +195,11 @@ impl Checker<'_> {
             && !item.is_nullable()
         {
             if_true = Facts::non_null(path);
+        }
+        if let (Type::Map(..) | Type::Dyn, Some(place), Some(Const::Str(key))) =
+            (&right.ty, place, left.constant())
+        {
+            if_true = Facts::present(&format!("{place}.{key}"));
         }
         if self.is_op(&left)
             && let Some(consts) = &consts
@@ -296,7 +309,7 @@ impl Checker<'_> {
             Type::Int => &["int_overflow"],
             Type::Decimal => &["decimal_overflow"],
             Type::Double => &[],
-            Type::Dyn => &["no_such_overload", "int_overflow"],
+            Type::Dyn | Type::Never => &["no_such_overload", "int_overflow", "decimal_overflow"],
             other => {
                 let message = format!("`-` has no meaning for {}", article(other));
                 return self.fault(ExprFault::new("type_mismatch", span, message));
@@ -341,12 +354,40 @@ fn result(op: Arith, left: &Type, right: &Type) -> Option<(Type, &'static [&'sta
             (Duration, &["time_range"])
         }
         (Timestamp, TimeOfDay) if op == Arith::Add => (Timestamp, &["time_range"]),
-        (Dyn | Type::Never, _) | (_, Dyn | Type::Never) => (
-            Dyn,
-            &["no_such_overload", "int_overflow", "division_by_zero"],
-        ),
+        (Dyn | Type::Never, _) | (_, Dyn | Type::Never) => (Dyn, dynamic(op)),
         _ => return None,
     })
+}
+
+/// Why a result may not exist where the types are known at run time only.
+fn dynamic(op: Arith) -> &'static [&'static str] {
+    match op {
+        Arith::Add => &[
+            "no_such_overload",
+            "int_overflow",
+            "decimal_overflow",
+            "time_range",
+            "expression_limit",
+        ],
+        Arith::Subtract => &[
+            "no_such_overload",
+            "int_overflow",
+            "decimal_overflow",
+            "time_range",
+        ],
+        Arith::Multiply => &["no_such_overload", "int_overflow", "decimal_overflow"],
+        Arith::Divide | Arith::Remainder => {
+            &["no_such_overload", "int_overflow", "division_by_zero"]
+        }
+    }
+}
+
+/// Whether values of the type can be smaller and larger.
+fn has_order(ty: &Type) -> bool {
+    !matches!(
+        ty,
+        Type::List(_) | Type::Map(..) | Type::Record(..) | Type::Optional(_) | Type::Type
+    )
 }
 
 /// A set, if all constants have the type of what is looked for.
@@ -381,6 +422,9 @@ fn set(ty: &Type, consts: &[Const]) -> Option<Set> {
 /// How one side becomes comparable with the other.
 fn conversion_help(a: &Type, b: &Type) -> Option<String> {
     let help = match (a, b) {
+        (Type::Optional(inner), other) | (other, Type::Optional(inner)) if **inner == *other => {
+            "take the value with `.orValue(…)`"
+        }
         (Type::Decimal, Type::Double) | (Type::Double, Type::Decimal) => {
             "a double is not exact: write the number as `decimal(\"…\")`, or convert with `double(…)`"
         }

@@ -1,487 +1,489 @@
-//! Text to syntax tree, through the parser of the crate `cel`, whose recursion is bounded here first.
-//!
-//! The crate's parser keeps the place of each node only in its errors. So a text that parses is parsed once more with a
-//! closing parenthesis too many: the numbers of the nodes are the same, and the error carries the places of all of them.
+//! Tokens to syntax tree: the published grammar, with optional syntax and names in backticks. Recursion is bounded, and so
+//! is the depth of the tree, which bounds that of everything that walks it. The macros are in `macros.rs`.
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators as op};
-use cel::parser::PrattParser;
-use cel::parser::pratt_parser::{Lexer, Token, TokenKind};
+use super::ast::{Ast, AstKind, BinaryOp, Item, Span};
+use super::lex::{Kind, Token, tokens, unquoted};
+use super::{Const, ExprFault, macros};
 
-use super::ast::{Ast, AstKind, BinaryOp, FoldKind, Span};
-use super::{Const, ExprFault};
-
-/// Bytes of an expression.
-const LENGTH_MAX: usize = 8 * 1024;
-/// Words and signs of an expression.
-const TOKENS_MAX: usize = 2_000;
-/// Brackets within brackets.
-const NESTING_MAX: usize = 48;
-/// Conditionals, which the crate's parser nests without counting.
-const CONDITIONALS_MAX: usize = 48;
-/// Levels of the tree: `a + b + c` has two. Bounds the stack; CEL asks for 32 of an operator in a row.
+/// Expressions within expressions: brackets, arguments, branches.
+const LEVELS_MAX: usize = 64;
+/// Levels of the tree: `a + b + c` has three. CEL asks for 32 of an operator in a row.
 const DEPTH_MAX: usize = 64;
 
-/// Parses an expression.
-pub(super) fn parse(text: &str) -> Result<Ast, ExprFault> {
-    let tokens = tokens(text)?;
-    let parser = || {
-        PrattParser::new()
-            .max_recursion_depth(NESTING_MAX as u16 * 2)
-            .enable_optional_syntax(true)
-    };
-    let tree = parser()
-        .parse(text)
-        .map_err(|errors| syntax_fault(text, errors))?;
-    let places = parser().parse(&format!("{text}\n)")).err();
-    let places = places.and_then(|errors| {
-        errors
-            .errors
-            .into_iter()
-            .find_map(|error| error.source_info)
-    });
-    let lower = Lower {
+/// Words that cannot be names, though fields and methods may be called so.
+const RESERVED: [&str; 17] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "namespace",
+    "package",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+/// Words that mean something: no names, and no fields.
+const KEYWORDS: [&str; 4] = ["true", "false", "null", "in"];
+
+type Result<T> = std::result::Result<T, ExprFault>;
+
+/// Parses an expression; `macros` says whether `all`, `has` and the like are more than names of functions.
+pub(super) fn parse(text: &str, macros: bool) -> Result<Ast> {
+    let mut parser = Parser {
         text,
-        tokens: &tokens,
-        places: places.as_deref(),
+        tokens: tokens(text)?,
+        at: 0,
+        levels: 0,
+        macros,
     };
-    lower.expr(&tree, 0)
-}
-
-/// All tokens, bounded.
-fn tokens(text: &str) -> Result<Vec<Token>, ExprFault> {
-    if text.len() > LENGTH_MAX {
-        let message = format!(
-            "the expression has {} bytes, the limit is {LENGTH_MAX}",
-            text.len()
-        );
-        return Err(ExprFault::new("expr_limit", (0, text.len()), message));
-    }
-    let mut lexer = Lexer::new(text);
-    let (mut tokens, mut nesting, mut conditionals) = (Vec::new(), 0_usize, 0);
-    loop {
-        let token = lexer.lex();
-        match token.kind {
-            TokenKind::TokEnd => break,
-            TokenKind::TokWhitespace | TokenKind::TokComment => continue,
-            TokenKind::TokError => return Err(lexer_fault(text, &lexer, &token)),
-            TokenKind::TokLeftParen | TokenKind::TokLeftBracket | TokenKind::TokLeftBrace => {
-                nesting += 1
-            }
-            TokenKind::TokRightParen | TokenKind::TokRightBracket | TokenKind::TokRightBrace => {
-                nesting = nesting.saturating_sub(1);
-            }
-            TokenKind::TokQuestion => conditionals += 1,
-            TokenKind::TokEqual => {
-                let fault = ExprFault::new(
-                    "expr_syntax",
-                    (token.start, token.end),
-                    "`=` is not an operator",
-                );
-                return Err(fault.help("a comparison is `==`"));
-            }
-            _ => {}
-        }
-        tokens.push(token);
-        if nesting > NESTING_MAX || conditionals > CONDITIONALS_MAX || tokens.len() > TOKENS_MAX {
-            let message = format!(
-                "the expression is too large: at most {TOKENS_MAX} words and signs, {NESTING_MAX} brackets within \
-                 brackets, {CONDITIONALS_MAX} conditionals"
-            );
-            return Err(ExprFault::new(
-                "expr_limit",
-                (token.start, token.end),
-                message,
-            ));
-        }
-    }
-    match tokens.is_empty() {
-        true => Err(ExprFault::new(
+    if parser.tokens.len() == 1 {
+        let whole = (0, text.len());
+        return Err(ExprFault::new(
             "expr_syntax",
-            (0, text.len()),
+            whole,
             "the expression is empty",
-        )),
-        false => Ok(tokens),
+        ));
+    }
+    let ast = parser.expr()?;
+    match parser.peek().kind {
+        Kind::End => Ok(ast),
+        _ => Err(parser.unexpected()),
     }
 }
 
-fn lexer_fault(text: &str, lexer: &Lexer, token: &Token) -> ExprFault {
-    let message = lexer
-        .get_error()
-        .map_or("unexpected character", |error| error.message.as_str());
-    // The lexer counts bytes: the end may be inside of a character.
-    let end = (token.end..=text.len())
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(text.len());
-    ExprFault::new("expr_syntax", (token.start, end), message)
+struct Parser<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    at: usize,
+    levels: usize,
+    macros: bool,
 }
 
-fn syntax_fault(text: &str, errors: cel::ParseErrors) -> ExprFault {
-    let Some(error) = errors.errors.into_iter().next() else {
-        return ExprFault::new(
-            "expr_syntax",
-            (0, text.len()),
-            "the expression cannot be parsed",
-        );
-    };
-    let place = error
-        .source_info
-        .as_deref()
-        .and_then(|info| info.offset_for(error.expr_id));
-    let whole = (0, text.len());
-    let span = place.map_or(whole, |(start, end)| {
-        (start as usize, (end as usize).min(text.len()))
-    });
-    let found = text.get(span.0..span.1).unwrap_or_default();
-    let message = error
-        .msg
-        .strip_prefix("Syntax error: ")
-        .unwrap_or(&error.msg);
-    let fault = match message {
-        m if m.contains("'<EOF>'") || m.contains("input <EOF>") => ExprFault::new(
-            "expr_syntax",
-            (text.len(), text.len()),
-            "the expression ends too early",
-        ),
-        m if m.starts_with("mismatched input") || m == "unexpected token" => {
-            ExprFault::new("expr_syntax", span, format!("unexpected `{found}`"))
+impl<'t> Parser<'t> {
+    /// The token to come.
+    fn peek(&self) -> Token {
+        // The end is never taken.
+        self.tokens[self.at.min(self.tokens.len() - 1)]
+    }
+
+    fn start(&self) -> usize {
+        self.peek().span.0
+    }
+
+    /// From a byte to the end of what was taken last.
+    fn since(&self, start: usize) -> Span {
+        let last = self.at.checked_sub(1).map(|at| self.tokens[at].span.1);
+        (start, last.unwrap_or(start).max(start))
+    }
+
+    fn word(&self, token: Token) -> &'t str {
+        &self.text[token.span.0..token.span.1]
+    }
+
+    fn is(&self, sign: &'static str) -> bool {
+        self.peek().kind == Kind::Sign(sign)
+    }
+
+    fn take(&mut self, sign: &'static str) -> bool {
+        let found = self.is(sign);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, sign: &'static str) -> Result<()> {
+        match self.take(sign) {
+            true => Ok(()),
+            false => Err(self.unexpected()),
         }
-        m if m.contains("recursion limit") => ExprFault::new("expr_limit", whole, m),
-        m => ExprFault::new("expr_syntax", span, m),
-    };
-    match found {
-        "and" => fault.help("logical and is `&&`"),
-        "or" => fault.help("logical or is `||`"),
-        _ => fault,
     }
-}
 
-/// Turns the crate's tree into ours.
-struct Lower<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-    places: Option<&'a SourceInfo>,
-}
+    fn unexpected(&self) -> ExprFault {
+        let token = self.peek();
+        if token.kind == Kind::End {
+            let end = (self.text.len(), self.text.len());
+            return ExprFault::new("expr_syntax", end, "the expression ends too early");
+        }
+        let found = self.word(token);
+        let message = match found {
+            _ if RESERVED.contains(&found) => {
+                format!("`{found}` is a reserved word and cannot be a name")
+            }
+            _ => format!("unexpected `{found}`"),
+        };
+        let fault = ExprFault::new("expr_syntax", token.span, message);
+        match found {
+            "and" => fault.help("logical and is `&&`"),
+            "or" => fault.help("logical or is `||`"),
+            "not" => fault.help("logical not is `!`"),
+            _ => fault,
+        }
+    }
 
-/// Indexes of the first and the last token.
-type Range = (usize, usize);
-
-impl Lower<'_> {
-    fn expr(&self, tree: &IdedExpr, depth: usize) -> Result<Ast, ExprFault> {
-        let at = self.token(tree.id);
-        if depth > DEPTH_MAX {
+    /// A node, if the tree is not too deep with it.
+    fn node(&self, kind: AstKind, start: usize) -> Result<Ast> {
+        let ast = Ast::new(kind, self.since(start));
+        if ast.depth > DEPTH_MAX {
             let message = format!("the expression is nested more than {DEPTH_MAX} levels deep");
-            return Err(ExprFault::new("expr_limit", self.span((at, at)), message));
+            return Err(ExprFault::new("expr_limit", ast.span, message));
         }
-        let child = |tree: &IdedExpr| self.expr(tree, depth + 1);
-        let boxed = |tree: &IdedExpr| child(tree).map(Box::new);
-        let mut range = (at, at);
-        let kind = match &tree.expr {
-            Expr::Unspecified => {
-                return Err(ExprFault::new(
-                    "expr_syntax",
-                    self.span(range),
-                    "the expression cannot be parsed",
-                ));
-            }
-            Expr::Literal(value) => {
-                if self.tokens[at].kind == TokenKind::TokMinus {
-                    range.1 = at + 1;
-                }
-                AstKind::Literal(literal(value))
-            }
-            Expr::Ident(name) => AstKind::Ident(name.clone()),
-            Expr::Select(select) => {
-                let of = boxed(&select.operand)?;
-                self.cover(&mut range, &of);
-                range.1 = range.1.max(at + 1);
-                let field = select.field.clone();
-                match select.test {
-                    true => AstKind::Has { of, field },
-                    false => AstKind::Select { of, field },
-                }
-            }
-            Expr::List(list) => {
-                if !list.optional_indices.is_empty() {
-                    return Err(self.unsupported("optional elements", range));
-                }
-                AstKind::List(self.all(&list.elements, &mut range, depth)?)
-            }
-            Expr::Map(map) => {
-                let mut entries = Vec::with_capacity(map.entries.len());
-                for entry in &map.entries {
-                    let EntryExpr::MapEntry(entry) = &entry.expr else {
-                        return Err(self.unsupported("messages", range));
-                    };
-                    if entry.optional {
-                        return Err(self.unsupported("optional entries", range));
-                    }
-                    let (key, value) = (child(&entry.key)?, child(&entry.value)?);
-                    self.cover(&mut range, &value);
-                    entries.push((key, value));
-                }
-                AstKind::Map(entries)
-            }
-            Expr::Struct(_) => return Err(self.unsupported("messages", range)),
-            Expr::Comprehension(fold) => {
-                let over = boxed(&fold.iter_range)?;
-                let Some((kind, filter, body)) = folded(&fold.accu_init.expr, &fold.loop_step.expr)
-                else {
-                    return Err(self.unsupported("this comprehension", range));
-                };
-                let filter = filter.map(boxed).transpose()?;
-                let body = boxed(body)?;
-                self.cover(&mut range, &over);
-                self.cover(&mut range, &body);
-                AstKind::Fold {
-                    kind,
-                    over,
-                    var: fold.iter_var.clone(),
-                    filter,
-                    body,
-                }
-            }
-            Expr::Call(call) => {
-                let target = call.target.as_deref().map(boxed).transpose()?;
-                if let Some(target) = &target {
-                    self.cover(&mut range, target);
-                }
-                let args = self.all(&call.args, &mut range, depth)?;
-                self.call(&call.func_name, target, args, &mut range)?
-            }
-        };
-        Ok(Ast {
-            span: self.span(range),
-            kind,
-        })
+        Ok(ast)
     }
 
-    fn all(
-        &self,
-        trees: &[IdedExpr],
-        range: &mut Range,
-        depth: usize,
-    ) -> Result<Vec<Ast>, ExprFault> {
-        let mut all = Vec::with_capacity(trees.len());
-        for tree in trees {
-            let one = self.expr(tree, depth + 1)?;
-            self.cover(range, &one);
-            all.push(one);
+    fn expr(&mut self) -> Result<Ast> {
+        self.levels += 1;
+        if self.levels > LEVELS_MAX {
+            let message = format!(
+                "the expression has more than {LEVELS_MAX} brackets and branches within one another"
+            );
+            return Err(ExprFault::new("expr_limit", self.peek().span, message));
         }
-        Ok(all)
-    }
-
-    fn call(
-        &self,
-        name: &str,
-        target: Option<Box<Ast>>,
-        args: Vec<Ast>,
-        range: &mut Range,
-    ) -> Result<AstKind, ExprFault> {
-        let binary = match name {
-            op::ADD => Some(BinaryOp::Add),
-            op::SUBSTRACT => Some(BinaryOp::Sub),
-            op::MULTIPLY => Some(BinaryOp::Mul),
-            op::DIVIDE => Some(BinaryOp::Div),
-            op::MODULO => Some(BinaryOp::Rem),
-            op::EQUALS => Some(BinaryOp::Eq),
-            op::NOT_EQUALS => Some(BinaryOp::Ne),
-            op::LESS => Some(BinaryOp::Lt),
-            op::LESS_EQUALS => Some(BinaryOp::Le),
-            op::GREATER => Some(BinaryOp::Gt),
-            op::GREATER_EQUALS => Some(BinaryOp::Ge),
-            op::IN => Some(BinaryOp::In),
-            _ => None,
-        };
-        let mut operands = args.into_iter().map(Box::new);
-        let mut next = || {
-            operands
-                .next()
-                .expect("the parser gives operators their operands")
-        };
-        Ok(match name {
-            op::LOGICAL_AND => AstKind::And(next(), next()),
-            op::LOGICAL_OR => AstKind::Or(next(), next()),
-            op::LOGICAL_NOT => AstKind::Not(next()),
-            op::NEGATE => AstKind::Negate(next()),
-            op::CONDITIONAL => AstKind::Cond(next(), next(), next()),
-            op::INDEX => AstKind::Index(next(), next()),
-            op::OPT_INDEX | op::OPT_SELECT => {
-                return Err(self.unsupported("optional values", *range));
-            }
-            _ => match binary {
-                Some(binary) => AstKind::Binary(binary, next(), next()),
-                None => {
-                    // The name of a function is followed by its parenthesis, which the span then balances.
-                    let name_is_last =
-                        self.tokens[range.1].kind != TokenKind::TokLeftParen && target.is_none();
-                    if name_is_last && range.1 + 1 < self.tokens.len() {
-                        range.1 += 1;
-                    }
-                    let name = name.strip_prefix('.').unwrap_or(name).to_owned();
-                    AstKind::Call {
-                        name,
-                        target,
-                        args: operands.map(|arg| *arg).collect(),
-                    }
-                }
-            },
-        })
-    }
-
-    fn unsupported(&self, what: &str, range: Range) -> ExprFault {
-        ExprFault::new(
-            "expr_unsupported",
-            self.span(range),
-            format!("{what} are not part of the language here"),
-        )
-    }
-
-    /// The token that a node's place points at.
-    fn token(&self, id: u64) -> usize {
-        let place = self
-            .places
-            .and_then(|places| places.offset_for(id))
-            .unwrap_or((0, 0));
-        let at = self
-            .tokens
-            .partition_point(|token| token.start < place.0 as usize);
-        at.min(self.tokens.len() - 1)
-    }
-
-    fn cover(&self, range: &mut Range, ast: &Ast) {
-        let first = self
-            .tokens
-            .partition_point(|token| token.start < ast.span.0);
-        let last = self
-            .tokens
-            .partition_point(|token| token.start < ast.span.1);
-        range.0 = range.0.min(first);
-        range.1 = range.1.max(last.saturating_sub(1));
-    }
-
-    /// The bytes of a range of tokens, widened until its brackets are balanced.
-    fn span(&self, (mut first, last): Range) -> Span {
-        let mut last = last.min(self.tokens.len() - 1);
-        let turn = |token: &Token| match token.kind {
-            TokenKind::TokLeftParen | TokenKind::TokLeftBracket | TokenKind::TokLeftBrace => 1,
-            TokenKind::TokRightParen | TokenKind::TokRightBracket | TokenKind::TokRightBrace => -1,
-            _ => 0,
-        };
-        let (mut open, mut missing) = (0_i32, 0_i32);
-        for token in &self.tokens[first..=last] {
-            open += turn(token);
-            missing = missing.max(-open);
+        let start = self.start();
+        let mut ast = self.binary(1)?;
+        if self.take("?") {
+            let then = self.binary(1)?;
+            self.expect(":")?;
+            let otherwise = self.expr()?;
+            let kind = AstKind::Cond(Box::new(ast), Box::new(then), Box::new(otherwise));
+            ast = self.node(kind, start)?;
         }
-        let mut unclosed = open + missing;
-        while unclosed > 0 && last + 1 < self.tokens.len() {
-            last += 1;
-            unclosed += turn(&self.tokens[last]);
-        }
-        while missing > 0 && first > 0 {
-            first -= 1;
-            missing -= turn(&self.tokens[first]);
-        }
-        (
-            self.tokens[first].start,
-            self.tokens[last].end.min(self.text.len()),
-        )
+        self.levels -= 1;
+        Ok(ast)
     }
-}
 
-/// What a macro was before the parser expanded it: its kind, its filter and its body.
-fn folded<'e>(
-    init: &Expr,
-    step: &'e Expr,
-) -> Option<(FoldKind, Option<&'e IdedExpr>, &'e IdedExpr)> {
-    let args = |expr: &'e Expr, name: &str| match expr {
-        Expr::Call(call) if call.func_name == name => Some(&call.args[..]),
-        _ => None,
-    };
-    // `@result + [element]`
-    let appended = |expr: &'e Expr| match args(expr, op::ADD)? {
-        [
-            _,
-            IdedExpr {
-                expr: Expr::List(list),
-                ..
-            },
-        ] => list.elements.first(),
-        _ => None,
-    };
-    match init {
-        Expr::Literal(LiteralValue::Boolean(start)) => {
-            let (kind, name) = match *start.inner() {
-                true => (FoldKind::All, op::LOGICAL_AND),
-                false => (FoldKind::Exists, op::LOGICAL_OR),
+    /// Operators that bind at least as strongly as `weakest`.
+    fn binary(&mut self, weakest: u8) -> Result<Ast> {
+        let start = self.start();
+        let mut left = self.unary()?;
+        while let Some((strength, op)) = self.operator().filter(|(s, _)| *s >= weakest) {
+            self.at += 1;
+            let right = Box::new(self.binary(strength + 1)?);
+            let boxed = Box::new(left);
+            let kind = match op {
+                Operator::Or => AstKind::Or(boxed, right),
+                Operator::And => AstKind::And(boxed, right),
+                Operator::Binary(op) => AstKind::Binary(op, boxed, right),
             };
-            args(step, name)?.get(1).map(|body| (kind, None, body))
+            left = self.node(kind, start)?;
         }
-        Expr::Literal(LiteralValue::Int(_)) => args(step, op::CONDITIONAL)?
-            .first()
-            .map(|body| (FoldKind::ExistsOne, None, body)),
-        Expr::List(_) => match args(step, op::CONDITIONAL) {
-            Some([filter, then, _]) => {
-                appended(&then.expr).map(|body| (FoldKind::Map, Some(filter), body))
+        Ok(left)
+    }
+
+    /// The operator to come and how strongly it binds.
+    fn operator(&self) -> Option<(u8, Operator)> {
+        let token = self.peek();
+        let binary = |strength, op| Some((strength, Operator::Binary(op)));
+        match token.kind {
+            Kind::Sign("||") => Some((1, Operator::Or)),
+            Kind::Sign("&&") => Some((2, Operator::And)),
+            Kind::Sign("==") => binary(3, BinaryOp::Eq),
+            Kind::Sign("!=") => binary(3, BinaryOp::Ne),
+            Kind::Sign("<") => binary(3, BinaryOp::Lt),
+            Kind::Sign("<=") => binary(3, BinaryOp::Le),
+            Kind::Sign(">") => binary(3, BinaryOp::Gt),
+            Kind::Sign(">=") => binary(3, BinaryOp::Ge),
+            Kind::Name if self.word(token) == "in" => binary(3, BinaryOp::In),
+            Kind::Sign("+") => binary(4, BinaryOp::Add),
+            Kind::Sign("-") => binary(4, BinaryOp::Sub),
+            Kind::Sign("*") => binary(5, BinaryOp::Mul),
+            Kind::Sign("/") => binary(5, BinaryOp::Div),
+            Kind::Sign("%") => binary(5, BinaryOp::Rem),
+            _ => None,
+        }
+    }
+
+    fn unary(&mut self) -> Result<Ast> {
+        let mut signs = Vec::new();
+        loop {
+            let token = self.peek();
+            let number = |at: usize| {
+                let next = self.tokens.get(at).map(|token| token.kind);
+                matches!(next, Some(Kind::Int | Kind::Double))
+            };
+            match token.kind {
+                Kind::Sign("-") if number(self.at + 1) => break,
+                Kind::Sign("-") => signs.push((token.span.0, true)),
+                Kind::Sign("!") => signs.push((token.span.0, false)),
+                _ => break,
             }
-            _ => appended(step).map(|body| (FoldKind::Map, None, body)),
-        },
-        _ => None,
+            self.at += 1;
+        }
+        let mut ast = self.member()?;
+        for (start, negates) in signs.into_iter().rev() {
+            let of = Box::new(ast);
+            let kind = if negates {
+                AstKind::Negate(of)
+            } else {
+                AstKind::Not(of)
+            };
+            ast = self.node(kind, start)?;
+        }
+        Ok(ast)
+    }
+
+    /// A value and what follows it: fields, elements, methods.
+    fn member(&mut self) -> Result<Ast> {
+        let start = self.start();
+        let mut ast = self.primary()?;
+        loop {
+            let kind = if self.take(".") {
+                let optional = self.take("?");
+                let token = self.peek();
+                let field = self.field()?;
+                if !optional && token.kind == Kind::Name && self.take("(") {
+                    let args = self.arguments()?;
+                    let span = self.since(start);
+                    match self.macros {
+                        true => macros::method(ast, field, args, span)?,
+                        false => AstKind::Call {
+                            name: field,
+                            target: Some(Box::new(ast)),
+                            args,
+                        },
+                    }
+                } else {
+                    AstKind::Select {
+                        of: Box::new(ast),
+                        field,
+                        optional,
+                    }
+                }
+            } else if self.take("[") {
+                let optional = self.take("?");
+                let index = Box::new(self.expr()?);
+                self.expect("]")?;
+                AstKind::Index {
+                    of: Box::new(ast),
+                    index,
+                    optional,
+                }
+            } else if self.is("{") && matches!(ast.kind, AstKind::Ident(_) | AstKind::Select { .. })
+            {
+                let message = "messages are not part of the language here";
+                return Err(ExprFault::new("expr_unsupported", ast.span, message));
+            } else {
+                return Ok(ast);
+            };
+            ast = self.node(kind, start)?;
+        }
+    }
+
+    /// The name of a field or method after its dot.
+    fn field(&mut self) -> Result<String> {
+        let token = self.peek();
+        let word = self.word(token);
+        let field = match token.kind {
+            Kind::Name if !KEYWORDS.contains(&word) => word.to_owned(),
+            Kind::Quoted => {
+                let name = &word[1..word.len() - 1];
+                let fits = |c: char| c.is_ascii_alphanumeric() || "_.-/ ".contains(c);
+                if name.is_empty() || !name.chars().all(fits) {
+                    let message =
+                        "a name in backticks has letters, digits, `_`, `.`, `-`, `/` and spaces";
+                    return Err(ExprFault::new("expr_syntax", token.span, message)
+                        .help("other names are read as keys: `x[\"…\"]`"));
+                }
+                name.to_owned()
+            }
+            _ => return Err(self.unexpected()),
+        };
+        self.at += 1;
+        Ok(field)
+    }
+
+    fn primary(&mut self) -> Result<Ast> {
+        let start = self.start();
+        let token = self.peek();
+        let kind = match token.kind {
+            Kind::Sign("(") => {
+                self.at += 1;
+                let inner = self.expr()?;
+                self.expect(")")?;
+                return Ok(inner);
+            }
+            Kind::Sign("[") => {
+                self.at += 1;
+                AstKind::List(self.items()?)
+            }
+            Kind::Sign("{") => {
+                self.at += 1;
+                AstKind::Map(self.entries()?)
+            }
+            Kind::Sign(".") => {
+                self.at += 1;
+                self.name(".")?
+            }
+            Kind::Sign("-") => {
+                self.at += 2;
+                AstKind::Literal(self.number(start)?)
+            }
+            Kind::Int | Kind::Uint | Kind::Double => {
+                self.at += 1;
+                AstKind::Literal(self.number(start)?)
+            }
+            Kind::Text | Kind::Bytes => {
+                self.at += 1;
+                let bytes = unquoted(self.word(token), token.kind, start)?;
+                AstKind::Literal(match token.kind {
+                    Kind::Bytes => Const::Bytes(bytes.into()),
+                    _ => Const::Str(String::from_utf8_lossy(&bytes).into()),
+                })
+            }
+            Kind::Name => {
+                let literal = match self.word(token) {
+                    "true" => Some(Const::Bool(true)),
+                    "false" => Some(Const::Bool(false)),
+                    "null" => Some(Const::Null),
+                    _ => None,
+                };
+                match literal {
+                    Some(value) => {
+                        self.at += 1;
+                        AstKind::Literal(value)
+                    }
+                    None => self.name("")?,
+                }
+            }
+            _ => return Err(self.unexpected()),
+        };
+        self.node(kind, start)
+    }
+
+    /// A name, or the call of a function.
+    fn name(&mut self, dot: &str) -> Result<AstKind> {
+        let token = self.peek();
+        let word = self.word(token);
+        if token.kind != Kind::Name || RESERVED.contains(&word) || KEYWORDS.contains(&word) {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        if !self.take("(") {
+            return Ok(AstKind::Ident(format!("{dot}{word}")));
+        }
+        let args = self.arguments()?;
+        match self.macros && dot.is_empty() {
+            true => macros::function(word, args, self.since(token.span.0)),
+            false => Ok(AstKind::Call {
+                name: word.to_owned(),
+                target: None,
+                args,
+            }),
+        }
+    }
+
+    /// What was just taken, a number with its sign.
+    fn number(&self, start: usize) -> Result<Const> {
+        let span = self.since(start);
+        let token = self.tokens[self.at - 1];
+        let negative = start < token.span.0;
+        let word = self.word(token).trim_end_matches(['u', 'U']);
+        let hex = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
+        let magnitude = match hex {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => word.parse().ok(),
+        };
+        let value = match token.kind {
+            Kind::Double => {
+                let value: Option<f64> = word.parse().ok().filter(|value: &f64| value.is_finite());
+                value.map(|value| Const::Double(if negative { -value } else { value }))
+            }
+            Kind::Uint => magnitude.map(Const::Uint),
+            _ => {
+                let signed = magnitude
+                    .map(i128::from)
+                    .map(|v| if negative { -v } else { v });
+                signed
+                    .and_then(|value| i64::try_from(value).ok())
+                    .map(Const::Int)
+            }
+        };
+        let what = match token.kind {
+            Kind::Double => "a double",
+            Kind::Uint => "a uint",
+            _ => "an int",
+        };
+        value.ok_or_else(|| {
+            ExprFault::new(
+                "expr_syntax",
+                span,
+                format!("the number does not fit {what}"),
+            )
+        })
+    }
+
+    /// Up to the closing parenthesis.
+    fn arguments(&mut self) -> Result<Vec<Ast>> {
+        let mut args = Vec::new();
+        if self.take(")") {
+            return Ok(args);
+        }
+        loop {
+            args.push(self.expr()?);
+            if self.take(")") {
+                return Ok(args);
+            }
+            self.expect(",")?;
+        }
+    }
+
+    fn items(&mut self) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        while !self.take("]") {
+            let optional = self.take("?");
+            let ast = self.expr()?;
+            items.push(Item { ast, optional });
+            if !self.is("]") {
+                self.expect(",")?;
+            }
+        }
+        Ok(items)
+    }
+
+    fn entries(&mut self) -> Result<Vec<(Ast, Item)>> {
+        let mut entries = Vec::new();
+        while !self.take("}") {
+            let optional = self.take("?");
+            let key = self.expr()?;
+            self.expect(":")?;
+            let ast = self.expr()?;
+            entries.push((key, Item { ast, optional }));
+            if !self.is("}") {
+                self.expect(",")?;
+            }
+        }
+        Ok(entries)
     }
 }
 
-fn literal(value: &LiteralValue) -> Const {
-    match value {
-        LiteralValue::Null => Const::Null,
-        LiteralValue::Boolean(v) => Const::Bool(*v.inner()),
-        LiteralValue::Int(v) => Const::Int(*v.inner()),
-        LiteralValue::UInt(v) => Const::Uint(*v.inner()),
-        LiteralValue::Double(v) => Const::Double(*v.inner()),
-        LiteralValue::String(v) => Const::Str(v.inner().into()),
-        LiteralValue::Bytes(v) => Const::Bytes(v.inner().into()),
-    }
+enum Operator {
+    Or,
+    And,
+    Binary(BinaryOp),
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ast::FoldKind;
     use super::*;
 
     /// The text under the first node that `pick` finds, depth first.
     fn texts(text: &str) -> Vec<String> {
         fn walk(ast: &Ast, text: &str, out: &mut Vec<String>) {
             out.push(text[ast.span.0..ast.span.1].to_owned());
-            match &ast.kind {
-                AstKind::Literal(_) | AstKind::Ident(_) => {}
-                AstKind::Select { of, .. } | AstKind::Has { of, .. } => walk(of, text, out),
-                AstKind::Not(a) | AstKind::Negate(a) => walk(a, text, out),
-                AstKind::And(a, b)
-                | AstKind::Or(a, b)
-                | AstKind::Binary(_, a, b)
-                | AstKind::Index(a, b) => {
-                    walk(a, text, out);
-                    walk(b, text, out);
-                }
-                AstKind::Cond(a, b, c) => [a, b, c].iter().for_each(|one| walk(one, text, out)),
-                AstKind::List(all) => all.iter().for_each(|one| walk(one, text, out)),
-                AstKind::Map(all) => all.iter().for_each(|(k, v)| {
-                    walk(k, text, out);
-                    walk(v, text, out);
-                }),
-                AstKind::Call { target, args, .. } => {
-                    target.iter().for_each(|one| walk(one, text, out));
-                    args.iter().for_each(|one| walk(one, text, out));
-                }
-                AstKind::Fold {
-                    over, filter, body, ..
-                } => {
-                    walk(over, text, out);
-                    filter.iter().for_each(|one| walk(one, text, out));
-                    walk(body, text, out);
-                }
-                AstKind::Watched(of, _) => walk(of, text, out),
-            }
+            ast.kind
+                .parts()
+                .into_iter()
+                .for_each(|part| walk(part, text, out));
         }
         let mut out = Vec::new();
-        walk(&parse(text).unwrap(), text, &mut out);
+        walk(&parse(text, true).unwrap(), text, &mut out);
         out
     }
 
@@ -529,8 +531,8 @@ mod tests {
 
     #[test]
     fn macros_are_seen_as_written() {
-        let kind = |text: &str| match parse(text).unwrap().kind {
-            AstKind::Fold { kind, filter, .. } => (kind, filter.is_some()),
+        let kind = |text: &str| match parse(text, true).unwrap().kind {
+            AstKind::Fold(fold) => (fold.kind, fold.filter.is_some()),
             other => panic!("{other:?}"),
         };
         assert_eq!(kind("[1].all(x, x > 0)"), (FoldKind::All, false));
@@ -547,7 +549,7 @@ mod tests {
     #[test]
     fn syntax_faults_point_at_the_place() {
         let fault = |text: &str| {
-            let fault = parse(text).unwrap_err();
+            let fault = parse(text, true).unwrap_err();
             (
                 fault.code,
                 fault.start,
@@ -605,7 +607,95 @@ mod tests {
             "[".repeat(100),
             "{1:".repeat(100),
         ] {
-            assert_eq!(parse(&text).unwrap_err().code, "expr_limit", "{text}");
+            assert_eq!(parse(&text, true).unwrap_err().code, "expr_limit", "{text}");
         }
+    }
+
+    #[test]
+    fn literals_mean_what_the_language_says() {
+        let literal = |text: &str| match parse(text, true).unwrap().kind {
+            AstKind::Literal(value) => value,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(literal("-9223372036854775808"), Const::Int(i64::MIN));
+        assert_eq!(literal("0xFFu"), Const::Uint(255));
+        assert_eq!(literal("-0x10"), Const::Int(-16));
+        assert_eq!(literal(".5e1"), Const::Double(5.0));
+        assert_eq!(
+            literal(r"'\x41\u00e9\U0001F600\101\`'"),
+            Const::Str("Aé😀A`".into())
+        );
+        assert_eq!(literal(r"r'\d'"), Const::Str(r"\d".into()));
+        assert_eq!(literal("'''a\n'b' '''"), Const::Str("a\n'b' ".into()));
+        assert_eq!(
+            literal(r"b'\xff\377é'"),
+            Const::Bytes([255, 255, 195, 169].into())
+        );
+        assert_eq!(literal(r"bR'\x'"), Const::Bytes(br"\x"[..].into()));
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_have_is_refused() {
+        for text in [
+            "9223372036854775808",
+            "18446744073709551616u",
+            "1e999",
+            r"'\xg1'",
+            r"'\ud800'",
+            r"b'\u0041'",
+            r"'\8'",
+            "'a",
+            "'a\n'",
+            "'''a''",
+            "`a`",
+            "a.`b",
+            "a.``",
+            "a.`$`",
+            "1.",
+            "a.true",
+            "if",
+            "in + 1",
+            "[,]",
+            "a.(b)",
+            "f(,)",
+            "{a}",
+            "a ? b",
+            "has(a)",
+            "a.all(1, b)",
+            "a.all(x, x, y)",
+            "a = b",
+            "é",
+        ] {
+            let code = parse(text, true).map_err(|fault| fault.code);
+            assert_eq!(code.err(), Some("expr_syntax"), "{text}");
+        }
+    }
+
+    #[test]
+    fn optional_syntax_and_quoted_names_are_read() {
+        let kind = |text: &str| parse(text, true).unwrap().kind;
+        let optional = |text: &str| match kind(text) {
+            AstKind::Select { optional, .. } | AstKind::Index { optional, .. } => optional,
+            AstKind::List(items) => items[0].optional && !items[1].optional,
+            AstKind::Map(entries) => entries[0].1.optional,
+            other => panic!("{other:?}"),
+        };
+        for text in ["a.?b", "a[?b]", "[?a, b,]", "{?a: b,}"] {
+            assert!(optional(text), "{text}");
+        }
+        let field = |text: &str| match kind(text) {
+            AstKind::Select { field, .. } => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(field("a.`b/c.d`"), "b/c.d");
+        assert_eq!(field("a.if"), "if");
+        assert!(matches!(kind("cel.bind(x, 1, x)"), AstKind::Bind { .. }));
+        assert!(matches!(
+            kind("a.optMap(x, x)"),
+            AstKind::OptMap { flat: false, .. }
+        ));
+        assert!(matches!(kind("a.all(i, x, i < x)"), AstKind::Fold(fold) if fold.second.is_some()));
+        let plain = parse("[1].all(x, x > 0)", false).unwrap().kind;
+        assert!(matches!(plain, AstKind::Call { .. }));
     }
 }

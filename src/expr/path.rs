@@ -53,6 +53,7 @@ impl Checker<'_> {
                     source: Source::Value,
                     path: Vec::new(),
                     view,
+                    optional: false,
                 };
                 Some(Typed {
                     value,
@@ -143,12 +144,23 @@ impl Checker<'_> {
             },
             _ => {}
         }
+        let key = self.key(of, field);
         let of = self.expr(of, facts)?;
-        self.step(of, field, span, facts)
+        self.step(of, field, key, span, facts)
     }
 
     /// A field of a record, or the value of a key.
-    fn step(&mut self, of: Typed, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+    fn step(
+        &mut self,
+        of: Typed,
+        field: &str,
+        key: Option<String>,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        if matches!(of.ty, Type::Optional(_)) {
+            return self.optional_field(of, field, span);
+        }
         let lenient = self.lenient && matches!(of.value, Value::Path { .. });
         let of = if lenient {
             Typed {
@@ -158,26 +170,60 @@ impl Checker<'_> {
         } else {
             self.non_null(of)?
         };
-        let (schema, node) = match &of.ty {
-            Type::Record(schema, node) => (schema.clone(), *node),
-            Type::Map(key, value) if matches!(**key, Type::String | Type::Dyn | Type::Never) => {
+        match &of.ty {
+            Type::Record(..) => self.column(of, field, span, facts),
+            Type::Map(name, value) if comparable(name, &Type::String) => {
                 let ty = (**value).clone();
-                self.can_fail.insert("missing_key");
-                let key = Node::Const(Const::Str(field.into()));
-                let node = Node::Index(Box::new([self.node(of)?, key]));
-                return Some(Typed::new(node, ty, span));
+                let name = Typed::new(Node::Const(Const::Str(field.into())), Type::String, span);
+                self.value_of(of, name, ty, key, facts)
             }
-            Type::Dyn => {
-                self.can_fail.extend(["missing_key", "no_such_overload"]);
-                let key = Node::Const(Const::Str(field.into()));
-                let node = Node::Index(Box::new([self.node(of)?, key]));
-                return Some(Typed::new(node, Type::Dyn, span));
+            Type::Dyn | Type::Never => {
+                let name = Typed::new(Node::Const(Const::Str(field.into())), Type::String, span);
+                self.value_of(of, name, Type::Dyn, key, facts)
             }
             other => {
                 let message = format!("{} has no fields, so there is no `{field}`", article(other));
-                return self.fault(ExprFault::new("unknown_field", span, message));
+                self.fault(ExprFault::new("unknown_field", span, message))
             }
+        }
+    }
+
+    /// The value of a key of a map, or of something that is not known to be one; `place` is what facts call it.
+    fn value_of(
+        &mut self,
+        of: Typed,
+        name: Typed,
+        ty: Type,
+        place: Option<String>,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let span = (of.span.0, name.span.1.max(of.span.1));
+        if matches!(of.ty, Type::Dyn | Type::Never) {
+            self.can_fail.insert("no_such_overload");
+        }
+        let is_known = place
+            .as_deref()
+            .is_some_and(|place| facts.is_present(place));
+        if !is_known {
+            self.can_fail.insert("missing_key");
+        }
+        let ty = match &place {
+            Some(place) => narrowed(ty, place, facts),
+            None => ty,
         };
+        let node = Node::Index(Box::new([self.node(of)?, self.node(name)?]));
+        Some(Typed {
+            path: place,
+            ..Typed::new(node, ty, span)
+        })
+    }
+
+    /// A field of a record.
+    pub fn column(&mut self, of: Typed, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
+        let Type::Record(schema, node) = &of.ty else {
+            return self.fault(ExprFault::new("unknown_field", span, "this has no fields"));
+        };
+        let (schema, node) = (schema.clone(), *node);
         let Some((index, found)) = schema.field(node, field) else {
             let names: Vec<&str> = schema
                 .fields(node)
@@ -220,6 +266,7 @@ impl Checker<'_> {
                     source,
                     path: indexes,
                     view,
+                    optional: false,
                 }
             }
             Value::Node(of) => {
@@ -336,6 +383,7 @@ impl Checker<'_> {
                         source: Source::Key,
                         path: Vec::new(),
                         view,
+                        optional: false,
                     };
                     return Some(Typed {
                         value,
@@ -400,16 +448,21 @@ impl Checker<'_> {
         let outer = std::mem::replace(&mut self.lenient, is_path(of));
         let typed = match parent {
             Some(parent) => match &parent.ty {
-                Type::Map(key, _) if matches!(**key, Type::String | Type::Dyn | Type::Never) => {
+                Type::Map(key, _) if comparable(key, &Type::String) => {
                     self.lenient = outer;
-                    return self.has_key(parent, field, span);
+                    return self.has_key(parent, of, field, span);
                 }
-                Type::Dyn => {
+                Type::Dyn | Type::Never => {
                     self.lenient = outer;
                     self.can_fail.insert("no_such_overload");
-                    return self.has_key(parent, field, span);
+                    return self.has_key(parent, of, field, span);
                 }
-                _ => self.step(parent, field, span, facts),
+                Type::Optional(_) => {
+                    self.lenient = outer;
+                    let found = self.optional_field(parent, field, span)?;
+                    return self.has_value(found, span);
+                }
+                _ => self.step(parent, field, None, span, facts),
             },
             None => self.select(of, field, span, facts),
         };
@@ -427,10 +480,14 @@ impl Checker<'_> {
         Some(Typed { if_true, ..tested })
     }
 
-    fn has_key(&mut self, of: Typed, field: &str, span: Span) -> Option<Typed> {
+    fn has_key(&mut self, of: Typed, written: &Ast, field: &str, span: Span) -> Option<Typed> {
+        let place = self.key(written, field);
         let of = Box::new(self.node(of)?);
         let key = field.into();
-        Some(Typed::new(Node::HasKey { of, key }, Type::Bool, span))
+        Some(Typed {
+            if_true: place.map_or_else(Facts::none, |place| Facts::present(&place)),
+            ..Typed::new(Node::HasKey { of, key }, Type::Bool, span)
+        })
     }
 
     /// Whether a value is null (or not). Only its presence is read, so `event.before` may be asked.
@@ -441,7 +498,10 @@ impl Checker<'_> {
         };
         let node = match of.value {
             Value::Node(node) => node,
-            Value::Path { source, path, view } => {
+            Value::Path { optional: true, .. } => self.node(of)?,
+            Value::Path {
+                source, path, view, ..
+            } => {
                 self.reads.extend(of.path);
                 Node::Slot {
                     source,
@@ -471,29 +531,47 @@ impl Checker<'_> {
         })
     }
 
-    pub fn index(&mut self, of: &Ast, index: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
+    /// `of[index]`, or `of[?index]`.
+    pub fn index(
+        &mut self,
+        of: &Ast,
+        index: &Ast,
+        optional: bool,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let place = match &index.kind {
+            AstKind::Literal(Const::Str(key)) => self.key(of, key),
+            _ => None,
+        };
         let (of, index) = (self.expr(of, facts), self.expr(index, facts));
         let (of, index) = (of?, index?);
+        if optional || matches!(of.ty, Type::Optional(_)) {
+            return self.optional_element(of, index, span);
+        }
         let of = self.non_null(of)?;
         let index = self.non_null(index)?;
-        let (ty, reason) = match (&of.ty, &index.ty) {
+        let ty = match (&of.ty, &index.ty) {
             (Type::Record(..), Type::String) => {
                 let Some(Const::Str(field)) = index.constant().cloned() else {
                     let message = "the name of a field must be a constant";
                     return self.fault(ExprFault::new("type_mismatch", index.span, message));
                 };
-                return self.step(of, &field, span, facts);
+                return self.column(of, &field, span, facts);
             }
-            (Type::List(item), Type::Int | Type::Uint | Type::Dyn) => {
-                ((**item).clone(), "index_out_of_range")
+            (Type::List(item), Type::Int | Type::Uint | Type::Double | Type::Dyn | Type::Never) => {
+                self.can_fail.insert("index_out_of_range");
+                (**item).clone()
             }
             (Type::Map(key, value), given) if comparable(key, given) => {
-                ((**value).clone(), "missing_key")
+                let ty = (**value).clone();
+                let typed = self.value_of(of, index, ty, place, facts)?;
+                return Some(Typed { span, ..typed });
             }
-            (Type::Dyn, _) => {
-                self.can_fail
-                    .extend(["no_such_overload", "index_out_of_range"]);
-                (Type::Dyn, "missing_key")
+            (Type::Dyn | Type::Never, _) => {
+                self.can_fail.insert("index_out_of_range");
+                let typed = self.value_of(of, index, Type::Dyn, place, facts)?;
+                return Some(Typed { span, ..typed });
             }
             (of_ty, index_ty) => {
                 let message = format!(
@@ -504,8 +582,7 @@ impl Checker<'_> {
                 return self.fault(ExprFault::new("type_mismatch", span, message));
             }
         };
-        self.can_fail.insert(reason);
-        if index.ty == Type::Dyn {
+        if matches!(index.ty, Type::Dyn | Type::Never) {
             self.can_fail.insert("no_such_overload");
         }
         let node = Node::Index(Box::new([self.node(of)?, self.node(index)?]));
@@ -526,7 +603,11 @@ fn narrowed(ty: Type, path: &str, facts: &Facts) -> Type {
 fn is_path(ast: &Ast) -> bool {
     match &ast.kind {
         AstKind::Ident(_) => true,
-        AstKind::Select { of, .. } => is_path(of),
+        AstKind::Select {
+            of,
+            optional: false,
+            ..
+        } => is_path(of),
         _ => false,
     }
 }

@@ -7,20 +7,24 @@ use super::parse;
 /// what is not an expression. `event.after.tags[0]` names `event.after.tags`.
 pub fn paths(text: &str) -> Vec<String> {
     let mut all = Vec::new();
-    if let Ok(mut ast) = parse::parse(text) {
-        collect(&mut ast, &mut all);
+    if let Ok(ast) = parse::parse(text, true) {
+        collect(&ast, &mut all);
     }
     all
 }
 
-fn collect(ast: &mut Ast, all: &mut Vec<String>) {
+fn collect(ast: &Ast, all: &mut Vec<String>) {
     match named(ast) {
         Some(path) if path.contains('.') => {
             if !all.contains(&path) {
                 all.push(path);
             }
         }
-        _ => ast.children(|child| collect(child, all)),
+        _ => ast
+            .kind
+            .parts()
+            .into_iter()
+            .for_each(|part| collect(part, all)),
     }
 }
 

@@ -115,7 +115,10 @@ impl Probes {
                 self.plant(a);
                 self.plant(b);
             }
-            _ => ast.children(|child| self.plant(child)),
+            kind => kind
+                .parts_mut()
+                .into_iter()
+                .for_each(|part| self.plant(part)),
         }
     }
 
@@ -138,13 +141,7 @@ impl Probes {
             outcomes: outcomes.clone(),
         });
         let span = ast.span;
-        let of = std::mem::replace(
-            ast,
-            Ast {
-                span,
-                kind: AstKind::List(Vec::new()),
-            },
-        );
+        let of = std::mem::replace(ast, Ast::new(AstKind::List(Vec::new()), span));
         ast.kind = AstKind::Watched(Box::new(of), outcomes);
     }
 

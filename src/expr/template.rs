@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cel::parser::pratt_parser::{Lexer, TokenKind};
+use super::lex::{Kind, Lexer};
 
 use super::eval::{constant, mismatch};
 use super::functions::{self, Call};
@@ -212,18 +212,17 @@ fn constant_text(value: &Const) -> Option<Arc<str>> {
 fn closing(text: &str) -> Option<usize> {
     let mut lexer = Lexer::new(text);
     let mut open = 0_usize;
-    // Every token but the last takes a byte.
-    for _ in 0..=text.len() {
-        let token = lexer.lex();
+    loop {
+        // Text that is not closed within the braces, or a stray character, which the parser will name.
+        let Ok(token) = lexer.next() else {
+            return text.find('}');
+        };
         match token.kind {
-            TokenKind::TokEnd => return None,
-            TokenKind::TokLeftBrace => open += 1,
-            TokenKind::TokRightBrace if open == 0 => return Some(token.start),
-            TokenKind::TokRightBrace => open -= 1,
-            // Text that is not closed within the braces, or a stray character, which the parser will name.
-            TokenKind::TokError => return text.find('}'),
+            Kind::End => return None,
+            Kind::Sign("{") => open += 1,
+            Kind::Sign("}") if open == 0 => return Some(token.span.0),
+            Kind::Sign("}") => open -= 1,
             _ => {}
         }
     }
-    None
 }

@@ -204,6 +204,8 @@ impl Type {
         }
         match (self, other) {
             (Type::Never, t) | (t, Type::Never) => Some(t.clone()),
+            (Type::Dyn, _) | (_, Type::Dyn) => Some(Type::Dyn),
+            (Type::Optional(a), Type::Optional(b)) => Some(Type::Optional(Box::new(a.join(b)?))),
             (Type::Null, t) | (t, Type::Null) => Some(t.clone().nullable()),
             (Type::Nullable(a), b) | (b, Type::Nullable(a)) => {
                 a.join(b.non_null()).map(Type::nullable)

@@ -27,30 +27,44 @@ pub(super) fn equal(a: Val, b: Val) -> bool {
 /// Maps of a size that is not worth an index.
 const SMALL: usize = 32;
 
-fn maps(a: &[(Val, Val)], b: &[(Val, Val)]) -> bool {
+fn maps<'a>(a: &[(Val<'a>, Val<'a>)], b: &[(Val<'a>, Val<'a>)]) -> bool {
     if b.len() <= SMALL {
         return a
             .iter()
             .all(|(key, value)| get(b, *key).is_some_and(|other| equal(*value, other)));
     }
-    // Large maps come from records and have text for keys; without an index their comparison takes the square of their size.
-    let texts = |map: &[(Val, Val)]| map.iter().all(|(key, _)| matches!(key, Val::Str(_)));
-    if !texts(a) || !texts(b) {
-        return false;
-    }
-    let text = |key: Val| {
-        if let Val::Str(text) = key {
-            text.to_owned()
-        } else {
-            String::new()
-        }
-    };
-    let index: HashMap<String, &Val> = b.iter().map(|(key, value)| (text(*key), value)).collect();
+    // Without an index the comparison of large maps takes the square of their size.
+    let index: HashMap<Key, Val> = b
+        .iter()
+        .map(|(key, value)| (Key::of(*key), *value))
+        .collect();
     a.iter().all(|(key, value)| {
         index
-            .get(&text(*key))
-            .is_some_and(|other| equal(*value, **other))
+            .get(&Key::of(*key))
+            .is_some_and(|other| equal(*value, *other))
     })
+}
+
+/// The key of a map, such that equal keys are equal here.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Bool(bool),
+    Whole(i128),
+    Text(&'a str),
+    /// Maps have no such keys.
+    None,
+}
+
+impl<'a> Key<'a> {
+    fn of(val: Val<'a>) -> Key<'a> {
+        match val {
+            Val::Bool(v) => Key::Bool(v),
+            Val::Int(v) => Key::Whole(v.into()),
+            Val::Uint(v) => Key::Whole(v.into()),
+            Val::Str(text) => Key::Text(text),
+            _ => Key::None,
+        }
+    }
 }
 
 /// The value of a key.
@@ -137,5 +151,18 @@ mod tests {
         let b = [a[1], a[0]];
         assert!(equal(Val::Map(&a), Val::Map(&b)));
         assert!(!equal(Val::Map(&a), Val::Map(&b[..1])));
+        let large = |turn: i64| -> Vec<(Val<'static>, Val<'static>)> {
+            let number = |at: i64| (at + turn) % 100;
+            (0..100)
+                .map(|at| (Val::Int(number(at)), Val::Int(2 * number(at))))
+                .collect()
+        };
+        let (a, b) = (large(0), large(7));
+        assert!(equal(Val::Map(&a), Val::Map(&b)));
+        let mut c = b.clone();
+        c[50].1 = Val::Null;
+        assert!(!equal(Val::Map(&a), Val::Map(&c)));
+        c[50] = (Val::Uint(57), Val::Int(114));
+        assert!(equal(Val::Map(&a), Val::Map(&c)));
     }
 }

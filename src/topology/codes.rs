@@ -576,7 +576,12 @@ pub static REASONS: &[ReasonCode] = &[
     reason(
         "missing_key",
         "A map does not have the key.",
-        "Guard it: `\"k\" in m`.",
+        "Guard it: `\"k\" in m`, or `m.?k.orValue(…)`.",
+    ),
+    reason(
+        "no_value",
+        "The value of an optional was taken that has none.",
+        "Guard it: `x.hasValue() ? x.value() : …`, or `x.orValue(…)`.",
     ),
     reason(
         "duplicate_key",

@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::super::ast::{Ast, AstKind, FoldKind, Span};
+use super::super::ast::{Ast, AstKind, Span};
 use super::super::check::{Checker, Typed, article};
 use super::super::eval::{self, Result, Run, mismatch, weight};
 use super::super::path::closest;
@@ -54,7 +54,7 @@ pub(in super::super) fn invoke<'a>(run: &Run<'_, 'a>, call: &'a Call) -> Result<
 
 fn apply<'a>(run: &Run<'_, 'a>, call: &'a Call, vals: &[Val<'a>]) -> Result<Val<'a>> {
     for val in vals {
-        run.step(weight(*val))?;
+        run.look(weight(*val))?;
     }
     let overload = match &call.target {
         Target::One(overload) => overload,
@@ -67,6 +67,8 @@ fn apply<'a>(run: &Run<'_, 'a>, call: &'a Call, vals: &[Val<'a>]) -> Result<Val<
         Body::Form => Err(mismatch(vals)),
         Body::Plain(body) => body(run, vals),
         Body::With { call: body, .. } => body(run, vals, call.prepared.as_ref()),
+        // A call of it is a node of its own.
+        Body::Built(_) => Err(mismatch(vals)),
     }
 }
 
@@ -115,11 +117,6 @@ impl Checker<'_> {
                 ..typed
             });
         }
-        if let ("sortBy", Some(over), [var, key]) = (name, target, args)
-            && let AstKind::Ident(var) = &var.kind
-        {
-            return self.sort_by(over, var, key, span, facts);
-        }
         if named(name).is_empty() {
             return self.unknown(name, target, span);
         }
@@ -132,28 +129,6 @@ impl Checker<'_> {
         }
         let all = target.into_iter().chain(args).collect();
         self.called(name, target.is_some(), all, span, facts)
-    }
-
-    /// `list.sortBy(x, key)`: the list, and the list of its keys.
-    fn sort_by(
-        &mut self,
-        over: &Ast,
-        var: &str,
-        key: &Ast,
-        span: Span,
-        facts: &Facts,
-    ) -> Option<Typed> {
-        let keys = Ast {
-            span,
-            kind: AstKind::Fold {
-                kind: FoldKind::Map,
-                over: Box::new(over.clone()),
-                var: var.to_owned(),
-                filter: None,
-                body: Box::new(key.clone()),
-            },
-        };
-        self.called("sortBy", true, vec![over, &keys], span, facts)
     }
 
     fn called(
@@ -213,6 +188,9 @@ impl Checker<'_> {
             }
             fails.retain(|reason| !prepare.rules_out.contains(reason));
         }
+        if let Body::Built(build) = &function.body {
+            return Some(self.folded(build(nodes), ty, span, &fails));
+        }
         let constant = nodes.iter().all(|node| matches!(node, Node::Const(_)));
         let node = Node::Call(Box::new(Call {
             target: Target::One(first),
@@ -247,6 +225,11 @@ impl Checker<'_> {
         let mut args = Vec::with_capacity(typed.len());
         for arg in typed {
             args.push(self.node(arg)?);
+        }
+        if let [(one, _)] = fitting[..]
+            && let Body::Built(build) = &one.function.body
+        {
+            return Some(self.folded(build(args), ty, span, &fails));
         }
         let node = Node::Call(Box::new(Call {
             target: Target::ByValue(fitting.into_iter().map(|(overload, _)| overload).collect()),

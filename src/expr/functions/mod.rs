@@ -15,6 +15,7 @@ mod instant;
 mod letters;
 mod list;
 mod math;
+mod optional;
 mod pattern;
 mod prepared;
 mod reference;
@@ -27,12 +28,13 @@ use std::sync::LazyLock;
 pub use call::Call;
 pub(super) use call::invoke;
 pub(super) use convert::utf8;
+pub(super) use optional::some;
 pub(super) use prepared::Prepared;
 pub use reference::reference;
 pub(super) use signature::Signature;
 
 use super::eval::{Result, Run};
-use super::{Const, Type};
+use super::{Const, Node, Type};
 use crate::codec::Val;
 
 /// What a function does with its arguments. They fit the signature.
@@ -67,6 +69,8 @@ enum Body {
         prepare: Prepare,
         call: With,
     },
+    /// Not all arguments are evaluated: the checked arguments become a node of their own.
+    Built(fn(Vec<Node>) -> Node),
 }
 
 /// What is made of a constant argument once, when the expression is checked.
@@ -110,6 +114,14 @@ impl Function {
     const fn form(signature: &'static str) -> Function {
         Function {
             body: Body::Form,
+            ..Function::new(signature, nothing)
+        }
+    }
+
+    /// A function that evaluates its arguments only as it needs them.
+    const fn built(signature: &'static str, build: fn(Vec<Node>) -> Node) -> Function {
+        Function {
+            body: Body::Built(build),
             ..Function::new(signature, nothing)
         }
     }
@@ -190,6 +202,7 @@ static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &encode::FAMILY,
     &hash::FAMILY,
+    &optional::FAMILY,
 ];
 
 /// All entries, those of one name side by side.

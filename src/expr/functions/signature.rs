@@ -3,7 +3,7 @@
 use super::super::Type;
 use crate::codec::Val;
 
-/// A type of a signature. `A` and `B` stand for any type, `N` for a number, `O` for a type with an order; the same
+/// A type of a signature. `A` and `B` stand for any type, `V` for any type or null, `N` for a number, `O` for a type with an order; the same
 /// letter is the same type everywhere in a signature.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) enum T {
@@ -166,7 +166,7 @@ impl T {
             "time of day" => T::TimeOfDay,
             "type" => T::Type,
             "dyn" => T::Dyn,
-            "A" | "B" | "N" | "O" => T::Letter(text.chars().next()?),
+            "A" | "B" | "V" | "N" | "O" => T::Letter(text.chars().next()?),
             _ => return None,
         })
     }
@@ -178,6 +178,10 @@ impl T {
             (T::Letter(letter), ty) => bounded(*letter, ty) && letters.note(*letter, ty),
             (T::Nullable(_), Type::Null) => true,
             (T::Nullable(inner), ty) => inner.takes(ty.non_null(), letters),
+            (T::List(item) | T::Optional(item), Type::Dyn | Type::Never) => item.takes(ty, letters),
+            (T::Map(key, value), Type::Dyn | Type::Never) => {
+                key.takes(ty, letters) && value.takes(ty, letters)
+            }
             (_, Type::Dyn | Type::Never) => true,
             (T::List(item), Type::List(ty)) | (T::Optional(item), Type::Optional(ty)) => {
                 item.takes(ty, letters)
@@ -229,7 +233,7 @@ impl T {
     /// Whether a type leaves open what this needs to know: the values decide at run time.
     pub fn is_open(&self, ty: &Type) -> bool {
         match (self, ty) {
-            (T::Dyn | T::Letter('A' | 'B'), _) => false,
+            (T::Dyn | T::Letter('A' | 'B' | 'V'), _) => false,
             (T::Nullable(inner), ty) => inner.is_open(ty.non_null()),
             (_, Type::Dyn) => true,
             (T::List(item), Type::List(ty)) | (T::Optional(item), Type::Optional(ty)) => {
@@ -242,13 +246,13 @@ impl T {
 
     /// Whether null may be given.
     pub fn takes_null(&self) -> bool {
-        matches!(self, T::Nullable(_) | T::Null)
+        matches!(self, T::Nullable(_) | T::Null | T::Letter('V'))
     }
 
     /// Whether a value fits.
     pub fn fits(&self, val: Val) -> bool {
         match (self, val) {
-            (T::Dyn | T::Letter('A' | 'B'), _) => true,
+            (T::Dyn | T::Letter('A' | 'B' | 'V'), _) => true,
             (T::Letter('N'), val) => matches!(
                 val,
                 Val::Int(_) | Val::Uint(_) | Val::Double(_) | Val::Decimal(_)
@@ -317,7 +321,8 @@ impl Letters {
 
     fn get(&self, letter: char) -> Type {
         let found = self.0.iter().find(|(name, _)| *name == letter);
-        found.map_or(Type::Dyn, |(_, ty)| ty.clone())
+        // What no argument says anything about is what another part of the expression makes of it.
+        found.map_or(Type::Never, |(_, ty)| ty.clone())
     }
 }
 

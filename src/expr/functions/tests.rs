@@ -161,7 +161,7 @@ fn edges<'a>(ty: &T, bump: &'a Bump) -> Vec<Val<'a>> {
         ]
         .map(|(s, n)| Val::Duration(s, n))
         .to_vec(),
-        T::Dyn | T::Letter('A' | 'B') => {
+        T::Dyn | T::Letter('A' | 'B' | 'V') => {
             let mut all = edges(&T::Int, bump);
             all.extend(edges(&T::Text, bump));
             all.extend(edges(&T::Double, bump));
@@ -222,14 +222,19 @@ proptest! {
                 let edges = known.entry(format!("{ty:?}")).or_insert_with(|| edges(ty, &values));
                 args.push(*choice.get(edges));
             }
-            let cx = cx(&bump);
             if matches!(overload.function.body, Body::Form) {
                 continue;
             }
+            let node = match &overload.function.body {
+                Body::Built(build) => build((0..count as u16).map(Node::Reg).collect()),
+                _ => Node::Const(Const::Null),
+            };
+            let cx = Cx { regs: &args, ..cx(&bump) };
             let result = budgeted(&cx, |run| match &overload.function.body {
                 Body::Form => Ok(Val::Null),
                 Body::Plain(body) => body(run, &args),
                 Body::With { call, .. } => call(run, &args, None),
+                Body::Built(_) => run.eval(&node),
             });
             match result {
                 Ok(val) => {

@@ -1,0 +1,226 @@
+//! Lists, maps and the macros over them.
+
+use std::collections::BTreeSet;
+
+use super::ast::{Ast, FoldAst, FoldKind, Item, Span};
+use super::check::{Checker, Local, Typed, article};
+use super::node::Fold;
+use super::{ExprFault, Facts, Node, Type};
+
+/// Macros within macros: each multiplies the time.
+const FOLDS_MAX: usize = 3;
+
+impl Checker<'_> {
+    pub fn list(&mut self, items: &[Item], span: Span, facts: &Facts) -> Option<Typed> {
+        let all: Vec<_> = items.iter().map(|item| self.item(item, facts)).collect();
+        let all = all.into_iter().collect::<Option<Vec<_>>>()?;
+        let ty = joined(all.iter().map(|item| &item.ty));
+        let mut nodes = Vec::with_capacity(all.len());
+        for (typed, item) in all.into_iter().zip(items) {
+            let node = self.node(typed)?;
+            nodes.push(if item.optional {
+                Node::IfPresent(Box::new(node))
+            } else {
+                node
+            });
+        }
+        let ty = Type::List(Box::new(ty));
+        Some(Typed::new(Node::List(nodes), ty, span))
+    }
+
+    /// An element or a value, with the type it has in the container.
+    fn item(&mut self, item: &Item, facts: &Facts) -> Option<Typed> {
+        let typed = self.expr(&item.ast, facts)?;
+        if !item.optional {
+            return Some(typed);
+        }
+        let typed = self.non_null(typed)?;
+        let ty = match &typed.ty {
+            Type::Optional(inner) => (**inner).clone(),
+            Type::Dyn | Type::Never => {
+                self.can_fail.insert("no_such_overload");
+                Type::Dyn
+            }
+            other => {
+                let message = format!("`?` needs an optional value, this is {}", article(other));
+                let fault = ExprFault::new("type_mismatch", typed.span, message);
+                return self.fault(fault.help("write `optional.of(…)`, or leave the `?` out"));
+            }
+        };
+        Some(Typed { ty, ..typed })
+    }
+
+    pub fn map(&mut self, entries: &[(Ast, Item)], span: Span, facts: &Facts) -> Option<Typed> {
+        let mut all = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            all.push((self.expr(key, facts), self.item(value, facts)));
+        }
+        let mut typed = Vec::with_capacity(all.len());
+        for (key, value) in all {
+            let (key, value) = (key?, value?);
+            if !matches!(
+                key.ty,
+                Type::Bool | Type::Int | Type::Uint | Type::String | Type::Dyn | Type::Never
+            ) {
+                let message = format!(
+                    "the key of a map is a bool, int, uint or string, this is {}",
+                    article(&key.ty)
+                );
+                return self.fault(ExprFault::new("type_mismatch", key.span, message));
+            }
+            if matches!(key.ty, Type::Dyn | Type::Never) {
+                self.can_fail.insert("no_such_overload");
+            }
+            typed.push((key, value));
+        }
+        let key = joined(typed.iter().map(|(key, _)| &key.ty));
+        let value = joined(typed.iter().map(|(_, value)| &value.ty));
+        let mut nodes = Vec::with_capacity(typed.len());
+        for ((key, value), (_, item)) in typed.into_iter().zip(entries) {
+            let (key, value) = (self.node(key)?, self.node(value)?);
+            nodes.push(match item.optional {
+                true => (key, Node::IfPresent(Box::new(value))),
+                false => (key, value),
+            });
+        }
+        let keys: BTreeSet<_> = nodes.iter().map(|(key, _)| format!("{key:?}")).collect();
+        let distinct =
+            keys.len() == nodes.len() && nodes.iter().all(|(key, _)| matches!(key, Node::Const(_)));
+        if !distinct || matches!(key, Type::Dyn) {
+            self.can_fail.insert("duplicate_key");
+        }
+        let ty = Type::Map(Box::new(key), Box::new(value));
+        Some(Typed::new(Node::Map(nodes), ty, span))
+    }
+
+    pub fn fold(&mut self, fold: &FoldAst, span: Span, facts: &Facts) -> Option<Typed> {
+        let over = self.expr(&fold.over, facts)?;
+        let over = self.non_null(over)?;
+        let (key, item) = match &over.ty {
+            Type::List(item) => (Type::Int, (**item).clone()),
+            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
+            Type::Dyn | Type::Never => {
+                self.can_fail.insert("no_such_overload");
+                (Type::Dyn, Type::Dyn)
+            }
+            other => {
+                let message = format!("a list or a map is needed here, this is {}", article(other));
+                return self.fault(ExprFault::new("type_mismatch", over.span, message));
+            }
+        };
+        if self.folds >= FOLDS_MAX {
+            let message = format!("more than {FOLDS_MAX} macros within macros");
+            return self.fault(ExprFault::new("expr_limit", span, message));
+        }
+        let mut locals = match (&fold.second, &over.ty) {
+            (Some(second), _) => vec![Local::new(&fold.var, key.clone()), Local::new(second, item)],
+            (None, Type::Map(..)) => vec![Local::new(&fold.var, key.clone())],
+            (None, _) => vec![Local::new(&fold.var, item)],
+        };
+        for local in &locals {
+            self.free_name(&local.name, span)?;
+        }
+        let count = locals.len();
+        self.folds += 1;
+        self.locals.append(&mut locals);
+        let checked = self.fold_body(fold, facts);
+        self.locals.truncate(self.locals.len() - count);
+        self.folds -= 1;
+        let (filter, body, item) = checked?;
+        let ty = match fold.kind {
+            FoldKind::Map => Type::List(Box::new(item)),
+            FoldKind::TransformMap => Type::Map(Box::new(key), Box::new(item)),
+            FoldKind::TransformMapEntry => item,
+            _ => Type::Bool,
+        };
+        self.can_fail.insert("expression_limit");
+        let over = self.node(over)?;
+        let node = Node::Fold(Box::new(Fold {
+            kind: fold.kind,
+            two: fold.second.is_some(),
+            over,
+            filter,
+            body,
+        }));
+        Some(Typed::new(node, ty, span))
+    }
+
+    fn fold_body(&mut self, fold: &FoldAst, facts: &Facts) -> Option<(Option<Node>, Node, Type)> {
+        let filter = match &fold.filter {
+            Some(filter) => Some(self.condition(filter, facts)?),
+            None => None,
+        };
+        let known = filter
+            .as_ref()
+            .map_or_else(|| facts.clone(), |filter| facts.and(&filter.if_true));
+        let body = match fold.kind {
+            FoldKind::Map | FoldKind::TransformMap => self.expr(&fold.body, &known)?,
+            FoldKind::TransformMapEntry => self.entries(&fold.body, &known)?,
+            _ => self.condition(&fold.body, &known)?,
+        };
+        let ty = body.ty.clone();
+        let filter = match filter {
+            Some(filter) => Some(self.node(filter)?),
+            None => None,
+        };
+        Some((filter, self.node(body)?, ty))
+    }
+
+    /// The body of `transformMapEntry`: a map.
+    fn entries(&mut self, body: &Ast, facts: &Facts) -> Option<Typed> {
+        let typed = self.expr(body, facts)?;
+        let typed = self.non_null(typed)?;
+        self.can_fail.insert("duplicate_key");
+        match &typed.ty {
+            Type::Map(..) => {}
+            Type::Dyn | Type::Never => {
+                self.can_fail.insert("no_such_overload");
+            }
+            other => {
+                let message = format!(
+                    "a map of one entry is needed here, this is {}",
+                    article(other)
+                );
+                return self.fault(ExprFault::new("type_mismatch", typed.span, message));
+            }
+        }
+        Some(typed)
+    }
+
+    /// `cel.bind(var, value, body)`
+    pub fn bind(
+        &mut self,
+        var: &str,
+        value: &Ast,
+        body: &Ast,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let value = self.expr(value, facts)?;
+        self.free_name(var, span)?;
+        self.locals.push(Local::new(var, value.ty.clone()));
+        let body = self.expr(body, facts);
+        self.locals.pop();
+        let body = body?;
+        let ty = body.ty.clone();
+        let parts = Box::new([self.node(value)?, self.node(body)?]);
+        Some(Typed::new(Node::Bind(parts), ty, span))
+    }
+
+    /// Whether a variable may have this name.
+    pub fn free_name(&mut self, name: &str, span: Span) -> Option<()> {
+        if matches!(name, "event" | "out" | "meta" | "vars") {
+            let message = format!("`{name}` is a scope and cannot be the name of a variable");
+            return self.fault(ExprFault::new("bad_name", span, message));
+        }
+        Some(())
+    }
+}
+
+/// The type of elements; `dyn` where they differ.
+fn joined<'t>(types: impl Iterator<Item = &'t Type>) -> Type {
+    let mut types = types;
+    types
+        .try_fold(Type::Never, |joined, ty| joined.join(ty))
+        .unwrap_or(Type::Dyn)
+}
