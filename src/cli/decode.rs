@@ -10,8 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::codec::{frame, json as avro_json};
+use crate::codec::frame::{self, IdFrom, SchemaId, Side};
+use crate::codec::json as avro_json;
 use crate::config::RegistryConfig;
+use crate::kafka::RawRecord;
 use crate::registry::{Client, Read};
 use crate::schema::Schema;
 
@@ -24,7 +26,7 @@ const OUTAGE: Duration = Duration::from_secs(10);
 pub struct Decoder {
     runtime: tokio::runtime::Handle,
     client: Option<Client>,
-    known: RefCell<HashMap<u32, Known>>,
+    known: RefCell<HashMap<SchemaId, Known>>,
     outage: RefCell<Option<(Instant, Arc<str>)>>,
 }
 
@@ -49,7 +51,7 @@ impl Decoder {
     }
 
     /// The schema with this id, or why there is none.
-    pub fn schema(&self, id: u32) -> Known {
+    pub fn schema(&self, id: SchemaId) -> Known {
         if let Some(known) = self.known.borrow().get(&id) {
             return known.clone();
         }
@@ -87,18 +89,34 @@ impl Decoder {
             .is_some_and(|(since, _)| since.elapsed() < OUTAGE)
     }
 
-    /// Bytes as JSON (CONTRACTS: null is null; what no schema explains is a string, or `{"$base64": …}`).
-    pub fn value(&self, bytes: Option<&[u8]>) -> Value {
-        match bytes {
-            None => Value::Null,
-            Some(bytes) => self.framed(bytes).unwrap_or_else(|| raw(bytes)),
-        }
+    /// A record's key as JSON (CONTRACTS: null is null; what no schema explains is a string, or `{"$base64": …}`).
+    pub fn key(&self, record: &RawRecord) -> Value {
+        self.part(record, Side::Key, record.key())
     }
 
-    fn framed(&self, bytes: &[u8]) -> Option<Value> {
-        let (id, datum) = frame::split(bytes).ok()?;
-        let schema = self.schema(id).ok()?;
-        avro_json::to_json(&schema, datum).ok()
+    /// A record's value as JSON.
+    pub fn value(&self, record: &RawRecord) -> Value {
+        self.part(record, Side::Value, record.value())
+    }
+
+    fn part(&self, record: &RawRecord, side: Side, bytes: Option<&[u8]>) -> Value {
+        let Some(bytes) = bytes else {
+            return Value::Null;
+        };
+        // Whose headers these are, their names say; without one, the id stands in front of the datum.
+        let headers: Vec<_> = record.headers().collect();
+        let all = [
+            IdFrom::ApicurioContent,
+            IdFrom::ApicurioGlobal,
+            IdFrom::Confluent,
+        ];
+        all.into_iter()
+            .filter_map(|from| frame::locate(from, side, &headers, bytes).ok())
+            .find_map(|(id, datum)| {
+                let schema = self.schema(id).ok()?;
+                avro_json::to_json(&schema, datum).ok()
+            })
+            .unwrap_or_else(|| raw(bytes))
     }
 }
 

@@ -161,8 +161,8 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         if args.json {
             writeln!(out, "{}", object(record, &args.topic, &decoder))?;
         } else {
-            let key = decoder.value(record.key());
-            let value = decoder.value(record.value());
+            let key = decoder.key(record);
+            let value = decoder.value(record);
             let time = record.timestamp_ms().map_or("-".into(), decode::time);
             let (partition, offset) = (record.partition(), record.offset());
             let (key, value) = (decode::line(&key), decode::line(&value));
@@ -186,8 +186,8 @@ fn object(record: &RawRecord, topic: &str, decoder: &Decoder) -> Value {
         "partition": record.partition(),
         "offset": record.offset(),
         "timestamp": record.timestamp_ms().map(decode::time),
-        "key": decoder.value(record.key()),
-        "value": decoder.value(record.value()),
+        "key": decoder.key(record),
+        "value": decoder.value(record),
         "headers": headers,
     })
 }

@@ -5,6 +5,7 @@ use super::lane::{Condemned, Held, Lane};
 use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict};
 use super::programs::{Needs, Place, Programs};
 use super::topics::Topics;
+use crate::codec::frame::SchemaId;
 use crate::core::{PoisonGauge, Seq, Tracker};
 use crate::kafka::{Header, partition_for};
 use crate::sink::dead_letter::{Circumstances, DeadLetter, RECORD_OVERHEAD_BYTES};
@@ -26,7 +27,7 @@ pub(super) enum Opened {
     /// It waits for these schemas.
     Missing(Vec<Place>),
     /// Its schema cannot be read as the checked one.
-    Incompatible { schema_id: u32, why: String },
+    Incompatible { schema_id: SchemaId, why: String },
     /// It waits for this topic.
     Blocked(u16),
     /// Too large a share of records is judged poison, this one among them.
@@ -51,7 +52,7 @@ struct Subject<'r> {
     tracker: &'r Tracker<Held>,
     seq: Seq,
     input: Input<'r>,
-    schema_id: Option<u32>,
+    schema_id: Option<SchemaId>,
     attempts: u32,
     has_passing: bool,
     /// It was judged in an earlier attempt, and counts once.
@@ -144,7 +145,10 @@ impl Opening<'_> {
         before: usize,
     ) -> Opened {
         let input = subject.input;
-        let verdict = match self.plan.ids(input.source, input.key, input.value) {
+        let verdict = match self
+            .plan
+            .ids(input.source, input.key, input.value, input.headers)
+        {
             Err(poison) => Verdict::Poison(poison),
             Ok(ids) => {
                 subject.schema_id = ids.value;

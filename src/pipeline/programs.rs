@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::codec::frame::SchemaId;
+pub(super) use crate::codec::frame::Side;
 use crate::schema::Schema;
 use crate::schema::compare::difference;
 use crate::telemetry::Metrics;
@@ -22,15 +24,6 @@ const UNKNOWN_AGE_MAX: Duration = Duration::from_secs(10);
 /// Differences to the checked schema that are logged.
 const CHANGES_SHOWN_MAX: usize = 10;
 
-/// Which of a record's two schemas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Side {
-    /// The key's.
-    Key,
-    /// The value's.
-    Value,
-}
-
 /// A schema id in the place where it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -39,7 +32,7 @@ pub(super) struct Place {
     /// Key or value.
     pub side: Side,
     /// The id of the frame.
-    pub id: u32,
+    pub id: SchemaId,
 }
 
 /// What is known of a schema id in its place.
@@ -225,11 +218,8 @@ impl Sightings {
         tracing::info!(
             topology = plan.id,
             topic = source.topic,
-            schema_id = place.id,
-            side = match place.side {
-                Side::Key => "key",
-                Side::Value => "value",
-            },
+            schema_id = %place.id,
+            side = place.side.name(),
             change,
             changes = changes.len(),
             difference = shown.join("; "),

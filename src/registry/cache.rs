@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::desk::{Asked, Desk, Fate, Step};
 use super::http::{Failure, Http};
 use super::reader::{self, Read};
+use crate::codec::frame::SchemaId;
 use crate::config::RegistryConfig;
 use crate::core::Millis;
 use crate::schema::Schema;
@@ -100,16 +101,16 @@ struct Shared {
 
 #[derive(Default)]
 struct Answers {
-    settled: HashMap<u32, Answer>,
-    unknown: HashMap<u32, Instant>,
+    settled: HashMap<SchemaId, Answer>,
+    unknown: HashMap<SchemaId, Instant>,
     /// The ids of `unknown` in the order of their end, which is that of their coming.
-    ends: VecDeque<u32>,
+    ends: VecDeque<SchemaId>,
 }
 
 /// What is wanted and who waits for it.
 struct Counter {
     desk: Desk,
-    waiting: HashMap<u32, Vec<Reply>>,
+    waiting: HashMap<SchemaId, Vec<Reply>>,
     asks: u64,
     failures: u64,
     not_found: u64,
@@ -148,7 +149,8 @@ impl Cache {
     }
 
     /// The answer, if it is here. Cheap enough for once per batch and id; per record keep what was compiled from it.
-    pub fn get(&self, id: u32) -> Option<Answer> {
+    pub fn get(&self, id: impl Into<SchemaId>) -> Option<Answer> {
+        let id = id.into();
         let answer = self.shared.get(id);
         let count = if answer.is_some() {
             &self.shared.hits
@@ -161,7 +163,8 @@ impl Cache {
 
     /// Calls back with the answer: at once on this thread if it is here, else later on an I/O thread, however long an
     /// outage lasts. Requests for one id share one fetch. Costs memory until then: the caller bounds how many it makes.
-    pub fn request(&self, id: u32, reply: impl FnOnce(Answer) + Send + 'static) {
+    pub fn request(&self, id: impl Into<SchemaId>, reply: impl FnOnce(Answer) + Send + 'static) {
+        let id = id.into();
         let mut counter = self.shared.counter();
         // Looked up under the lock: an answer is stored before those who wait for it are taken from the counter.
         if let Some(answer) = self.shared.get(id) {
@@ -175,7 +178,7 @@ impl Cache {
     }
 
     /// The answer, waited for.
-    pub async fn fetch(&self, id: u32) -> Answer {
+    pub async fn fetch(&self, id: impl Into<SchemaId>) -> Answer {
         let (tell, told) = tokio::sync::oneshot::channel();
         self.request(id, move |answer| {
             // Whoever asked may have gone away.
@@ -226,7 +229,7 @@ impl Shared {
         self.counter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, id: u32) -> Option<Answer> {
+    fn get(&self, id: SchemaId) -> Option<Answer> {
         let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = answers.settled.get(&id) {
             return Some(answer.clone());
@@ -235,7 +238,7 @@ impl Shared {
         (Instant::now() < *end).then_some(Answer::Unknown)
     }
 
-    fn keep(&self, id: u32, answer: &Answer) {
+    fn keep(&self, id: SchemaId, answer: &Answer) {
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
         let answers = &mut *answers;
         if let Answer::Found(_) | Answer::Unusable(_) = answer {
@@ -262,7 +265,7 @@ impl Shared {
     }
 
     /// Takes the outcome of an ask and tells those who wait, if it is final.
-    fn finish(&self, id: u32, outcome: Result<Read, Failure>) {
+    fn finish(&self, id: SchemaId, outcome: Result<Read, Failure>) {
         let (asked, answer) = match outcome {
             Ok(Read::Found(schema)) => (Asked::Answered, Some(Answer::Found(schema))),
             Ok(Read::Unusable(words)) => (Asked::Answered, Some(Answer::Unusable(words.into()))),

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::http::{self, Failure, Http, Said, sanitised};
 use super::reader::{self, Read};
+use crate::codec::frame::SchemaId;
 use crate::config::{Auth, RegistryConfig};
 use crate::schema::Schema;
 use crate::schema::compare::difference;
@@ -122,7 +123,7 @@ impl Client {
     }
 
     /// The schema under an id, without cache or patience.
-    pub async fn by_id(&self, id: u32) -> anyhow::Result<Read> {
+    pub async fn by_id(&self, id: SchemaId) -> anyhow::Result<Read> {
         reader::by_id(&self.http, id)
             .await
             .with_context(|| format!("reading the schema id {id} from the schema registry failed"))

@@ -6,6 +6,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
+use crate::codec::frame::SchemaId;
 use crate::core::Millis;
 use crate::core::retry::Backoff;
 
@@ -22,7 +23,7 @@ const OUTAGE_CAP: Millis = Millis(30_000);
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Ask the registry for this id, then say how it went ([`Desk::answered`]).
-    Ask(u32),
+    Ask(SchemaId),
     /// Nothing before this time, unless a request or an answer comes first. `None`: nothing at all before that.
     Wait(Option<Millis>),
 }
@@ -65,9 +66,9 @@ pub struct Failing {
 /// The desk.
 pub struct Desk {
     unknown_wait: u64,
-    open: HashMap<u32, Open>,
+    open: HashMap<SchemaId, Open>,
     /// Ids by the time of their next ask; the counter keeps the order of equal times.
-    due: BTreeSet<(Millis, u64, u32)>,
+    due: BTreeSet<(Millis, u64, SchemaId)>,
     counter: u64,
     asks: usize,
     pace: Pace,
@@ -97,7 +98,7 @@ impl Desk {
     }
 
     /// Somebody wants this id. One that is open already stays as it is.
-    pub fn request(&mut self, now: Millis, id: u32) {
+    pub fn request(&mut self, now: Millis, id: SchemaId) {
         if let Entry::Vacant(entry) = self.open.entry(id) {
             entry.insert(Open {
                 unknown_since: None,
@@ -131,7 +132,7 @@ impl Desk {
     }
 
     /// An ask came back. `random` is evenly distributed over all values.
-    pub fn answered(&mut self, now: Millis, id: u32, asked: Asked, random: u64) -> Fate {
+    pub fn answered(&mut self, now: Millis, id: SchemaId, asked: Asked, random: u64) -> Fate {
         self.asks -= 1;
         let open = self
             .open
@@ -180,7 +181,7 @@ impl Desk {
         self.open.len()
     }
 
-    fn schedule(&mut self, at: Millis, id: u32) {
+    fn schedule(&mut self, at: Millis, id: SchemaId) {
         self.counter += 1;
         self.due.insert((at, self.counter, id));
     }
@@ -260,9 +261,12 @@ mod tests {
         let (mut asks, mut fates) = (Vec::new(), Vec::new());
         while now <= end && desk.open() > 0 {
             match desk.step(Millis(now)) {
-                Step::Ask(id) => {
+                Step::Ask(asked) => {
+                    let SchemaId::Number(id) = asked else {
+                        panic!("nobody asked for {asked}");
+                    };
                     asks.push((now, id));
-                    let fate = desk.answered(Millis(now), id, registry(now, id), HIGHEST);
+                    let fate = desk.answered(Millis(now), asked, registry(now, id), HIGHEST);
                     if fate != Fate::Open {
                         fates.push((now, id, fate));
                     }
@@ -285,10 +289,10 @@ mod tests {
     fn one_ask_per_id_at_a_time() {
         let mut desk = desk();
         for _ in 0..5 {
-            desk.request(Millis(0), 7);
+            desk.request(Millis(0), SchemaId::Number(7));
         }
-        assert_eq!(desk.step(Millis(0)), Step::Ask(7));
-        desk.request(Millis(0), 7);
+        assert_eq!(desk.step(Millis(0)), Step::Ask(7.into()));
+        desk.request(Millis(0), SchemaId::Number(7));
         assert_eq!(desk.step(Millis(0)), Step::Wait(None));
     }
 
@@ -296,7 +300,7 @@ mod tests {
     fn an_unknown_id_is_waited_for_and_the_waits_of_many_overlap() {
         let mut desk = desk();
         for id in 0..5 {
-            desk.request(Millis(0), id);
+            desk.request(Millis(0), SchemaId::Number(id));
         }
         let (asks, fates) = drive(&mut desk, 0, u64::MAX, |_, _| Asked::Unknown);
         assert_eq!(fates.len(), 5);
@@ -310,7 +314,7 @@ mod tests {
     #[test]
     fn an_id_that_appears_while_it_is_waited_for_is_found() {
         let mut desk = desk();
-        desk.request(Millis(0), 1);
+        desk.request(Millis(0), SchemaId::Number(1));
         let lagging = |now, _| {
             if now < 10_000 {
                 Asked::Unknown
@@ -329,7 +333,7 @@ mod tests {
     fn an_outage_is_never_an_answer_and_is_probed_gently() {
         let mut desk = desk();
         for id in 0..100 {
-            desk.request(Millis(0), id);
+            desk.request(Millis(0), SchemaId::Number(id));
         }
         let hour = 3_600_000;
         let back = |now, _| {
@@ -355,7 +359,7 @@ mod tests {
     #[test]
     fn unknown_before_an_outage_is_not_held_against_an_id_after_it() {
         let mut desk = desk();
-        desk.request(Millis(0), 1);
+        desk.request(Millis(0), SchemaId::Number(1));
         let registry = |now, _| match now {
             0..1_000 => Asked::Unknown,
             1_000..60_000 => failed(),
@@ -369,7 +373,7 @@ mod tests {
     fn an_id_that_always_fails_does_not_hold_up_the_others() {
         let mut desk = desk();
         for id in 0..20 {
-            desk.request(Millis(0), id);
+            desk.request(Millis(0), SchemaId::Number(id));
         }
         let registry = |_, id| if id == 0 { failed() } else { Asked::Answered };
         let (_, fates) = drive(&mut desk, 0, 5_000, registry);
@@ -381,7 +385,7 @@ mod tests {
     fn a_flood_of_random_ids_costs_bounded_calls_per_second() {
         let mut desk = desk();
         for id in 0..10_000 {
-            desk.request(Millis(0), id);
+            desk.request(Millis(0), SchemaId::Number(id));
         }
         let (asks, _) = drive(&mut desk, 0, 60_000, |_, _| Asked::Unknown);
         for second in 0..60 {

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
+use crate::codec::frame::SchemaId;
+
 use super::http::{BODY_BYTES_MAX, MEDIA_TYPE};
 
 /// What goes wrong, until it is told otherwise.
@@ -120,6 +122,12 @@ impl FakeRegistry {
         self.shared.store().register(subject, stored)
     }
 
+    /// The GUID of a registered schema: made of its text, as those of the real registry are.
+    pub fn guid(&self, id: u32) -> [u8; 16] {
+        let store = self.shared.store();
+        store.schemas[id as usize - 1].guid()
+    }
+
     /// Lets something go wrong from now on.
     pub fn fail_with(&self, fault: Fault) {
         self.shared.store().fault = fault;
@@ -170,6 +178,7 @@ impl FakeRegistry {
         let shared = self.shared.clone();
         let routes = Router::new()
             .route("/schemas/ids/{id}", get(by_id))
+            .route("/schemas/guids/{guid}", get(by_guid))
             .route("/schemas/types", get(|| async { answer(json!(["AVRO"])) }))
             .route(
                 "/config",
@@ -221,6 +230,18 @@ impl Store {
 }
 
 impl Stored {
+    fn guid(&self) -> [u8; 16] {
+        let mut guid = [0; 16];
+        for (half, seed) in guid.chunks_exact_mut(8).zip([17u64, 19]) {
+            let text = self.schema.bytes().chain(self.schema_type.bytes());
+            let hash = text.fold(seed, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+            half.copy_from_slice(&hash.to_be_bytes());
+        }
+        guid
+    }
+
     fn body(&self) -> Value {
         let mut body = json!({ "schema": self.schema });
         if self.schema_type != "AVRO" {
@@ -287,6 +308,18 @@ async fn by_id(State(shared): State<Arc<Shared>>, Path(id): Path<u32>) -> Respon
     });
     let index = (id as usize).wrapping_sub(1);
     match store.schemas.get(index).filter(|_| !hidden) {
+        Some(stored) => answer(stored.body()),
+        None => refuse(404, 40403, "Schema not found"),
+    }
+}
+
+async fn by_guid(State(shared): State<Arc<Shared>>, Path(guid): Path<String>) -> Response {
+    let store = shared.store();
+    let found = store
+        .schemas
+        .iter()
+        .find(|stored| SchemaId::Guid(stored.guid()).to_string() == guid);
+    match found {
         Some(stored) => answer(stored.body()),
         None => refuse(404, 40403, "Schema not found"),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::http::{Failure, Http, Said, sanitised};
+use crate::codec::frame::SchemaId;
 use crate::schema::Schema;
 
 /// Schemas that one schema may refer to, directly or not.
@@ -56,10 +57,14 @@ pub struct Reference {
 }
 
 /// Reads the schema with this id.
-pub async fn by_id(http: &Http, id: u32) -> Result<Read, Failure> {
+pub async fn by_id(http: &Http, id: SchemaId) -> Result<Read, Failure> {
+    let kind = match id {
+        SchemaId::Number(_) => "ids",
+        SchemaId::Guid(_) => "guids",
+    };
     // Soft-deleted ones too: records written with them are still in the topics.
     let said = http
-        .get(&["schemas", "ids", &id.to_string()], "deleted=true")
+        .get(&["schemas", kind, &id.to_string()], "deleted=true")
         .await?;
     match body(http, said)? {
         Some(body) => schema(http, body).await,

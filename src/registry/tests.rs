@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::fake::{FakeRegistry, Fault};
 use super::*;
+use crate::codec::frame::SchemaId;
 use crate::config::{Auth, RegistryConfig, Secret};
 use crate::schema::Schema;
 
@@ -357,4 +358,22 @@ async fn operators_list_register_and_read_subjects() {
         error.contains("reading the subject orders-value"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_schema_is_found_by_its_guid_and_kept_beside_that_of_its_id() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let id = registry.register("s-value", ORDER);
+    let cache = cache(&config(&registry));
+    let guid = SchemaId::Guid(registry.guid(id));
+    assert!(cache.get(guid).is_none());
+    assert!(matches!(cache.fetch(guid).await, Answer::Found(_)));
+    assert!(matches!(cache.get(guid), Some(Answer::Found(_))));
+    assert!(
+        cache.get(id).is_none(),
+        "another key, though the same schema"
+    );
+    assert_eq!(registry.requests(), 1);
+    let unknown = SchemaId::Guid([7; 16]);
+    assert!(matches!(cache.fetch(unknown).await, Answer::Unknown));
 }

@@ -3,6 +3,7 @@
 //! A dead letter is an ordinary delivery: it leaves through a producer of the topology and its report gates the source
 //! offset. If even the dead letter is too large for its topic, a stub takes its place and says so.
 
+use crate::codec::frame::SchemaId;
 use crate::pipeline::process::{Input, Poison};
 use crate::topology::plan::Plan;
 
@@ -27,7 +28,7 @@ pub struct DeadLetter {
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
     /// Id of the value's writer schema, where its frame could be read.
-    pub schema_id: Option<u32>,
+    pub schema_id: Option<SchemaId>,
     /// How often the record was tried.
     pub attempts: u32,
     /// Now, in milliseconds since the epoch.

@@ -357,6 +357,11 @@ pub static FAULTS: &[FaultCode] = &[
 /// Reasons of dead letters. All are of the class `poison`: the record itself can never be delivered as it is.
 pub static REASONS: &[ReasonCode] = &[
     reason(
+        "bad_id_header",
+        "The header that must hold the schema id (`id_from` of the source) is missing, or holds none.",
+        "Find the producer that writes without it; say in `id_from` how this topic's records name their schema.",
+    ),
+    reason(
         "bad_frame",
         "Key or value is not in the Confluent wire format: no zero byte, or shorter than five bytes; an empty value is not a tombstone.",
         "Find the producer: it writes without the registry's serializer.",

@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::codec::frame::Side;
+
 use super::plan::{
     Delivery, Envelope, KeyFormat, Ordering, Other, OtherOutcome, OutputFormat, Plan,
     ReplicaIdentity, RoutePlan, SourcePlan, StartFrom, Tombstones, Unavailable, Unmatched,
@@ -318,6 +320,14 @@ fn source_words(source: &SourcePlan) -> Vec<String> {
         key(source),
         source.value.name
     )];
+    for side in [Side::Key, Side::Value] {
+        if let Some(header) = source.id_from(side).header(side) {
+            said.push(format!(
+                "schema ids of the {}: header {header}",
+                side.name()
+            ));
+        }
+    }
     let tombstones = match source.tombstones {
         Tombstones::Forward => "forward",
         Tombstones::Drop => "drop",

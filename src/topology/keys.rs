@@ -387,7 +387,7 @@ pub static SOURCE: Object = Object {
 /// An Avro schema of a source.
 pub static AVRO: Object = Object {
     name: "schema",
-    doc: "An Avro schema in the Confluent wire format.",
+    doc: "An Avro schema, and where records name the one that they were written with.",
     keys: &[
         key(
             "avro",
@@ -402,6 +402,27 @@ pub static AVRO: Object = Object {
             "The registry subject, if it is not the schema's name.",
             "subject: shop.public.orders-value",
         ),
+        key(
+            "id_from",
+            Kind::Words(&[
+                word("payload", "in front of the datum: a zero byte and four bytes of id"),
+                word(
+                    "confluent_header",
+                    "in the header `__value_schema_id` (of keys `__key_schema_id`), as GUID or id; records without it have it in front of the datum",
+                ),
+                word(
+                    "apicurio_content_id",
+                    "in the header `apicurio.value.contentId` (of keys `apicurio.key.contentId`), eight bytes",
+                ),
+                word(
+                    "apicurio_global_id",
+                    "in the header `apicurio.value.globalId` (of keys `apicurio.key.globalId`), eight bytes; the registry must know global ids under `/schemas/ids`",
+                ),
+            ]),
+            "Where a record says which schema wrote it.",
+            "id_from: payload",
+        )
+        .default("payload"),
     ],
 };
 

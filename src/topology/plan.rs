@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::code::SourceCode;
+use crate::codec::frame::{IdFrom, SchemaId, Side};
 use crate::schema::Schema;
 
 /// A compiled, valid topology. Immutable; shared by all threads.
@@ -54,6 +55,10 @@ pub struct SourcePlan {
     pub envelope: Envelope,
     /// How the record's key is encoded.
     pub key: KeyFormat,
+    /// Where the schema ids of Avro keys stand.
+    pub key_id_from: IdFrom,
+    /// Where the schema ids of values stand.
+    pub value_id_from: IdFrom,
     /// Subject of the value's schema, and the schema that the topology was checked against.
     pub value: SourceSchema,
     /// Which columns of `event.before` are real.
@@ -69,6 +74,14 @@ pub struct SourcePlan {
 }
 
 impl SourcePlan {
+    /// Where the schema ids of one side stand.
+    pub fn id_from(&self, side: Side) -> IdFrom {
+        match side {
+            Side::Key => self.key_id_from,
+            Side::Value => self.value_id_from,
+        }
+    }
+
     /// What becomes of one of Debezium's other records.
     pub fn outcome(&self, other: Other) -> OtherOutcome {
         self.others
@@ -296,7 +309,7 @@ pub struct RoutePlan {
     pub connection: String,
     /// Topics that it may write to, as indexes in [`Plan::topics`].
     pub topics: Vec<u16>,
-    /// Names of the headers that it sets. [`OutputHeader::name`](crate::pipeline::process::OutputHeader::name) is an index here.
+    /// Names of the headers that it sets, then of those with schema ids that pass with what passes unchanged. [`OutputHeader::name`](crate::pipeline::process::OutputHeader::name) is an index here.
     pub headers: Vec<String>,
     /// The condition, as written.
     pub when: Option<String>,
@@ -371,11 +384,11 @@ pub enum Refusal {
     Incompatible(String),
 }
 
-/// Schema ids found in a record's frames.
+/// Schema ids found in a record's frames or headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ids {
     /// Of the key, if the key is Avro.
-    pub key: Option<u32>,
+    pub key: Option<SchemaId>,
     /// Of the value, unless it is a tombstone.
-    pub value: Option<u32>,
+    pub value: Option<SchemaId>,
 }

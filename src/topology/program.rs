@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::code::SourceCode;
 use super::plan::{Ids, KeyFormat, Other, Plan, Refusal, builtin};
+use crate::codec::frame::{SchemaId, Side};
 use crate::codec::{Emit, Scan, frame};
 use crate::pipeline::process::{Class, Poison};
 use crate::schema::{Schema, resolve::Mismatch};
@@ -39,32 +40,41 @@ impl fmt::Debug for KeyProgram {
 }
 
 impl Plan {
-    /// Reads the schema ids in a record's frames. Nothing else of the record is looked at.
+    /// Reads the schema ids in a record's frames, or in the headers where the source says so. Nothing else of the record is
+    /// looked at.
     ///
     /// # Errors
-    /// `bad_frame`: a key or value that must be Avro has no frame. An empty one has none either.
+    /// `bad_frame`: a key or value that must be Avro has no frame. An empty one has none either. `bad_id_header`: the header
+    /// that must hold the id is not there, or holds none.
     pub fn ids(
         &self,
         source: u16,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
+        headers: &[(&[u8], Option<&[u8]>)],
     ) -> Result<Ids, Poison> {
         let plan = &self.sources[usize::from(source)];
-        let read = |bytes: &[u8], what: &str, step: &str| {
-            frame::split(bytes).map(|(id, _)| id).map_err(|reason| {
-                let size = bytes.len();
-                let message =
-                    format!("the {what} of {size} bytes is not in the Confluent wire format");
+        let read = |bytes: &[u8], side: Side, step: &str| {
+            let from = plan.id_from(side);
+            let located = frame::locate(from, side, headers, bytes);
+            located.map(|(id, _)| id).map_err(|reason| {
+                let (what, size) = (side.name(), bytes.len());
+                let message = match from.header(side) {
+                    Some(header) if reason == "bad_id_header" => {
+                        format!("the header {header}, which must hold the schema id of the {what}, is missing or holds none")
+                    }
+                    _ => format!("the {what} of {size} bytes is not in the Confluent wire format"),
+                };
                 self.poison(reason, step, message)
             })
         };
         Ok(Ids {
             key: match (&plan.key, key) {
-                (KeyFormat::Avro(_), Some(bytes)) => Some(read(bytes, "key", builtin::KEY)?),
+                (KeyFormat::Avro(_), Some(bytes)) => Some(read(bytes, Side::Key, builtin::KEY)?),
                 _ => None,
             },
             value: match value {
-                Some(bytes) => Some(read(bytes, "value", builtin::DECODE)?),
+                Some(bytes) => Some(read(bytes, Side::Value, builtin::DECODE)?),
                 None => None,
             },
         })
@@ -77,9 +87,10 @@ impl Plan {
     pub fn compile_value(
         &self,
         source: u16,
-        id: u32,
+        id: impl Into<SchemaId>,
         writer: &Schema,
     ) -> Result<ValueProgram, Refusal> {
+        let id = id.into();
         let plan = &self.sources[usize::from(source)];
         let code = &self.code[usize::from(source)];
         if let Some(foreign) = foreign(writer, &code.reader) {
@@ -138,9 +149,10 @@ impl Plan {
     pub fn compile_key(
         &self,
         source: u16,
-        id: u32,
+        id: impl Into<SchemaId>,
         writer: &Schema,
     ) -> Result<KeyProgram, Refusal> {
+        let id = id.into();
         let code: &SourceCode = &self.code[usize::from(source)];
         let Some(reader) = &code.key_reader else {
             return Err(Refusal::Wrong(
@@ -202,7 +214,7 @@ fn is_row_of(name: &str, envelope: &str) -> bool {
         == envelope.rsplit_once('.').map(|(space, _)| space)
 }
 
-fn because(id: u32, what: &str, mismatches: &[Mismatch]) -> String {
+fn because(id: SchemaId, what: &str, mismatches: &[Mismatch]) -> String {
     const SHOWN_MAX: usize = 5;
     let mut shown: Vec<String> = mismatches
         .iter()

@@ -310,6 +310,7 @@ fn source(node: &Node) -> SourceSpec {
         key_word: text(node, "key"),
         key_avro: node.get("key").and_then(|key| avro(key, "avro")),
         value: node.get("value").and_then(|value| avro(value, "avro")),
+        id_from: ["key", "value"].map(|side| node.get(side).and_then(|node| text(node, "id_from"))),
         words: words(node, &keys::SOURCE),
     }
 }

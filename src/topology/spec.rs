@@ -74,6 +74,8 @@ pub struct SourceSpec {
     pub key_avro: Option<AvroSpec>,
     /// Value.
     pub value: Option<AvroSpec>,
+    /// Where the schema ids of keys and of values stand.
+    pub id_from: [Option<Text>; 2],
     /// The keys that are words: name and word.
     pub words: Words,
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockgate::codec::frame::SchemaId;
 use lockgate::codec::{frame, json};
 use lockgate::pipeline::process::{Input, Outputs, Part, Processor, Verdict};
 use lockgate::schema::Schema;
@@ -61,10 +62,11 @@ fn road(plan: Arc<Plan>, schemas: &Value, records: &[Record]) -> Road {
         .find(|record| record.topic == plan.sources[0].topic && record.value.is_some())
         .unwrap();
     let ids = plan
-        .ids(0, Some(&record.key), record.value.as_deref())
+        .ids(0, Some(&record.key), record.value.as_deref(), &[])
         .unwrap();
-    let writer =
-        |id: Option<u32>| Schema::parse(&schemas[id.unwrap().to_string()].to_string()).unwrap();
+    let writer = |id: Option<SchemaId>| {
+        Schema::parse(&schemas[id.unwrap().to_string()].to_string()).unwrap()
+    };
     let schema_ids = (0..plan.schemas.len() as u32)
         .map(|index| 100 + index)
         .collect();

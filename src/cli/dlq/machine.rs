@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::letter::{Letter, PREFIX};
 use super::outbox::Parcel;
 use crate::cli::decode::Decoder;
+use crate::codec::frame::SchemaId;
 use crate::config::Config;
 use crate::kafka::RawRecord;
 use crate::pipeline::process::{Input, Outputs, Poison, Processor, Verdict};
@@ -32,8 +33,8 @@ pub enum Outcome {
 pub struct Machine {
     plan: Arc<Plan>,
     processor: Processor,
-    values: HashMap<(u16, u32), Result<ValueProgram, Refusal>>,
-    keys: HashMap<(u16, u32), Result<KeyProgram, Refusal>>,
+    values: HashMap<(u16, SchemaId), Result<ValueProgram, Refusal>>,
+    keys: HashMap<(u16, SchemaId), Result<KeyProgram, Refusal>>,
     outputs: Outputs,
     /// Name of the header that is passed on.
     correlation: String,
@@ -127,7 +128,7 @@ impl Machine {
             value: record.value(),
             headers: &headers,
         };
-        let ids = match self.plan.ids(source, input.key, input.value) {
+        let ids = match self.plan.ids(source, input.key, input.value, &headers) {
             Ok(ids) => ids,
             Err(poison) => return Ok(fails(poison)),
         };
@@ -161,7 +162,7 @@ impl Machine {
     fn prepare(
         &mut self,
         source: u16,
-        id: u32,
+        id: SchemaId,
         is_key: bool,
         decoder: &Decoder,
     ) -> anyhow::Result<Option<Outcome>> {

@@ -104,16 +104,8 @@ fn show(
             writeln!(out, "  {} = {value}", decode::line(&decode::raw(name)))?;
         }
     }
-    writeln!(
-        out,
-        "\nKey:   {}",
-        decode::line(&decoder.value(record.key()))
-    )?;
-    writeln!(
-        out,
-        "Value: {}\n",
-        decode::line(&decoder.value(record.value()))
-    )
+    writeln!(out, "\nKey:   {}", decode::line(&decoder.key(record)))?;
+    writeln!(out, "Value: {}\n", decode::line(&decoder.value(record)))
 }
 
 fn cause(out: &mut impl Write, letter: &Letter) -> std::io::Result<()> {
@@ -176,7 +168,7 @@ fn object(record: &RawRecord, entry: &Entry, decoder: &Decoder) -> serde_json::V
         "offset": record.offset(),
         "cause": cause,
         "headers": headers,
-        "key": decoder.value(record.key()),
-        "value": decoder.value(record.value()),
+        "key": decoder.key(record),
+        "value": decoder.value(record),
     })
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use bumpalo::Bump;
 use memchr::memmem::Finder;
 
+use crate::codec::frame::Side;
 use crate::codec::json::Writer;
 use crate::codec::{Emit, Scan, Slots, Val, encode, frame};
 use crate::expr::{Cx, Datum, EvalFault, Meta, Node, eval};
@@ -61,13 +62,7 @@ impl<'a> Run<'a> {
         let (Some(bytes), Some(program)) = (self.input.value, value) else {
             return self.tombstone(key, key_slots, out);
         };
-        let (_, datum) = frame::split(bytes).map_err(|reason| {
-            self.poison(
-                reason,
-                self.steps.decode,
-                "the value has no frame".to_owned(),
-            )
-        })?;
+        let datum = self.datum(Side::Value, bytes, self.steps.decode)?;
         let (scan, emits) = match &program.kind {
             ValueKind::Event { scan, emits } => (scan, emits),
             ValueKind::Other { kind, scan } => {
@@ -95,6 +90,17 @@ impl<'a> Run<'a> {
         };
         self.run_steps(&mut cx)?;
         self.routes(cx, Some(Event { datum, emits }), out)
+    }
+
+    /// The datum of a key or value, without its frame if it has one.
+    fn datum(&self, side: Side, bytes: &'a [u8], step: u16) -> Result<&'a [u8], End> {
+        let from = self.source.id_from(side);
+        match frame::locate(from, side, self.input.headers, bytes) {
+            Ok((_, datum)) => Ok(datum),
+            Err(reason) => {
+                Err(self.poison(reason, step, format!("the {} has no frame", side.name())))
+            }
+        }
     }
 
     fn tombstone(
@@ -196,8 +202,7 @@ impl<'a> Run<'a> {
             let message = "the key is that of another kind of record".to_owned();
             return Err(self.poison("wrong_schema", step, message));
         };
-        let (_, datum) = frame::split(bytes)
-            .map_err(|reason| self.poison(reason, step, "the key has no frame".to_owned()))?;
+        let datum = self.datum(Side::Key, bytes, step)?;
         self.scan(scan, datum, slots, step)?;
         Ok(Some(Datum {
             scan,
@@ -402,7 +407,6 @@ impl<'a> Run<'a> {
                 let value = append(&mut out.bytes, text.as_bytes())?;
                 out.headers.push(OutputHeader { name: *name, value });
             }
-            let headers = (first, out.headers.len() as u32);
             let value = match (&route.body, event) {
                 (_, None) => Part::Null,
                 (Body::Source, Some(_)) => Part::Source,
@@ -437,6 +441,12 @@ impl<'a> Run<'a> {
                     }
                 }
             };
+            for (part, side) in [(key, Side::Key), (value, Side::Value)] {
+                if part == Part::Source {
+                    self.pass_id(index, side, out)?;
+                }
+            }
+            let headers = (first, out.headers.len() as u32);
             out.list.push(Output {
                 route: index,
                 topic,
@@ -453,6 +463,31 @@ impl<'a> Run<'a> {
             *shared = before;
         }
         done
+    }
+
+    /// What passes unchanged keeps the header with its schema id: without it nobody could read it.
+    fn pass_id(
+        &self,
+        route: u16,
+        side: Side,
+        out: &mut Outputs,
+    ) -> Result<(), (&'static str, String)> {
+        let from = self.source.id_from(side);
+        let (Some(name), Some(value)) = (
+            from.header(side),
+            frame::in_header(from, side, self.input.headers),
+        ) else {
+            return Ok(());
+        };
+        let names = &self.plan.routes[usize::from(route)].headers;
+        if let Some(at) = names.iter().rposition(|known| known == name) {
+            let value = append(&mut out.bytes, value)?;
+            out.headers.push(OutputHeader {
+                name: at as u16,
+                value,
+            });
+        }
+        Ok(())
     }
 
     /// The registers with what the route's own mapping computes.

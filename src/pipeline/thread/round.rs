@@ -145,10 +145,9 @@ impl PipelineThread {
                     if places.len() >= AHEAD_SCHEMAS_MAX {
                         break;
                     }
-                    let Ok(ids) = self
-                        .plan
-                        .ids(source, held.record.key(), held.record.value())
-                    else {
+                    let headers: Vec<_> = held.record.headers().collect();
+                    let (key, value) = (held.record.key(), held.record.value());
+                    let Ok(ids) = self.plan.ids(source, key, value, &headers) else {
                         continue;
                     };
                     if let Needs::Missing(more) = self.programs.find(source, ids) {
@@ -165,7 +164,7 @@ impl PipelineThread {
             Opened::Incompatible { schema_id, why } => {
                 tracing::error!(
                     source = format!("{}{offset}", lane.prefix),
-                    schema_id,
+                    %schema_id,
                     why,
                     "this partition stops: incompatible_schema. Deploy a topology whose schema can read this one, or skip the record"
                 );

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::compare::{Difference, compare};
 use super::{Bytes, Case};
+use crate::codec::frame::{IdFrom, SchemaId, Side};
 use crate::codec::{frame, json};
 use crate::pipeline::process::{Input, Output, Outputs, Part, Poison, Processor, Verdict};
 use crate::schema::Schema;
@@ -140,20 +141,40 @@ pub fn record(plan: &Plan, case: &Case) -> Result<Record, String> {
         _ => None,
     };
     let value_schema = case.value_schema.as_ref().unwrap_or(&source.value.schema);
+    let mut headers: Vec<_> = case
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().map(String::into_bytes)))
+        .collect();
+    let mut placed = |side: Side, schema: Option<&Schema>, id: u32, bytes: &Bytes| {
+        let framed = encoded(side.name(), schema, id, bytes)?;
+        let is_framed = matches!(bytes, Bytes::Json(_)) && schema.is_some();
+        Ok::<_, String>(match (framed, source.id_from(side).header(side)) {
+            (Some(framed), Some(name)) if is_framed => {
+                let (frame, datum) = framed.split_at(frame::HEADER_BYTES);
+                let value = match source.id_from(side) {
+                    IdFrom::Confluent => frame.to_vec(),
+                    _ => u64::from(id).to_be_bytes().to_vec(),
+                };
+                headers.push((name.to_owned(), Some(value)));
+                Some(datum.to_vec())
+            }
+            (framed, _) => framed,
+        })
+    };
+    let ids = index as u32;
+    let key = placed(Side::Key, key_schema, KEY_IDS + ids, &case.key)?;
+    let value = placed(
+        Side::Value,
+        Some(value_schema),
+        VALUE_IDS + ids,
+        &case.value,
+    )?;
     Ok(Record {
         source: index as u16,
-        key: encoded("key", key_schema, KEY_IDS + index as u32, &case.key)?,
-        value: encoded(
-            "value",
-            Some(value_schema),
-            VALUE_IDS + index as u32,
-            &case.value,
-        )?,
-        headers: case
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone().map(String::into_bytes)))
-            .collect(),
+        key,
+        value,
+        headers,
         position: case.position,
         value_schema: case.value_schema.clone(),
     })
@@ -198,9 +219,9 @@ fn judge(
     input: &Input<'_>,
     outputs: &mut Outputs,
 ) -> Result<Verdict, Poison> {
-    let ids = plan.ids(input.source, input.key, input.value)?;
+    let ids = plan.ids(input.source, input.key, input.value, input.headers)?;
     let source = &plan.sources[usize::from(input.source)];
-    let unknown = |id: u32| {
+    let unknown = |id: SchemaId| {
         plan.poison(
             "unknown_schema",
             builtin::DECODE,
@@ -214,16 +235,18 @@ fn judge(
         }
     };
     let key = match (ids.key, &source.key) {
-        (Some(id), KeyFormat::Avro(avro)) if id == KEY_IDS + u32::from(input.source) => Some(
-            plan.compile_key(input.source, id, &avro.schema)
-                .map_err(refused)?,
-        ),
+        (Some(id), KeyFormat::Avro(avro)) if id == (KEY_IDS + u32::from(input.source)).into() => {
+            Some(
+                plan.compile_key(input.source, id, &avro.schema)
+                    .map_err(refused)?,
+            )
+        }
         (Some(id), _) => return Err(unknown(id)),
         (None, _) => None,
     };
     let writer = record.value_schema.as_ref().unwrap_or(&source.value.schema);
     let value = match ids.value {
-        Some(id) if id == VALUE_IDS + u32::from(input.source) => Some(
+        Some(id) if id == (VALUE_IDS + u32::from(input.source)).into() => Some(
             plan.compile_value(input.source, id, writer)
                 .map_err(refused)?,
         ),
@@ -238,8 +261,12 @@ fn judge(
 impl Record {
     /// The key, decoded where that is possible.
     pub fn key_json(&self, plan: &Plan) -> Value {
-        let key = match &plan.sources[usize::from(self.source)].key {
-            KeyFormat::Avro(avro) => decoded(self.key.as_deref(), &avro.schema).ok(),
+        let source = &plan.sources[usize::from(self.source)];
+        let key = match (&source.key, &self.key) {
+            (KeyFormat::Avro(avro), Some(bytes)) => {
+                let headers = self.header_parts();
+                passed(source, Side::Key, &headers, bytes, &avro.schema).ok()
+            }
             _ => None,
         };
         key.unwrap_or_else(|| shown(self.key.as_deref()))
@@ -247,9 +274,10 @@ impl Record {
 
     /// The value, decoded; null for a tombstone, and where it cannot be read.
     pub fn value_json(&self, plan: &Plan) -> Value {
-        let checked = &plan.sources[usize::from(self.source)].value.schema;
-        let schema = self.value_schema.as_ref().unwrap_or(checked);
-        decoded(self.value.as_deref(), schema).unwrap_or_default()
+        let source = &plan.sources[usize::from(self.source)];
+        let schema = self.value_schema.as_ref().unwrap_or(&source.value.schema);
+        let bytes = self.value.as_deref().unwrap_or_default();
+        passed(source, Side::Value, &self.header_parts(), bytes, schema).unwrap_or_default()
     }
 
     /// What expressions see as `meta`.
@@ -365,16 +393,19 @@ impl Ended {
         let route = &plan.routes[usize::from(output.route)];
         let written = |part| {
             let bytes = outputs.part(part, None).unwrap_or_default();
-            let (id, _) =
+            let (id, datum) =
                 frame::split(bytes).map_err(|_| "an output without a frame".to_owned())?;
             let schema = plan
                 .schemas
                 .get((id as usize).wrapping_sub(1))
                 .ok_or("an output of an unknown schema")?;
-            decoded(Some(bytes), &schema.schema)
+            json::to_json(&schema.schema, datum).map_err(|fault| fault.to_string())
         };
         let key = match (output.key, &source.key) {
-            (Part::Source, KeyFormat::Avro(avro)) => decoded(input.key, &avro.schema)?,
+            (Part::Source, KeyFormat::Avro(avro)) => {
+                let bytes = input.key.unwrap_or_default();
+                passed(source, Side::Key, input.headers, bytes, &avro.schema)?
+            }
             (part @ Part::Range(..), _) if route.key_schema.is_some() => written(part)?,
             (part, _) => shown(outputs.part(part, input.key)),
         };
@@ -382,7 +413,8 @@ impl Ended {
             (Part::Null, _) => Value::Null,
             (Part::Source, _) => {
                 let schema = record.value_schema.as_ref().unwrap_or(&source.value.schema);
-                decoded(input.value, schema)?
+                let bytes = input.value.unwrap_or_default();
+                passed(source, Side::Value, input.headers, bytes, schema)?
             }
             (part, OutputFormat::Avro) => written(part)?,
             (part, OutputFormat::Json(_)) => {
@@ -419,11 +451,16 @@ fn dead_letter(plan: &Plan, poison: &Poison) -> Value {
     })
 }
 
-fn decoded(bytes: Option<&[u8]>, schema: &Schema) -> Result<Value, String> {
-    let Some(bytes) = bytes else {
-        return Ok(Value::Null);
-    };
-    let (_, datum) = frame::split(bytes).map_err(|_| "a value without a frame".to_owned())?;
+/// What passed unchanged, read back.
+fn passed(
+    source: &SourcePlan,
+    side: Side,
+    headers: &[(&[u8], Option<&[u8]>)],
+    bytes: &[u8],
+    schema: &Schema,
+) -> Result<Value, String> {
+    let (_, datum) = frame::locate(source.id_from(side), side, headers, bytes)
+        .map_err(|_| format!("a {} without a schema id", side.name()))?;
     json::to_json(schema, datum).map_err(|fault| fault.to_string())
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Compiler;
 use super::source::Scope;
+use super::{Compiler, Sourced};
 use crate::codec::FieldSource;
+use crate::codec::frame::Side;
 use crate::codec::json::{BigInts, Bytes, Decimals, NonFinite, Nulls, Policy, Times, Writer};
 use crate::expr::Type;
 use crate::schema::Kind;
 use crate::topology::code::{Body, Computed, Emission, KeyCode, SourceCode};
-use crate::topology::plan::{OutputFormat, SourceSchema};
+use crate::topology::plan::{KeyFormat, OutputFormat, RoutePlan, SourceSchema};
 use crate::topology::spec::{KafkaSpec, RouteSpec, Text, Words};
 
 impl Compiler<'_> {
@@ -142,6 +143,31 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// The routes, with the names of the headers that pass with what passes unchanged and has its schema id in a header.
+pub(super) fn passing_ids(
+    mut routes: Vec<RoutePlan>,
+    sources: &[Sourced],
+    code: &[Arc<SourceCode>],
+) -> Vec<RoutePlan> {
+    for (source, code) in sources.iter().zip(code) {
+        for (plan, route) in routes.iter_mut().zip(&code.routes) {
+            let is_avro = matches!(source.plan.key, KeyFormat::Avro(_));
+            let passing = [
+                (Side::Key, is_avro && matches!(route.key, KeyCode::Source)),
+                (Side::Value, matches!(route.body, Body::Source)),
+            ];
+            for (side, passes) in passing {
+                if let (Some(name), true) = (source.plan.id_from(side).header(side), passes)
+                    && !plan.headers.iter().any(|known| known == name)
+                {
+                    plan.headers.push(name.to_owned());
+                }
+            }
+        }
+    }
+    routes
 }
 
 /// How a route writes its values.

@@ -19,6 +19,7 @@ use super::plan::{
 };
 use super::spec::{ActionSpec, AvroSpec, SourceSpec, Spec, Text};
 use super::vars::Known;
+use crate::codec::frame::IdFrom;
 use crate::expr::{Env, ExprFault, Facts, Probes, Template, Wants};
 use crate::schema::{Kind, Schema};
 
@@ -127,6 +128,7 @@ impl Compiler<'_> {
             version: self.hash.short(),
             path: spec.file.path.clone(),
             connection,
+            routes: body::passing_ids(routes.into_iter().collect::<Option<_>>()?, &sources, &code),
             sources: sources.into_iter().map(|source| source.plan).collect(),
             ordering: match word(&spec.ordering, "key") {
                 "partition" => Ordering::Partition,
@@ -139,7 +141,6 @@ impl Compiler<'_> {
                 "dead_letter" => Unmatched::DeadLetter,
                 _ => Unmatched::Drop,
             },
-            routes: routes.into_iter().collect::<Option<_>>()?,
             topics: std::mem::take(&mut self.topics),
             dead_letter,
             schemas: std::mem::take(&mut self.outputs),
@@ -342,6 +343,8 @@ impl Compiler<'_> {
                 topic,
                 envelope,
                 key,
+                key_id_from: id_from(&source.id_from[0]),
+                value_id_from: id_from(&source.id_from[1]),
                 value,
                 replica_identity: match said("replica_identity").unwrap_or("default") {
                     "full" => ReplicaIdentity::Full,
@@ -375,6 +378,15 @@ impl Compiler<'_> {
 
 fn word<'a>(said: &'a Option<Text>, usual: &'a str) -> &'a str {
     said.as_ref().map_or(usual, |text| &text.value)
+}
+
+fn id_from(said: &Option<Text>) -> IdFrom {
+    match word(said, "payload") {
+        "confluent_header" => IdFrom::Confluent,
+        "apicurio_content_id" => IdFrom::ApicurioContent,
+        "apicurio_global_id" => IdFrom::ApicurioGlobal,
+        _ => IdFrom::Payload,
+    }
 }
 
 /// Whether a schema is Debezium's envelope: `op` is text, `before` and `after` are nullable records.
