@@ -153,7 +153,8 @@ pub(super) fn value(ty: &Ty, rng: &mut StdRng) -> Model {
         Ty::Int => Model::Int(number(rng, 32)),
         Ty::Long => Model::Int(number(rng, 64)),
         Ty::Date => Model::Int(rng.random_range(-700_000..2_900_000)),
-        Ty::Micros => Model::Int(number(rng, 57)),
+        // Within the years 1 to 9999: beyond them JSON has the plain number, which has a test of its own.
+        Ty::Micros => Model::Int(number(rng, 56)),
         Ty::Float => Model::Double(f64::from(rng.random::<f32>() * 1e6)),
         Ty::Double => Model::Double(rng.random::<f64>() * 1e12),
         Ty::Bytes => Model::Bytes((0..rng.random_range(0..40)).map(|_| rng.random()).collect()),
