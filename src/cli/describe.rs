@@ -9,7 +9,7 @@ use crate::topology::{self, describe};
 /// The words of `lockgate describe`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockgate describe topologies/orders.yaml\n  lockgate describe topologies/orders.yaml --format mermaid\n  lockgate describe topologies/orders.yaml --json"
+    after_help = "Examples:\n  lockgate describe topologies/orders.yaml\n  lockgate describe topologies/orders.yaml --format mermaid\n  lockgate describe topologies/orders.yaml --format markdown > orders.md\n  lockgate describe topologies/orders.yaml --json"
 )]
 pub struct Args {
     /// A topology file, or a folder of them.
@@ -35,31 +35,40 @@ pub enum Format {
     Mermaid,
     /// One JSON object per topology.
     Json,
+    /// A page of Markdown: flow, routes, and where every field of the outputs comes from.
+    Markdown,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let vars = global.config()?.vars;
     let mut out = stdout();
-    let plans = match topology::load(
+    let all = match topology::load_watched(
         std::slice::from_ref(&args.path),
         args.avro.as_deref(),
         &vars,
     ) {
-        Ok(plans) => plans,
+        Ok(all) => all,
         Err(faults) => {
             write!(super::stderr(), "{}", faults.render(true))?;
             return Ok(Exit::Usage);
         }
     };
     let format = if args.json { Format::Json } else { args.format };
-    for (index, plan) in plans.iter().enumerate() {
+    for (index, watched) in all.iter().enumerate() {
+        let plan = &watched.plan;
         match format {
             Format::Text => {
                 if index > 0 {
                     writeln!(out)?;
                 }
                 write!(out, "{}", describe::text(plan))?;
+            }
+            Format::Markdown => {
+                if index > 0 {
+                    writeln!(out)?;
+                }
+                write!(out, "{}", describe::markdown(watched))?;
             }
             Format::Mermaid => write!(out, "{}", describe::mermaid(plan))?,
             Format::Json => writeln!(out, "{}", describe::json(plan))?,

@@ -1,11 +1,14 @@
 //! A plan for people and other programs: its flow, the topics it touches, the access it needs, what it guarantees.
 
+mod markdown;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use crate::codec::frame::Side;
+pub use markdown::markdown;
 
 use super::plan::{
     Delivery, Envelope, KeyFormat, Ordering, Other, OtherOutcome, OutputFormat, Plan,

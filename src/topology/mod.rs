@@ -14,6 +14,7 @@ pub mod files;
 pub mod json_schema;
 pub mod keys;
 mod load;
+mod origin;
 pub mod plan;
 pub mod program;
 mod read;

@@ -8,6 +8,7 @@ use super::cases::{one_line, owner};
 use super::fault::Faults;
 use super::files::Schemas;
 use super::load::Watched;
+use super::origin::{Origin, names, origins};
 use super::plan::{Plan, Tombstones, builtin};
 use super::spec::{ActionSpec, MapSpec, RouteSpec};
 use super::vars::{self, Vars};
@@ -121,6 +122,7 @@ pub fn trace(
             .collect(),
     };
     let mut stages = Vec::new();
+    let mut known_out = Vec::new();
     for (index, step) in spec.steps.iter().enumerate() {
         let name = step.name.as_ref().map_or("?", |name| &name.value);
         let outcome = match (&ended.verdict, entered > index) {
@@ -140,7 +142,10 @@ pub fn trace(
         }
         if let (Some(ActionSpec::Map(map)), StageOutcome::Passed) = (&step.action, &stage.outcome) {
             scope.out = mapped(watched, index + 1, record, schemas, vars);
-            stage.fields = fields(map, plan, &scope.out);
+            stage.fields = fields(map, plan, &known_out, &scope.out);
+            if let Some((output, _)) = origins(map, plan, &known_out) {
+                known_out = names(output);
+            }
         }
         stages.push(stage);
     }
@@ -184,7 +189,7 @@ pub fn trace(
         {
             let delivery = json["deliveries"][at].clone();
             if let Some(map) = &route.map {
-                stage.fields = fields(map, plan, &delivery["value"]);
+                stage.fields = fields(map, plan, &known_out, &delivery["value"]);
             }
             let value = ended
                 .outputs
@@ -390,26 +395,27 @@ fn mapped(
     }
 }
 
-/// The fields of a mapping: name, where from, value.
-fn fields(map: &MapSpec, plan: &Plan, value: &Value) -> Vec<(String, String, Value)> {
-    let named = |schema: &&super::plan::OutputSchema| schema.name == map.schema.name.value;
-    let Some(schema) = plan.schemas.iter().find(named) else {
+/// The fields of a mapping: name, where from, value. `out` has the fields of the mapping before.
+fn fields(
+    map: &MapSpec,
+    plan: &Plan,
+    out: &[String],
+    value: &Value,
+) -> Vec<(String, String, Value)> {
+    let Some((output, origins)) = origins(map, plan, out) else {
         return Vec::new();
     };
-    let schema = &schema.schema;
-    schema
-        .fields(schema.root)
-        .iter()
-        .map(|field| {
-            let name = &*field.name;
-            let set = map.set.iter().find(|(key, _)| key.value == name);
-            let excepted = map.except.iter().any(|except| except.value == name);
-            let from = match (set, &map.from) {
-                (Some((_, text)), _) => one_line(&text.value),
-                (None, Some(from)) if !excepted => format!("{}.{name}", from.value),
-                _ => "default".to_owned(),
+    names(output)
+        .into_iter()
+        .zip(origins)
+        .map(|(name, origin)| {
+            let from = match origin {
+                Origin::Set(text) => one_line(&text),
+                Origin::Copied(path) => path,
+                Origin::Default => "default".to_owned(),
             };
-            (name.to_owned(), from, value[name].clone())
+            let value = value[&name].clone();
+            (name, from, value)
         })
         .collect()
 }
@@ -428,5 +434,7 @@ fn route_texts(route: &RouteSpec) -> Vec<String> {
     let map = route.map.iter().flat_map(|map| map.set.iter());
     let mut texts: Vec<_> = route.when.iter().map(|when| when.value.clone()).collect();
     texts.extend(map.map(|(_, text)| text.value.clone()));
+    let value = route.kafka.as_ref().and_then(|kafka| kafka.value.as_ref());
+    texts.extend(value.map(|text| text.value.clone()));
     texts
 }

@@ -455,6 +455,59 @@ fn violation(
 }
 
 #[test]
+fn the_pages_of_the_shipped_topologies_are_what_they_are_made_from() {
+    // Relative, as a user in the repository has it: the page names its file.
+    let all = topology::load_watched(&[PathBuf::from("topologies")], None, &Vars::new()).unwrap();
+    let mut pages = BTreeSet::new();
+    for watched in &all {
+        let name = format!("{}.md", watched.plan.id);
+        let page = topology::describe::markdown(watched);
+        assert_committed(&root().join("docs/topologies").join(&name), &page);
+        pages.insert(name);
+    }
+    let committed = fs::read_dir(root().join("docs/topologies")).unwrap();
+    let committed = committed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(committed.collect::<BTreeSet<_>>(), pages);
+}
+
+#[test]
+fn a_page_follows_personal_data_to_the_fields_made_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let avro = folder.path().join("avro");
+    fs::create_dir(&avro).unwrap();
+    for entry in fs::read_dir(root().join("avro")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.replacen(
+            "\"name\": \"email\"",
+            "\"name\": \"email\", \"pii\": true",
+            1,
+        );
+        fs::write(avro.join(path.file_name().unwrap()), text).unwrap();
+    }
+    let path = root().join("topologies/customers.yaml");
+    let all = topology::load_watched(&[path], Some(&avro), &Vars::new());
+    let all = all.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    let page = topology::describe::markdown(&all[0]);
+    let row = |name: &str| {
+        let start = format!("| `{name}` |");
+        page.lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        row("email").ends_with("| tagged; from `event.after.email` |"),
+        "{page}"
+    );
+    assert!(
+        row("display_name").ends_with("| from `event.after.email` |"),
+        "{page}"
+    );
+    assert!(row("full_name").ends_with("|  |"), "{page}");
+}
+
+#[test]
 fn the_documents_are_made_from_the_tables() {
     use lockgate::topology::document;
     assert_committed(&root().join("docs/TOPOLOGY.md"), &document::topology());

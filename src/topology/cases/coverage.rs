@@ -179,6 +179,7 @@ fn route_texts(route: &RouteSpec) -> Vec<&Text> {
     texts.extend(route.map.iter().flat_map(map_texts));
     if let Some(kafka) = &route.kafka {
         texts.extend(&kafka.topic);
+        texts.extend(&kafka.value);
         match &kafka.key {
             Some(KeySpec::Expr(text)) => texts.push(text),
             Some(KeySpec::Avro { map, value }) => {
