@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::ast::{Ast, AstKind, BinaryOp, Span};
+use super::proof::Finding;
 use super::{
     Binding, Compiled, Const, Env, EvalFault, ExprFault, Facts, Node, Source, Type, View, Wants,
     eval,
@@ -21,6 +22,9 @@ pub(super) fn check(
         wants,
         faults: Vec::new(),
         can_fail: BTreeSet::new(),
+        failing: BTreeSet::new(),
+        findings: Vec::new(),
+        nothing: Facts::none(),
         reads: BTreeSet::new(),
         locals: Vec::new(),
         folds: 0,
@@ -34,9 +38,11 @@ pub(super) fn check(
         );
         Some((checker.node(typed)?, ty, if_true, if_false))
     });
-    if checker.can_fail.contains("no_such_overload") {
+    let mut can_fail = checker.failing;
+    can_fail.append(&mut checker.can_fail);
+    if can_fail.contains("no_such_overload") {
         // What is known at run time only may also be null.
-        checker.can_fail.insert("unexpected_null");
+        can_fail.insert("unexpected_null");
     }
     match node {
         Some((node, ty, if_true, if_false)) if checker.faults.is_empty() => Ok(Compiled {
@@ -44,7 +50,8 @@ pub(super) fn check(
             ty: ty.settled(),
             if_true,
             if_false,
-            can_fail: checker.can_fail.into_iter().collect(),
+            can_fail: can_fail.into_iter().collect(),
+            findings: checker.findings,
             reads: checker.reads,
         }),
         _ => Err(checker.faults),
@@ -95,7 +102,13 @@ pub(super) struct Checker<'e> {
     pub env: &'e Env,
     pub wants: &'e mut Wants,
     pub faults: Vec<ExprFault>,
+    /// Reasons of the part that is being checked, its own parts left out.
     pub can_fail: BTreeSet<&'static str>,
+    /// Reasons of all parts that have been checked.
+    pub failing: BTreeSet<&'static str>,
+    pub findings: Vec<Finding>,
+    /// What is known where nothing is.
+    pub nothing: Facts,
     pub reads: BTreeSet<String>,
     pub locals: Vec<Local>,
     /// Macros over lists and maps around this place.
@@ -127,11 +140,14 @@ impl Typed {
 impl Checker<'_> {
     /// Checks one part; `None` after a fault was noted.
     pub fn expr(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
-        let typed = self.part(ast, facts);
-        if self.env.dialect.checked {
-            return typed;
+        if !self.env.dialect.checked {
+            let typed = self.part(ast, facts);
+            return self.unchecked(typed, ast.span);
         }
-        self.unchecked(typed, ast.span)
+        let outer = std::mem::take(&mut self.can_fail);
+        let typed = self.part(ast, facts);
+        let reasons = std::mem::replace(&mut self.can_fail, outer);
+        self.settled(ast, typed?, reasons, facts)
     }
 
     /// Without types: what is wrong fails when it is evaluated.
@@ -237,12 +253,12 @@ impl Checker<'_> {
                     self.whole_before(path, typed.span)?;
                     self.reads.insert(path.clone());
                 }
-                self.view_can_fail(&view);
                 let slot = Node::Slot {
                     source,
                     slot: self.wants.slot_of(source, &path),
-                    view,
+                    view: view.clone(),
                 };
+                self.note_view(&slot, &view, typed.span);
                 Some(match optional {
                     true => Node::OptNonNull(Box::new(slot)),
                     false => slot,
@@ -416,7 +432,7 @@ fn literal(value: &Const, span: Span) -> Typed {
 }
 
 /// The type with its article, for messages.
-pub(super) fn article(ty: &Type) -> String {
+pub fn article(ty: &Type) -> String {
     let name = ty.to_string();
     match name.as_bytes().first() {
         _ if matches!(ty, Type::Null | Type::Bytes | Type::Dyn) => name,

@@ -24,7 +24,7 @@ pub const FAULTS: &[Code] = &[
     ),
     (
         "unknown_symbol",
-        "a comparison with an operation that Debezium does not have",
+        "a comparison with an operation that Debezium, or a symbol that an enum, does not have",
     ),
     (
         "bad_name",

@@ -20,6 +20,9 @@ pub struct Env {
     pub probes: Option<Probes>,
     /// What differs where expressions are not those of a topology.
     pub dialect: Dialect,
+    /// Paths into the event that are taken to have another type than their schema says: to ask what an expression would
+    /// be for one branch of a union.
+    pub supposed: Vec<(String, Type)>,
 }
 
 /// How texts are read. The default is what topologies have; the rest of CEL's settings are for the public suite and tools.

@@ -1,17 +1,26 @@
 //! What flow typing knows at a place: which paths are null or not, and which values `event.op` can have.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::proof::Values;
 
 /// The operations of Debezium, and `*` for any other text: a comparison must not prove what an unknown operation breaks.
 const OPS: [&str; 7] = ["c", "r", "u", "d", "t", "m", "*"];
 
-/// Knowledge about paths (`event.after`, `out.note`, `meta.key`), gathered from conditions that hold.
+/// Knowledge about paths (`event.after`, `out.note`, `meta.key`) and values, gathered from conditions that hold. It has the
+/// size of a pointer: the checker holds many of them at once while it descends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct Facts(Arc<Known>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Known {
     non_null: BTreeSet<String>,
     null: BTreeSet<String>,
     /// Operations ruled out.
     excluded: BTreeSet<&'static str>,
+    /// Which values are possible.
+    values: Values,
     /// Set where the conditions contradict each other: nothing gets here.
     impossible: bool,
 }
@@ -24,31 +33,44 @@ impl Facts {
 
     /// What holds where nothing can get to.
     pub fn impossible() -> Self {
-        Facts {
+        Facts(Arc::new(Known {
             impossible: true,
-            ..Self::default()
-        }
+            ..Known::default()
+        }))
     }
 
     /// Whether the conditions contradict each other.
     pub fn is_impossible(&self) -> bool {
-        self.impossible
+        self.0.impossible
+    }
+
+    /// Which values are possible.
+    pub fn of_values(values: Values) -> Self {
+        Facts(Arc::new(Known {
+            values,
+            ..Known::default()
+        }))
+    }
+
+    /// Which values are possible.
+    pub fn values(&self) -> &Values {
+        &self.0.values
     }
 
     /// The path is not null.
     pub fn non_null(path: &str) -> Self {
-        Facts {
+        Known {
             non_null: BTreeSet::from([path.to_owned()]),
-            ..Self::default()
+            ..Known::default()
         }
         .settled()
     }
 
     /// The path is null.
     pub fn null(path: &str) -> Self {
-        Facts {
+        Known {
             null: BTreeSet::from([path.to_owned()]),
-            ..Self::default()
+            ..Known::default()
         }
         .settled()
     }
@@ -61,15 +83,15 @@ impl Facts {
 
     /// Whether the place is known to have a value.
     pub fn is_present(&self, place: &str) -> bool {
-        self.non_null.contains(&format!("{place}?"))
+        self.0.non_null.contains(&format!("{place}?"))
     }
 
     /// `event.op` is one of these.
     pub fn op_in<S: AsRef<str>>(ops: &[S]) -> Self {
         let named = |op: &str| ops.iter().any(|o| known(o.as_ref()) == op);
-        Facts {
+        Known {
             excluded: OPS.into_iter().filter(|op| !named(op)).collect(),
-            ..Self::default()
+            ..Known::default()
         }
         .settled()
     }
@@ -77,43 +99,54 @@ impl Facts {
     /// `event.op` is none of these.
     pub fn op_not_in<S: AsRef<str>>(ops: &[S]) -> Self {
         let named = |op: &str| op != "*" && ops.iter().any(|o| o.as_ref() == op);
-        Facts {
+        Known {
             excluded: OPS.into_iter().filter(|op| named(op)).collect(),
-            ..Self::default()
+            ..Known::default()
         }
         .settled()
     }
 
     /// Both hold.
     pub fn and(&self, other: &Facts) -> Facts {
-        Facts {
-            non_null: self.non_null.union(&other.non_null).cloned().collect(),
-            null: self.null.union(&other.null).cloned().collect(),
-            excluded: self.excluded.union(&other.excluded).copied().collect(),
-            impossible: self.impossible || other.impossible,
+        if *other.0 == Known::default() {
+            return self.clone();
+        }
+        if *self.0 == Known::default() {
+            return other.clone();
+        }
+        let values = self.0.values.and(&other.0.values);
+        Known {
+            non_null: self.0.non_null.union(&other.0.non_null).cloned().collect(),
+            null: self.0.null.union(&other.0.null).cloned().collect(),
+            excluded: self.0.excluded.union(&other.0.excluded).copied().collect(),
+            impossible: self.0.impossible || other.0.impossible || values.is_none(),
+            values: values.unwrap_or_default(),
         }
         .settled()
     }
 
     /// One of them holds.
     pub fn or(&self, other: &Facts) -> Facts {
-        match (self.impossible, other.impossible) {
+        match (self.0.impossible, other.0.impossible) {
             (true, _) => other.clone(),
             (_, true) => self.clone(),
-            _ => Facts {
+            _ => Facts(Arc::new(Known {
                 non_null: self
+                    .0
                     .non_null
-                    .intersection(&other.non_null)
+                    .intersection(&other.0.non_null)
                     .cloned()
                     .collect(),
-                null: self.null.intersection(&other.null).cloned().collect(),
+                null: self.0.null.intersection(&other.0.null).cloned().collect(),
                 excluded: self
+                    .0
                     .excluded
-                    .intersection(&other.excluded)
+                    .intersection(&other.0.excluded)
                     .copied()
                     .collect(),
+                values: self.0.values.or(&other.0.values),
                 impossible: false,
-            },
+            })),
         }
     }
 
@@ -126,44 +159,47 @@ impl Facts {
                 .cloned()
                 .collect()
         };
-        Facts {
-            non_null: kept(&self.non_null),
-            null: kept(&self.null),
-            excluded: self.excluded.clone(),
-            impossible: self.impossible,
-        }
+        Facts(Arc::new(Known {
+            non_null: kept(&self.0.non_null),
+            null: kept(&self.0.null),
+            excluded: self.0.excluded.clone(),
+            values: self.0.values.clone(),
+            impossible: self.0.impossible,
+        }))
     }
 
     /// Whether the path is known not to be null.
     pub fn is_non_null(&self, path: &str) -> bool {
-        self.non_null.contains(path)
+        self.0.non_null.contains(path)
     }
 
     /// Whether the path is known to be null.
     pub fn is_null(&self, path: &str) -> bool {
-        self.null.contains(path)
+        self.0.null.contains(path)
     }
 
     /// The operations of Debezium that `event.op` can still be.
     pub fn ops(&self) -> Vec<&'static str> {
         OPS.into_iter()
-            .filter(|op| *op != "*" && !self.excluded.contains(op))
+            .filter(|op| *op != "*" && !self.0.excluded.contains(op))
             .collect()
     }
+}
 
+impl Known {
     /// Draws Debezium's conclusions: c and r have no `before` and an `after`, u has an `after`, d only a `before`, t and
     /// m neither. Paths named `event.before` and `event.after` exist in that envelope only, so this holds for all.
     fn settled(mut self) -> Facts {
-        if self.is_non_null("event.after") {
+        if self.non_null.contains("event.after") {
             self.excluded.extend(["d", "t", "m"]);
         }
-        if self.is_null("event.after") {
+        if self.null.contains("event.after") {
             self.excluded.extend(["c", "r", "u"]);
         }
-        if self.is_non_null("event.before") {
+        if self.non_null.contains("event.before") {
             self.excluded.extend(["c", "r", "t", "m"]);
         }
-        if self.is_null("event.before") {
+        if self.null.contains("event.before") {
             self.excluded.insert("d");
         }
         let left: Vec<_> = OPS
@@ -190,7 +226,7 @@ impl Facts {
         );
         self.impossible |=
             left.is_empty() || self.null.iter().any(|path| self.non_null.contains(path));
-        self
+        Facts(Arc::new(self))
     }
 }
 

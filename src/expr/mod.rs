@@ -30,6 +30,7 @@ mod parse;
 mod path;
 mod paths;
 mod probe;
+pub mod proof;
 mod read;
 mod show;
 mod template;

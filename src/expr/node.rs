@@ -6,6 +6,7 @@ use std::sync::Arc;
 pub use super::ast::FoldKind;
 use super::functions::Call;
 use super::probe::Outcomes;
+use super::proof::Finding;
 use super::{EvalFault, Facts, Texts, Type, View};
 use crate::codec::{Decimal, Val};
 
@@ -22,6 +23,8 @@ pub struct Compiled {
     pub if_false: Facts,
     /// Reason codes that an evaluation can end with, sorted.
     pub can_fail: Vec<&'static str>,
+    /// Where it can fail, and which of its conditions are decided.
+    pub findings: Vec<Finding>,
     /// Full paths that are read: `event.after.id`, `out.total`, `meta.key`.
     pub reads: BTreeSet<String>,
 }

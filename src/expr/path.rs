@@ -252,7 +252,7 @@ impl Checker<'_> {
         }
         let (ty, view) = Type::with_view(&schema, found.ty);
         let ty = match &path {
-            Some(path) => narrowed(ty, path, facts),
+            Some(path) => narrowed(self.supposed(ty, path), path, facts),
             None => ty,
         };
         let value = match of.value {
@@ -283,6 +283,13 @@ impl Checker<'_> {
             path,
             ..Typed::new(Node::Reg(0), ty, span)
         })
+    }
+
+    fn supposed(&self, ty: Type, path: &str) -> Type {
+        let mut supposed = self.env.supposed.iter();
+        supposed
+            .find(|(name, _)| name == path)
+            .map_or(ty, |(_, supposed)| supposed.clone())
     }
 
     /// Whether a column of `event.before` carries the row's value.

@@ -7,6 +7,7 @@ use super::lex::{Kind, Lexer};
 
 use super::eval::{constant, mismatch};
 use super::functions::{self, Call};
+use super::proof::Finding;
 use super::{
     Compiled, Const, Cx, Env, EvalFault, ExprFault, Facts, Node, Probes, Type, Wants, compile, eval,
 };
@@ -19,6 +20,8 @@ pub struct Template {
     pub parts: Vec<Part>,
     /// Reason codes that an evaluation can end with, sorted.
     pub can_fail: Vec<&'static str>,
+    /// Where it can fail, and which of its conditions are decided.
+    pub findings: Vec<Finding>,
     /// Full paths that are read.
     pub reads: BTreeSet<String>,
 }
@@ -46,6 +49,7 @@ impl Template {
         let mut template = Template {
             parts: Vec::new(),
             can_fail: Vec::new(),
+            findings: Vec::new(),
             reads: BTreeSet::new(),
         };
         let (mut faults, mut literal, mut at) = (Vec::new(), String::new(), 0);
@@ -79,6 +83,12 @@ impl Template {
                         probes.place(mark, |span| span.start + start..span.end + start);
                     }
                     template.can_fail.extend(compiled.can_fail);
+                    let moved = compiled.findings.into_iter().map(|finding| Finding {
+                        start: finding.start + start,
+                        end: finding.end + start,
+                        ..finding
+                    });
+                    template.findings.extend(moved);
                     template.reads.extend(compiled.reads);
                 }
                 Err(found) => faults.extend(found.into_iter().map(|fault| ExprFault {

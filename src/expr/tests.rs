@@ -58,6 +58,7 @@ fn env() -> Env {
         vars: vec![("limit".into(), Const::Int(10))],
         dialect: Dialect::default(),
         probes: None,
+        supposed: Vec::new(),
     }
 }
 
@@ -415,12 +416,17 @@ fn what_can_fail_is_listed() {
     let reasons = |text: &str| checked(text, &live()).unwrap().can_fail;
     assert_eq!(reasons("event.after.id == 1"), Vec::<&str>::new());
     assert_eq!(
-        reasons("event.after.id / 2"),
+        reasons("event.after.id / event.after.id"),
         ["division_by_zero", "int_overflow"]
     );
+    assert_eq!(reasons("event.after.id / 2"), Vec::<&str>::new());
     assert_eq!(reasons("1 + 1 == event.after.id"), Vec::<&str>::new());
     assert_eq!(
         reasons("event.after.price + decimal('1')"),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        reasons("event.after.price * event.after.price * event.after.price * event.after.price"),
         ["decimal_overflow"]
     );
     assert_eq!(

@@ -18,6 +18,11 @@ struct Entry {
 }
 
 impl Texts {
+    /// The texts, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|entry| &*entry.text)
+    }
+
     /// Whether the set has the text of these bytes.
     pub fn contains(&self, text: &[u8]) -> bool {
         let (len, first) = (text.len(), first(text));

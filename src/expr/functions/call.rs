@@ -73,6 +73,14 @@ fn apply<'a>(run: &Run<'_, 'a>, call: &'a Call, vals: &[Val<'a>]) -> Result<Val<
 }
 
 impl Call {
+    /// The function's name, with its namespace.
+    pub fn name(&self) -> &'static str {
+        match &self.target {
+            Target::One(overload) => overload.signature.name,
+            Target::ByValue(all) => all.first().map_or("", |overload| overload.signature.name),
+        }
+    }
+
     /// A call of one entry, for conversions that the checker inserts.
     pub(in super::super) fn of(overload: &'static Overload, args: Vec<Node>) -> Call {
         Call {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::super::ast::{Ast, Span};
 use super::super::check::{Checker, Typed, article};
+use super::super::proof::FindingKind;
 use super::super::{Const, EvalFault, ExprFault, Facts, Node, Type};
 use super::{Family, Function};
 
@@ -93,11 +94,17 @@ impl Checker<'_> {
     fn tried(&mut self, of: &Ast, otherwise: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
         // What the first argument can fail with is handled, and not a failure of the whole.
         let outside = std::mem::take(&mut self.can_fail);
+        let failing = std::mem::take(&mut self.failing);
+        let found = self.findings.len();
         let of = self.expr(of, facts).and_then(|typed| {
             let (ty, span) = (typed.ty.clone(), typed.span);
             Some(Typed::new(self.node(typed)?, ty, span))
         });
-        let inside = std::mem::replace(&mut self.can_fail, outside);
+        let mut inside = std::mem::replace(&mut self.can_fail, outside);
+        inside.append(&mut std::mem::replace(&mut self.failing, failing));
+        let handled = self.findings.split_off(found).into_iter();
+        self.findings
+            .extend(handled.filter(|finding| matches!(finding.kind, FindingKind::Always(_))));
         self.can_fail.extend(
             inside
                 .into_iter()

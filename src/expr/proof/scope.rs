@@ -1,0 +1,454 @@
+//! What a checked expression can come out as, given the schemas and what conditions have proved.
+
+use std::sync::Arc;
+
+use super::call::{self, Named};
+use super::extent::{Extent, Number};
+use super::values::Values;
+use crate::expr::node::{Order, Set};
+use crate::expr::{Const, Env, Facts, KeyEnv, MetaField, Node, Source, Type, View, Wants};
+use crate::schema::{Kind, Logical, NodeId, Schema};
+
+/// A list or text has fewer elements than this: more do not fit a record.
+const SIZE_MAX: i128 = 1 << 40;
+
+/// Where an expression stands.
+#[derive(Clone, Copy)]
+pub struct Scope<'e> {
+    /// What it can see.
+    pub env: &'e Env,
+    /// The paths of its slots.
+    pub wants: &'e Wants,
+    /// What is known.
+    pub facts: &'e Facts,
+    /// Variables of macros around it.
+    pub depth: usize,
+}
+
+impl<'e> Scope<'e> {
+    /// The schema's node that a slot reads, unions with null looked through.
+    pub fn place(&self, source: Source, slot: u16) -> Option<(&'e Arc<Schema>, NodeId)> {
+        let schema = self.schema(source)?;
+        let mut node = schema.root;
+        for index in self.wants.path(source, slot) {
+            let record = schema.strip_null(node).0;
+            node = schema.fields(record).get(*index as usize)?.ty;
+        }
+        Some((schema, schema.strip_null(node).0))
+    }
+
+    /// The schema's node that an element of a list or map, or a field of one, is read from.
+    fn part(&self, node: &Node) -> Option<(&'e Arc<Schema>, NodeId)> {
+        match node {
+            Node::Slot { source, slot, .. } => self.place(*source, *slot),
+            Node::Index(parts) => {
+                let (schema, of) = self.part(&parts[0])?;
+                match schema.node(of).kind {
+                    Kind::Array(items) | Kind::Map(items) => {
+                        Some((schema, schema.strip_null(items).0))
+                    }
+                    _ => None,
+                }
+            }
+            Node::Field { of, name, .. } => {
+                let (schema, of) = self.part(of)?;
+                let (_, field) = schema.field(of, name)?;
+                Some((schema, schema.strip_null(field.ty).0))
+            }
+            _ => None,
+        }
+    }
+
+    /// The path of a slot, as it is written: `event.after.id`.
+    pub fn name(&self, source: Source, slot: u16) -> Option<String> {
+        let schema = self.schema(source)?;
+        let mut name = match source {
+            Source::Value => "event".to_owned(),
+            Source::Key => "meta.key".to_owned(),
+        };
+        let mut node = schema.root;
+        for index in self.wants.path(source, slot) {
+            let record = schema.strip_null(node).0;
+            let field = schema.fields(record).get(*index as usize)?;
+            name = format!("{name}.{}", field.name);
+            node = field.ty;
+        }
+        Some(name)
+    }
+
+    fn schema(&self, source: Source) -> Option<&'e Arc<Schema>> {
+        match (source, &self.env.key) {
+            (Source::Value, _) => self.env.event.as_ref().map(|event| &event.schema),
+            (Source::Key, KeyEnv::Avro { schema, .. }) => Some(schema),
+            (Source::Key, _) => None,
+        }
+    }
+
+    /// Whether a slot can be null, as far as the schema and the facts about its path tell; `None` if it always is.
+    fn can_be_null(&self, source: Source, slot: u16) -> Option<bool> {
+        let Some(schema) = self.schema(source) else {
+            return Some(true);
+        };
+        let mut node = schema.root;
+        let mut path = match source {
+            Source::Value => "event".to_owned(),
+            Source::Key => "meta.key".to_owned(),
+        };
+        let mut can = matches!(&self.env.key, KeyEnv::Avro { nullable: true, .. })
+            && source == Source::Key
+            && !self.facts.is_non_null(&path);
+        for index in self.wants.path(source, slot) {
+            let record = schema.strip_null(node).0;
+            let Some(field) = schema.fields(record).get(*index as usize) else {
+                return Some(true);
+            };
+            node = field.ty;
+            path = format!("{path}.{}", field.name);
+            if self.facts.is_null(&path) {
+                return None;
+            }
+            let one_type = match &schema.node(node).kind {
+                Kind::Union(branches) => {
+                    let null = |id: &NodeId| schema.node(*id).kind == Kind::Null;
+                    !branches.iter().any(null)
+                }
+                kind => *kind != Kind::Null,
+            };
+            can |= !one_type && !self.facts.is_non_null(&path);
+        }
+        Some(can)
+    }
+
+    /// Under which name conditions note what they prove of a value; `None` for what is not worth it.
+    pub fn key(&self, node: &Node) -> Option<String> {
+        Some(match node {
+            Node::Slot { source, slot, .. } => match source {
+                Source::Value => format!("v{slot}"),
+                Source::Key => format!("k{slot}"),
+            },
+            Node::Reg(at) => format!("r{at}"),
+            Node::Meta(field) => format!("{field:?}"),
+            Node::Local(up) => format!("l{}", self.depth.checked_sub(usize::from(*up) + 1)?),
+            Node::Field { of, name, .. } => format!("{}.{name}", self.key(of)?),
+            Node::Const(value) => format!("{value:?}"),
+            Node::HasKey { of, key } => format!("{key:?} in {}", self.key(of)?),
+            Node::In(operands) => match &operands[0] {
+                Node::Const(Const::Str(key)) => format!("{key:?} in {}", self.key(&operands[1])?),
+                _ => return None,
+            },
+            Node::Index(operands) => {
+                format!("{}[{}]", self.key(&operands[0])?, self.key(&operands[1])?)
+            }
+            Node::Arith { op, operands } => {
+                let (left, right) = (self.key(&operands[0])?, self.key(&operands[1])?);
+                format!("({left} {op:?} {right})")
+            }
+            _ => {
+                let call = call::named(node)?;
+                let args = call.args.iter().map(|arg| self.key(arg));
+                format!(
+                    "{}({})",
+                    call.name,
+                    args.collect::<Option<Vec<_>>>()?.join(",")
+                )
+            }
+        })
+    }
+
+    /// The values that a node can have where it is not null.
+    pub fn extent(&self, node: &Node) -> Extent {
+        let own = match node {
+            Node::Const(value) => return Extent::of_const(value),
+            Node::Slot { source, slot, view } => match self.place(*source, *slot) {
+                Some((schema, node)) => of_schema(schema, node, view),
+                None => Extent::Any,
+            },
+            Node::Index(_) | Node::Field { .. } => match self.part(node) {
+                Some((schema, node)) => of_schema(schema, node, &Type::with_view(schema, node).1),
+                None => Extent::Any,
+            },
+            Node::Meta(MetaField::Partition) => number(0, i32::MAX.into()),
+            Node::Meta(MetaField::Offset) => number(0, i64::MAX.into()),
+            Node::Negate(of) => match self.extent(of) {
+                Extent::Number(of) => {
+                    Number::arith(crate::expr::Arith::Subtract, &Number::from(0), &of)
+                        .map_or(Extent::Any, Extent::Number)
+                }
+                _ => Extent::Any,
+            },
+            Node::Arith { op, operands } => {
+                match (self.extent(&operands[0]), self.extent(&operands[1])) {
+                    (Extent::Number(a), Extent::Number(b)) => {
+                        Number::arith(*op, &a, &b).map_or(Extent::Any, Extent::Number)
+                    }
+                    _ => Extent::Any,
+                }
+            }
+            Node::Cond(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let branch = |truth, branch: &Node| match self.assume(condition, truth) {
+                    Some(known) => self.under(&known, |scope| scope.extent(branch)),
+                    None => Extent::Empty,
+                };
+                branch(true, then).join(&branch(false, otherwise))
+            }
+            Node::Watched(of, _) => return self.extent(of),
+            Node::Fail(_) => return Extent::Empty,
+            Node::Coalesce(values) => self.any_of(values),
+            Node::Try(parts) => self.any_of(&**parts),
+            Node::OptOrValue(parts) => match &parts[..] {
+                [Node::OptNonNull(of), other] => self.extent(of).join(&self.extent(other)),
+                _ => Extent::Any,
+            },
+            Node::Not(of) => match self.extent(of) {
+                Extent::Truth(value) => Extent::Truth(!value),
+                _ => Extent::Any,
+            },
+            _ => call::named(node).map_or(Extent::Any, |call| self.of_call(&call)),
+        };
+        match self.key(node) {
+            Some(key) => self
+                .facts
+                .values()
+                .get(&key)
+                .map_or(own.clone(), |known| own.meet(known)),
+            None => own,
+        }
+    }
+
+    fn any_of(&self, nodes: &[Node]) -> Extent {
+        let extents = nodes.iter().map(|node| self.extent(node));
+        extents.fold(Extent::Empty, |all, one| all.join(&one))
+    }
+
+    fn of_call(&self, call: &Named) -> Extent {
+        let only = |at: usize| match self.extent(&call.args[at]) {
+            Extent::Number(number) => Some(number),
+            _ => None,
+        };
+        match (call.name, call.args.len()) {
+            ("size", 1) => number(0, SIZE_MAX),
+            ("int" | "uint", 1) => match only(0).and_then(|of| of.cut()) {
+                Some((low, high)) => number(low, high),
+                None => Extent::Any,
+            },
+            ("decimal", 1) => only(0).map_or(Extent::Any, Extent::Number),
+            ("string", 1) => match self.extent(&call.args[0]) {
+                texts @ Extent::Texts(_) => texts,
+                _ => Extent::Any,
+            },
+            _ => Extent::Any,
+        }
+    }
+
+    /// The size of a list, a map, a text or bytes, as far as conditions have proved it.
+    pub fn size(&self, node: &Node) -> Option<Number> {
+        let key = format!("size({})", self.key(node)?);
+        self.facts.values().get(&key)?.number().copied()
+    }
+
+    /// Asks something where more is known.
+    pub fn under<T>(&self, known: &Values, ask: impl FnOnce(&Scope) -> T) -> T {
+        let facts = self.facts.and(&Facts::of_values(known.clone()));
+        ask(&Scope {
+            facts: &facts,
+            ..*self
+        })
+    }
+
+    /// What is known where a condition is true, or false; `None` if it never is.
+    pub fn assume(&self, node: &Node, truth: bool) -> Option<Values> {
+        match node {
+            Node::Not(of) => self.assume(of, !truth),
+            Node::Watched(of, _) => self.assume(of, truth),
+            Node::And(parts) | Node::Or(parts) => {
+                let [a, b] = &**parts;
+                let all = matches!(node, Node::And(_)) == truth;
+                match (self.assume(a, truth), self.assume(b, truth)) {
+                    (Some(a), Some(b)) if all => a.and(&b),
+                    _ if all => None,
+                    (Some(a), Some(b)) => Some(a.or(&b)),
+                    (one, other) => one.or(other),
+                }
+            }
+            Node::Const(Const::Bool(value)) => (*value == truth).then(Values::default),
+            Node::Compare { order, operands } => {
+                let order = if truth { *order } else { opposite(*order) };
+                self.ordered(order, &operands[0], &operands[1])
+            }
+            Node::Equal { operands, negated } => {
+                self.equal(&operands[0], &operands[1], truth != *negated)
+            }
+            Node::InSet { of, set } => {
+                let all = match set {
+                    Set::Texts(texts) => texts.iter().map(text).reduce(|a, b| a.join(&b)),
+                    Set::Ints(ints) => {
+                        let ends = ints.first().zip(ints.last());
+                        ends.map(|(low, high)| number((*low).into(), (*high).into()))
+                    }
+                };
+                let own = self.extent(of);
+                let exact = matches!(set, Set::Texts(_));
+                let extent = match (all, truth) {
+                    (None, true) => return None,
+                    (None, false) => return Some(Values::default()),
+                    (Some(all), true) => own.meet(&all),
+                    (Some(all), false) if exact => own.minus(&all),
+                    (Some(_), false) => own,
+                };
+                self.noted(of, extent, truth)
+            }
+            Node::IsNull { of, negated } => {
+                let null = truth != *negated;
+                let Node::Slot { source, slot, .. } = &**of else {
+                    return Some(Values::default());
+                };
+                match (self.can_be_null(*source, *slot), null) {
+                    (Some(false), true) | (None, false) => None,
+                    _ => Some(Values::default()),
+                }
+            }
+            other => {
+                if let Some(Extent::Truth(known)) = self
+                    .key(other)
+                    .and_then(|key| self.facts.values().get(&key))
+                    && *known != truth
+                {
+                    return None;
+                }
+                let known = match self.key(other) {
+                    Some(key) => Values::one(key, Extent::Truth(truth), true),
+                    None => Values::default(),
+                };
+                match call::named(other) {
+                    Some(call) if truth => known.and(&self.matched(&call)),
+                    _ => Some(known),
+                }
+            }
+        }
+    }
+
+    /// What a pattern that was found says of its text.
+    fn matched(&self, call: &Named) -> Values {
+        let ("matches", [of, Node::Const(Const::Str(pattern))]) = (call.name, call.args) else {
+            return Values::default();
+        };
+        let known = self.noted(of, Extent::Like(pattern.clone()), true);
+        known.unwrap_or_default()
+    }
+
+    /// `left order right` holds, so neither is null.
+    fn ordered(&self, order: Order, left: &Node, right: &Node) -> Option<Values> {
+        let (Extent::Number(a), Extent::Number(b)) = (self.extent(left), self.extent(right)) else {
+            return Some(Values::default());
+        };
+        let (a, b) = (a.bounded(order, &b)?, b.bounded(mirrored(order), &a)?);
+        self.noted(left, Extent::Number(a), true)?.and(&self.noted(
+            right,
+            Extent::Number(b),
+            true,
+        )?)
+    }
+
+    fn equal(&self, left: &Node, right: &Node, equal: bool) -> Option<Values> {
+        let (a, b) = (self.extent(left), self.extent(right));
+        if equal {
+            // Two values that are both null are equal too.
+            let present = [left, right].iter().any(|side| !self.may_be_null(side));
+            let both = a.meet(&b);
+            if both == Extent::Empty && present {
+                return None;
+            }
+            self.noted(left, both.clone(), present)?
+                .and(&self.noted(right, both, present)?)
+        } else {
+            let is_one = |extent: &Extent| match extent {
+                Extent::Texts(texts) => texts.len() == 1,
+                Extent::Number(number) => number.low == number.high,
+                Extent::Truth(_) => true,
+                _ => false,
+            };
+            let mut known = Values::default();
+            for (side, own, other, other_side) in [(left, &a, &b, right), (right, &b, &a, left)] {
+                if is_one(other) && !self.may_be_null(other_side) {
+                    let present = !self.may_be_null(side);
+                    known = known.and(&self.noted(side, own.minus(other), present)?)?;
+                }
+            }
+            Some(known)
+        }
+    }
+
+    /// Whether the value of a node can be null; true where that is not known.
+    fn may_be_null(&self, node: &Node) -> bool {
+        match node {
+            Node::Const(value) => *value == Const::Null,
+            Node::Slot { source, slot, .. } => self.can_be_null(*source, *slot) != Some(false),
+            Node::Arith { .. } | Node::Negate(_) | Node::Compare { .. } | Node::Equal { .. } => {
+                false
+            }
+            Node::Meta(MetaField::Topic | MetaField::Partition | MetaField::Offset) => false,
+            _ => call::named(node).is_none_or(|call| {
+                !matches!(call.name, "size" | "int" | "uint" | "decimal" | "string")
+            }),
+        }
+    }
+
+    fn noted(&self, node: &Node, extent: Extent, present: bool) -> Option<Values> {
+        if extent == Extent::Empty && present {
+            return None;
+        }
+        Some(match (self.key(node), node) {
+            (_, Node::Const(_)) | (None, _) => Values::default(),
+            _ if extent == Extent::Any => Values::default(),
+            (Some(key), _) => Values::one(key, extent, present),
+        })
+    }
+}
+
+fn number(low: i128, high: i128) -> Extent {
+    Extent::Number(Number::whole(low, high))
+}
+
+fn text(text: &str) -> Extent {
+    Extent::Texts([text.into()].into())
+}
+
+fn opposite(order: Order) -> Order {
+    match order {
+        Order::Less => Order::GreaterOrEqual,
+        Order::LessOrEqual => Order::Greater,
+        Order::Greater => Order::LessOrEqual,
+        Order::GreaterOrEqual => Order::Less,
+    }
+}
+
+fn mirrored(order: Order) -> Order {
+    match order {
+        Order::Less => Order::Greater,
+        Order::LessOrEqual => Order::GreaterOrEqual,
+        Order::Greater => Order::Less,
+        Order::GreaterOrEqual => Order::LessOrEqual,
+    }
+}
+
+/// The values that a schema allows, read through a view. The allowed texts of a Debezium enum are not among them: nobody
+/// checks them when a record is read.
+fn of_schema(schema: &Schema, node: NodeId, view: &View) -> Extent {
+    let node = schema.node(node);
+    match (&node.kind, &node.logical, view) {
+        (Kind::Int, None | Some(Logical::Other(_)), View::Plain) => {
+            number(i32::MIN.into(), i32::MAX.into())
+        }
+        (Kind::Long, None | Some(Logical::Other(_)), View::Plain) => {
+            number(i64::MIN.into(), i64::MAX.into())
+        }
+        (_, Some(Logical::Decimal { precision, scale }), View::Decimal(_)) => {
+            Number::digits(*precision, *scale).map_or(Extent::Any, Extent::Number)
+        }
+        (Kind::Enum { symbols, .. }, _, View::Plain) => {
+            Extent::Texts(symbols.iter().cloned().collect())
+        }
+        _ => Extent::Any,
+    }
+}

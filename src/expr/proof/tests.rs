@@ -1,0 +1,299 @@
+//! What is proved holds for every record.
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{Extent, FindingKind, Scope, decided};
+use crate::codec::{Scan, Slots, Val};
+use crate::expr::{
+    BeforeColumns, Compiled, Cx, Datum, Env, Envelope, EventEnv, Facts, Meta, Wants, compile, eval,
+};
+use crate::schema::Schema;
+
+const SCHEMA: &str = r#"{"type":"record","name":"T","fields":[
+ {"name":"a","type":"int"},
+ {"name":"b","type":"long"},
+ {"name":"n","type":["null","int"]},
+ {"name":"s","type":{"type":"enum","name":"S","symbols":["x","y","z"]}},
+ {"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":4,"scale":1}},
+ {"name":"t","type":"string"},
+ {"name":"v","type":"boolean"},
+ {"name":"l","type":{"type":"array","items":"int"}},
+ {"name":"m","type":{"type":"map","values":"int"}}
+]}"#;
+
+fn env() -> Env {
+    Env {
+        event: Some(EventEnv {
+            schema: Arc::new(Schema::parse(SCHEMA).unwrap()),
+            envelope: Envelope::None,
+            before: BeforeColumns::All,
+        }),
+        ..Env::default()
+    }
+}
+
+fn compiled(text: &str) -> (Compiled, Wants) {
+    let mut wants = Wants::new();
+    let compiled = compile(text, &env(), &mut wants, &Facts::none())
+        .unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+    (compiled, wants)
+}
+
+/// The findings of a text, each with the part that it is about.
+fn found(text: &str) -> Vec<String> {
+    let (compiled, _) = compiled(text);
+    let show = |kind: &FindingKind| match kind {
+        FindingKind::CanFail(reason) => (*reason).to_owned(),
+        FindingKind::BadData(reason) => format!("data {reason}"),
+        FindingKind::Always(value) => value.to_string(),
+    };
+    let lines = compiled.findings.iter();
+    lines
+        .map(|finding| {
+            format!(
+                "{}: {}",
+                &text[finding.start..finding.end],
+                show(&finding.kind)
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn what_cannot_fail_is_not_told() {
+    for text in [
+        "event.a + event.a * 3",
+        "event.b > 0 && event.b < 100 ? event.b * event.b + 1 : 0",
+        "event.a != 0 && event.b > 0 ? event.b / event.a : 0",
+        "event.a > 0 ? 100 / event.a : 0",
+        "event.a != 0 ? 100 % event.a : 0",
+        "event.n != null && event.n > 0 ? 10 / event.n : 0",
+        "event.a in [1, 2] ? 10 / event.a : 0",
+        "!(event.a == 0) ? 10 / event.a : 0",
+        "event.a - 1 != 0 ? 1 / (event.a - 1) : 0",
+        "-event.a",
+        "event.d * event.d + 1 > 5",
+        "size(event.l) > 1 ? event.l[0] + event.l[1] : 0",
+        "[1, 2, 3][2]",
+        "'k' in event.m ? event.m['k'] : has(event.m.j) ? event.m.j : 0",
+        "size(event.t) >= 2 ? event.t.substring(0, 2) + event.t.charAt(2) : event.t.substring(0)",
+        "event.t.matches('^-?[0-9]{1,9}$') ? int(event.t) : 0",
+        "int(event.d)",
+        "try(int(event.t), 10) == 3 ? 0 : try(event.l[0], 1)",
+        "100 / (event.a != 0 ? event.a : error('zero'))",
+        "event.s == 'x' ? 1 : error('not_x')",
+        "100 / default(event.n == null || event.n == 0 ? null : event.n, 1)",
+        "timestamp(event.a) > timestamp(0)",
+    ] {
+        assert_eq!(found(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn what_can_fail_is_told_where_it_stands() {
+    for (text, expected) in [
+        ("1 / event.a", "1 / event.a: division_by_zero"),
+        (
+            "event.a >= 0 ? 1 / event.a : 0",
+            "1 / event.a: division_by_zero",
+        ),
+        ("event.b + 1", "event.b + 1: int_overflow"),
+        ("-event.b", "-event.b: int_overflow"),
+        ("event.l[0]", "event.l[0]: index_out_of_range"),
+        (
+            "size(event.l) > 0 ? event.l[1] : 0",
+            "event.l[1]: index_out_of_range",
+        ),
+        ("event.m['k']", "event.m['k']: missing_key"),
+        (
+            "'k' in event.m ? event.m['j'] : 0",
+            "event.m['j']: missing_key",
+        ),
+        ("int(event.t)", "int(event.t): bad_number"),
+        (
+            "event.t.matches('[0-9]+') ? int(event.t) : 0",
+            "int(event.t): bad_number",
+        ),
+        (
+            "timestamp(event.b) > timestamp(0)",
+            "timestamp(event.b): time_range",
+        ),
+    ] {
+        assert_eq!(found(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn decided_conditions_are_told() {
+    for (text, expected) in [
+        ("event.a < 3000000000", "event.a < 3000000000: true"),
+        ("event.a > 5 && event.a < 3", "event.a < 3: false"),
+        ("event.a != null", "event.a != null: true"),
+        (
+            "event.s == 'x' || event.s in ['y', 'z']",
+            "event.s in ['y', 'z']: true",
+        ),
+        ("event.s == 'x' && event.s == 'y'", "event.s == 'y': false"),
+        (
+            "event.n == null || event.n != null",
+            "event.n != null: true",
+        ),
+        ("event.d > 1000", "event.d > 1000: false"),
+        (
+            "event.d >= decimal('1000.0')",
+            "event.d >= decimal('1000.0'): false",
+        ),
+    ] {
+        assert_eq!(found(text), [expected], "{text}");
+    }
+    for text in [
+        "event.a < 5 && event.b < 3",
+        "event.s != 'x' && event.s != 'y'",
+        "event.d > 999",
+        "event.v && event.a > 2",
+    ] {
+        assert_eq!(found(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+fn number() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "event.a",
+        "event.b",
+        "(event.n != null ? event.n : 7)",
+        "0",
+        "1",
+        "-3",
+        "5",
+        "size(event.l)",
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(2, 12, 3, |inner| {
+        let op = prop::sample::select(vec!["+", "-", "*", "/", "%"]);
+        let compare = prop::sample::select(vec!["<", "<=", ">", ">=", "==", "!="]);
+        let join = prop::sample::select(vec!["&&", "||"]);
+        prop_oneof![
+            (inner.clone(), op, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (
+                inner.clone(),
+                compare.clone(),
+                inner.clone(),
+                inner.clone(),
+                inner.clone()
+            )
+                .prop_map(|(a, op, b, c, d)| format!("({a} {op} {b} ? {c} : {d})")),
+            (inner.clone(), compare.clone(), join, inner.clone(), compare).prop_map(
+                |(a, op, join, b, other)| format!(
+                    "({a} {op} 1 {join} {b} {other} 0 ? {a} / {b} : {b} - {a})"
+                )
+            ),
+            inner
+                .prop_map(|a| format!("(event.s == 'x' ? -{a} : event.s in ['x', 'y'] ? {a} : 2)")),
+        ]
+    })
+}
+
+fn record() -> impl Strategy<Value = serde_json::Value> {
+    let small = prop::sample::select(vec![i32::MIN, -3, -1, 0, 1, 2, 5, 7, i32::MAX]);
+    let large = prop::sample::select(vec![i64::MIN, -3, -1, 0, 1, 2, 5, 7, i64::MAX]);
+    let symbol = prop::sample::select(vec!["x", "y", "z"]);
+    let maybe = prop::option::of(small.clone());
+    (small.clone(), large, maybe, symbol, prop::collection::vec(small, 0..3)).prop_map(
+        |(a, b, n, s, l)| {
+            json!({ "a": a, "b": b, "n": n, "s": s, "d": "1.5", "t": "", "v": true, "l": l, "m": {} })
+        },
+    )
+}
+
+/// Evaluates for a record.
+fn run<T>(
+    compiled: &Compiled,
+    wants: &Wants,
+    record: &serde_json::Value,
+    ask: impl FnOnce(Result<Val, &'static str>) -> T,
+) -> T {
+    let schema = env().event.unwrap().schema;
+    let datum = crate::codec::json::from_json(&schema, record).unwrap();
+    let scan = Scan::compile(&schema, &schema, wants.value()).unwrap();
+    let mut slots = Slots::new();
+    scan.run(&datum, &mut slots).unwrap();
+    let bump = Bump::new();
+    let meta = Meta {
+        topic: "t",
+        partition: 0,
+        offset: 0,
+        timestamp_ms: None,
+        key: None,
+        headers: &[],
+    };
+    let cx = Cx {
+        value: Some(Datum {
+            scan: &scan,
+            bytes: &datum,
+            slots: &slots,
+        }),
+        key: None,
+        regs: &[],
+        meta: &meta,
+        bump: &bump,
+    };
+    ask(eval(&compiled.node, &cx).map_err(|fault| fault.reason))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn values_and_failures_are_those_that_were_proved(text in number(), records in prop::collection::vec(record(), 8)) {
+        let mut wants = Wants::new();
+        // Some texts are too large.
+        let Ok(compiled) = compile(&text, &env(), &mut wants, &Facts::none()) else { return Ok(()) };
+        let (env, nothing) = (env(), Facts::none());
+        let scope = Scope { env: &env, wants: &wants, facts: &nothing, depth: 0 };
+        let extent = scope.extent(&compiled.node);
+        for record in &records {
+            run(&compiled, &wants, record, |value| match value {
+                Ok(Val::Int(value)) => {
+                    let fits = match &extent {
+                        Extent::Any => true,
+                        Extent::Number(all) => {
+                            all.low <= value.into() && all.high >= value.into() && (value != 0 || all.has_zero())
+                        }
+                        _ => false,
+                    };
+                    prop_assert!(fits, "{text} is {value} for {record}, not in {extent:?}");
+                    Ok(())
+                }
+                Ok(other) => panic!("{text} is {other:?}"),
+                Err(reason) => {
+                    prop_assert!(compiled.can_fail.contains(&reason), "{text} fails with {reason} for {record}");
+                    Ok(())
+                }
+            })?;
+        }
+    }
+
+    #[test]
+    fn a_decided_condition_has_that_value_for_every_record(
+        a in number(), b in number(), op in prop::sample::select(vec!["<", "<=", ">=", "==", "!="]),
+        also in prop::sample::select(vec!["true", "event.s != 'x'", "event.a > 2", "event.n != null", "event.n != 1 && event.n != null"]),
+        records in prop::collection::vec(record(), 8),
+    ) {
+        let text = format!("{also} && {a} {op} {b}");
+        let (compiled, wants) = compiled(&text);
+        let Some(known) = decided(&compiled.if_true, &compiled.if_false, &Facts::none()) else { return Ok(()) };
+        for record in &records {
+            run(&compiled, &wants, record, |value| {
+                // A condition that fails has no value.
+                if let Ok(value) = value {
+                    prop_assert!(matches!(value, Val::Bool(value) if value == known), "{text} is {value:?} for {record}");
+                }
+                Ok(())
+            })?;
+        }
+    }
+}
