@@ -23,40 +23,35 @@ pub struct Args {
     pub json: bool,
 }
 
-/// Runs the command: every fault of all files, or a word that there is none.
+/// Runs the command: every error, warning and note of all files, and which topologies are sound. Only errors fail it.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let vars = global.config()?.vars;
     let mut out = stdout();
-    match topology::load(&args.paths, args.avro.as_deref(), &vars) {
-        Ok(plans) => {
-            if args.json {
-                writeln!(out, "{}", topology::Faults::default().to_json())?;
-            } else {
-                for plan in &plans {
-                    let (sources, routes) = (plan.sources.len(), plan.routes.len());
-                    writeln!(
-                        out,
-                        "{}: sound ({}, {sources} source{}, {routes} route{})",
-                        plan.id,
-                        plan.path.display(),
-                        plural(sources),
-                        plural(routes)
-                    )?;
-                }
-            }
-            Ok(Exit::Done)
+    let (plans, faults) = topology::check(&args.paths, args.avro.as_deref(), &vars);
+    if args.json {
+        writeln!(out, "{}", faults.to_json())?;
+    } else {
+        write!(out, "{}", faults.render(true))?;
+        for plan in &plans {
+            let (sources, routes) = (plan.sources.len(), plan.routes.len());
+            writeln!(
+                out,
+                "{}: sound ({}, {sources} source{}, {routes} route{})",
+                plan.id,
+                plan.path.display(),
+                plural(sources),
+                plural(routes)
+            )?;
         }
-        Err(faults) => {
-            if args.json {
-                writeln!(out, "{}", faults.to_json())?;
-            } else {
-                write!(out, "{}", faults.render(true))?;
-                let count = faults.iter().count();
-                writeln!(out, "{count} fault{}", plural(count))?;
-            }
-            Ok(Exit::Usage)
+        if !faults.is_empty() {
+            writeln!(out, "{}", faults.counted())?;
         }
     }
+    Ok(if faults.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Usage
+    })
 }
 
 fn plural(count: usize) -> &'static str {

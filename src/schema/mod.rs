@@ -83,7 +83,7 @@ pub struct Field {
     pub default: Option<serde_json::Value>,
     /// Documentation, if any.
     pub doc: Option<String>,
-    /// Whether the field carries the property `"pii": true` or a tag `pii`.
+    /// Whether the field carries the property `"pii": true` or `"lockgate.pii": true`, or a tag `pii` (`tags`, `confluent:tags`).
     pub pii: bool,
 }
 

@@ -534,7 +534,8 @@ fn is_pii(field: &Map<String, Value>) -> bool {
             .iter()
             .any(|tag| tag.eq_ignore_ascii_case("pii"))
     };
-    field.get("pii") == Some(&Value::Bool(true)) || tagged("tags") || tagged("confluent:tags")
+    let said = |key: &str| field.get(key) == Some(&Value::Bool(true));
+    said("pii") || said("lockgate.pii") || tagged("tags") || tagged("confluent:tags")
 }
 
 pub(super) fn kind_name(kind: &Kind) -> &'static str {

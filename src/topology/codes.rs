@@ -214,8 +214,8 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "unreachable_route",
-        "With `match: first`, a route stands behind one that takes every event.",
-        "Put it first, or write `match: all`.",
+        "Nothing takes a route: with `match: first` it stands behind one without a condition (an error), or the schema and the conditions before decide that no event gets there (a warning).",
+        "Put it first, write `match: all`, or correct the condition.",
     ),
     fault(
         "too_many_routes",
@@ -256,6 +256,81 @@ pub static FAULTS: &[FaultCode] = &[
         "wrong_field_type",
         "A value does not fit the type of its field.",
         "Convert it, or change the schema.",
+    ),
+    fault(
+        "can_fail",
+        "A part of an expression fails for some values of the right types; the record is then dead-lettered with the reason named. A warning; with `strict: true` an error.",
+        "Guard it, as the help shows; the proof understands comparisons, `in`, `has`, `size`, `?:`, `&&`, `||`, and the steps before.",
+    ),
+    fault(
+        "bad_data",
+        "Data that keeps to its schema can be outside of what the language has, such as a time beyond the year 9999; no condition can ask for it. A note.",
+        "Nothing; such records are dead-lettered.",
+    ),
+    fault(
+        "constant_condition",
+        "A condition, or a part of one, is always or never true: the schema and the conditions before decide it. A warning; for a `when` that is always true a note.",
+        "Remove it, or correct it.",
+    ),
+    fault(
+        "nothing_passes",
+        "A step lets no event pass. A warning.",
+        "Correct the condition, or one before that contradicts it.",
+    ),
+    fault(
+        "int_narrowing",
+        "An integer goes into a smaller one, and may not fit. A warning; an error if no value fits.",
+        "Bound the value before, or make the field a long.",
+    ),
+    fault(
+        "float_narrowing",
+        "A number goes into floating point that may not hold it. A warning.",
+        "Make the field a double or a long, or convert with `double(…)`.",
+    ),
+    fault(
+        "decimal_narrowing",
+        "A decimal may have more digits than its field, before or after the point. A warning; an error if no value fits.",
+        "Raise the field's precision or scale, or bound and round the value.",
+    ),
+    fault(
+        "fixed_size",
+        "Bytes go into a fixed of a size that they may not have. A warning; an error for a constant.",
+        "Keep only values of that size, or make the field bytes.",
+    ),
+    fault(
+        "enum_symbols",
+        "A text goes into an enum that may not have it as a symbol. A warning where any text may come; an error where the texts are known and one of them is no symbol.",
+        "Keep only events with texts that are symbols, or add symbols.",
+    ),
+    fault(
+        "text_format",
+        "Any text goes into a field that takes only some: a UUID, JSON, a time. A warning.",
+        "Take the value from a field of that type, or make the field a string.",
+    ),
+    fault(
+        "unhandled_branch",
+        "An expression has no meaning for one of the types of a union (a warning), or a branch of an output's union is never written (a note).",
+        "Convert the value, or keep such events out.",
+    ),
+    fault(
+        "unread_fields",
+        "Fields of a source that nothing reads. A note.",
+        "Nothing; `except` says that it is meant.",
+    ),
+    fault(
+        "pii_not_cleared",
+        "A field that its schema tags as `pii`, or something computed from it, goes to a sink that is not cleared for it. Only redacting and keyed functions take the tag off: a plain hash can be undone by trying.",
+        "Leave it out, redact it, or write `cleared_for: [pii]` at the sink.",
+    ),
+    fault(
+        "pii_untagged",
+        "A field carries `pii` and its schema does not say so. A warning.",
+        "Tag the field in the schema: `\"pii\": true`.",
+    ),
+    fault(
+        "dead_letter_not_cleared",
+        "A source has fields tagged `pii`, dead letters carry whole records, and their topic is not cleared. A warning.",
+        "Restrict who reads the topic, and write `cleared_for: [pii]` at `dead_letter`.",
     ),
     fault(
         "not_a_condition",
@@ -324,8 +399,8 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "unknown_symbol",
-        "`event.op` is compared with something that it never is.",
-        "The operations are `c`, `r`, `u`, `d`, `t` and `m`.",
+        "`event.op`, or an enum, is compared with something that it never is.",
+        "Write one of the symbols; the operations are `c`, `r`, `u`, `d`, `t` and `m`.",
     ),
     fault(
         "bad_constant",
@@ -540,7 +615,7 @@ pub static REASONS: &[ReasonCode] = &[
     reason(
         "int_overflow",
         "An integer beyond its range.",
-        "Use a wider type, or mend the data.",
+        "Bound the values before (`require: x > 0 && x < 1000000`), use `decimal(x)`, or mend the data.",
     ),
     reason(
         "division_by_zero",
@@ -550,7 +625,7 @@ pub static REASONS: &[ReasonCode] = &[
     reason(
         "bad_number",
         "A text is not a number.",
-        "Mend the data, or guard with `matches`.",
+        "Guard it: `x.matches(\"^-?[0-9]{1,18}$\") ? int(x) : …`; or mend the data.",
     ),
     reason(
         "bad_bool",
@@ -581,7 +656,7 @@ pub static REASONS: &[ReasonCode] = &[
     reason(
         "missing_key",
         "A map does not have the key.",
-        "Guard it: `\"k\" in m`, or `m.?k.orValue(…)`.",
+        "Guard it: `\"k\" in m ? m[\"k\"] : …`, or `m.?k.orValue(…)`.",
     ),
     reason(
         "no_value",
@@ -596,7 +671,7 @@ pub static REASONS: &[ReasonCode] = &[
     reason(
         "index_out_of_range",
         "An index beyond a list or a text.",
-        "Guard it with `size`.",
+        "Guard it: `size(x) > 0 ? x[0] : …`.",
     ),
     reason(
         "no_such_overload",

@@ -146,12 +146,14 @@ fn kind(kind: &Kind) -> String {
         Kind::Template => "Text with `${expression}` in it.".to_owned(),
         Kind::Expr => "A CEL expression.".to_owned(),
         Kind::Path => "A path to a record.".to_owned(),
+        Kind::Flag => "`true` or `false`.".to_owned(),
         Kind::Words(_) => "One of the words below.".to_owned(),
         Kind::Scalar => "A single value.".to_owned(),
         Kind::Json => "Anything.".to_owned(),
         Kind::Object(object) => format!("A mapping: see {}.", title(object)),
         Kind::List(item) => match item {
             Kind::Object(object) => format!("A list; for its items see {}.", title(object)),
+            Kind::Words(_) => "A list of the words below.".to_owned(),
             _ => "A list.".to_owned(),
         },
         Kind::Map(item) => match item {
@@ -177,7 +179,7 @@ fn kind(kind: &Kind) -> String {
 fn words(kind: &Kind) -> Option<Vec<(&'static str, &'static str)>> {
     match kind {
         Kind::Words(words) => Some(words.iter().map(|word| (word.word, word.doc)).collect()),
-        Kind::Either(word, _) => words(word),
+        Kind::Either(word, _) | Kind::List(word) => words(word),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::json;
 
 /// A file that was read: its path as the user wrote it, and its text.
@@ -100,6 +100,22 @@ pub enum Severity {
     Error,
     /// It can, but probably not as meant.
     Warning,
+    /// Worth knowing, and nothing to mend.
+    Note,
+}
+
+impl Severity {
+    /// All of them, the gravest first.
+    pub const ALL: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::Note];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
 }
 
 /// One fault of one file.
@@ -146,6 +162,38 @@ impl Faults {
         }
     }
 
+    /// Makes errors of the warnings of a file.
+    pub fn forbid_warnings(&mut self, file: &Arc<Source>) {
+        for fault in &mut self.list {
+            if Arc::ptr_eq(&fault.file, file) && fault.severity == Severity::Warning {
+                fault.severity = Severity::Error;
+            }
+        }
+    }
+
+    /// Leaves out what forbids nothing.
+    pub fn keep_errors(&mut self) {
+        self.list.retain(|fault| fault.severity == Severity::Error);
+    }
+
+    /// How many there are of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.list
+            .iter()
+            .filter(|fault| fault.severity == severity)
+            .count()
+    }
+
+    /// `2 errors, 1 warning`; empty if there is none.
+    pub fn counted(&self) -> String {
+        let counts = Severity::ALL.into_iter().filter_map(|severity| {
+            let count = self.count(severity);
+            let end = if count == 1 { "" } else { "s" };
+            (count > 0).then(|| format!("{count} {}{end}", severity.as_str()))
+        });
+        counts.collect::<Vec<_>>().join(", ")
+    }
+
     /// Adds an error.
     pub fn error(
         &mut self,
@@ -189,7 +237,8 @@ impl Faults {
         });
     }
 
-    /// The faults as a person reads them: each with its line, a caret, and what to write instead.
+    /// The faults as a person reads them: each with its line, a caret, and what to write instead; notes, which ask for
+    /// nothing, on a line each.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
             Renderer::styled()
@@ -198,11 +247,12 @@ impl Faults {
         };
         let mut text = String::new();
         for fault in &self.list {
+            let path = fault.file.path.display().to_string();
             let level = match fault.severity {
                 Severity::Error => Level::ERROR,
                 Severity::Warning => Level::WARNING,
+                Severity::Note => continue,
             };
-            let path = fault.file.path.display().to_string();
             let mut group = level
                 .primary_title(fault.message.as_str())
                 .id(fault.code)
@@ -217,6 +267,16 @@ impl Faults {
             text.push_str(&renderer.render(&[group]));
             text.push_str("\n\n");
         }
+        let notes = |fault: &&Fault| fault.severity == Severity::Note;
+        for fault in self.list.iter().filter(notes) {
+            let (line, column) = fault.position();
+            let path = fault.file.path.display();
+            let title = Level::NOTE
+                .primary_title(format!("{path}:{line}:{column}: {}", fault.message))
+                .id(fault.code);
+            text.push_str(&renderer.render(&[Group::with_title(title)]));
+            text.push('\n');
+        }
         text
     }
 
@@ -229,7 +289,7 @@ impl Faults {
                 let (line, column) = fault.position();
                 json!({
                     "code": fault.code,
-                    "severity": match fault.severity { Severity::Error => "error", Severity::Warning => "warning" },
+                    "severity": fault.severity.as_str(),
                     "file": fault.file.path.display().to_string(),
                     "line": line,
                     "column": column,

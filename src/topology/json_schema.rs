@@ -34,7 +34,11 @@ fn object(object: &'static Object) -> Value {
         if let Value::Object(value) = &mut value {
             value.insert("description".into(), json!(key.doc));
             if let Some(default) = key.default {
-                value.insert("default".into(), json!(default));
+                let default = match key.kind {
+                    Kind::Flag => json!(default == "true"),
+                    _ => json!(default),
+                };
+                value.insert("default".into(), default);
             }
         }
         properties.insert(key.name.into(), value);
@@ -67,6 +71,7 @@ fn kind(kind: &'static Kind) -> Value {
                 .collect();
             json!({ "oneOf": words })
         }
+        Kind::Flag => json!({ "type": "boolean" }),
         Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Kind::Json => json!({}),
         Kind::Object(object) => json!({ "$ref": format!("#/$defs/{}", name(object)) }),

@@ -41,6 +41,8 @@ pub enum Kind {
     Expr,
     /// A dotted path to a record: `event.after`, `out`.
     Path,
+    /// `true` or `false`.
+    Flag,
     /// One of these words.
     Words(&'static [Word]),
     /// Any single value.
@@ -164,6 +166,13 @@ pub static TOPOLOGY: Object = Object {
             "delivery: at_least_once",
         )
         .default("at_least_once"),
+        key(
+            "strict",
+            Kind::Flag,
+            "Whether the warnings of `lockgate check` are errors: then nothing starts that can fail on a value without saying what becomes of it.",
+            "strict: true",
+        )
+        .default("false"),
         key(
             "steps",
             Kind::List(&Kind::Object(&STEP)),
@@ -621,6 +630,7 @@ pub static KAFKA: Object = Object {
             "Headers to set; the value may hold `${expression}`.",
             "headers: { origin: \"${event.source.table}\" }",
         ),
+        key("cleared_for", CLEARED, CLEARED_DOC, "cleared_for: [pii]"),
     ],
 };
 
@@ -757,8 +767,23 @@ pub static DEAD_LETTER: Object = Object {
         )
         .default("main"),
         key("topic", Kind::Text, "The topic.", "topic: orders.dlq").required(),
+        key(
+            "cleared_for",
+            CLEARED,
+            "The tags of fields that may be read there: a dead letter carries the whole record, tagged fields included.",
+            "cleared_for: [pii]",
+        ),
     ],
 };
+
+/// Tags that a sink may be cleared for.
+const CLEARED: Kind = Kind::List(&Kind::Words(&[word(
+    "pii",
+    "fields with the property `\"pii\": true`, `\"lockgate.pii\": true` or a tag `PII` (`confluent:tags`) in the schema",
+)]));
+
+const CLEARED_DOC: &str = "The tags of fields that may be written there. A field tagged in the schema of a source, and whatever is computed from it, \
+    goes to no sink that is not cleared for the tag: `check` refuses it. Only redacting and keyed functions take the tag off.";
 
 /// All objects, in the order in which documents describe them.
 pub static OBJECTS: &[&Object] = &[

@@ -15,21 +15,28 @@ use crate::expr::Probes;
 /// `avro` in or beside each topology's folder. `vars` are the configuration's values for `vars:`.
 ///
 /// # Errors
-/// Every fault of all files, sorted.
+/// Every error of all files, sorted; what [`check`] warns of is not among them.
 pub fn load(
     paths: &[PathBuf],
     avro_dir: Option<&Path>,
     vars: &Vars,
 ) -> Result<Vec<Arc<Plan>>, Faults> {
+    let (plans, mut faults) = check(paths, avro_dir, vars);
+    if faults.is_ok() {
+        return Ok(plans);
+    }
+    faults.keep_errors();
+    Err(faults)
+}
+
+/// As [`load`], with what forbids nothing: the plans of the files without errors, and every error, warning and note of all
+/// files, sorted.
+pub fn check(paths: &[PathBuf], avro_dir: Option<&Path>, vars: &Vars) -> (Vec<Arc<Plan>>, Faults) {
     let mut faults = Faults::default();
     let sources = files::topologies(paths, &mut faults);
     let plans = compile_all(&sources, &mut Schemas::new(avro_dir), vars, &mut faults);
-    if faults.is_ok() {
-        Ok(plans)
-    } else {
-        faults.sort();
-        Err(faults)
-    }
+    faults.sort();
+    (plans, faults)
 }
 
 /// A topology that was compiled to be looked at, not to be run: for `lockgate test` and `lockgate trace`.
@@ -73,6 +80,7 @@ impl Watched {
                 format: None,
                 json: None,
                 headers: Vec::new(),
+                cleared_for: Vec::new(),
             }),
         }];
         let mut faults = Faults::default();
@@ -111,6 +119,7 @@ pub fn load_watched(
         Ok(all)
     } else {
         faults.sort();
+        faults.keep_errors();
         Err(faults)
     }
 }

@@ -17,6 +17,7 @@ mod load;
 mod origin;
 pub mod plan;
 pub mod program;
+mod proof;
 mod read;
 mod spec;
 pub mod trace;
@@ -25,6 +26,6 @@ pub mod yaml;
 
 pub use compile::is_envelope;
 pub use fault::{Fault, Faults};
-pub use load::{Watched, compile_all, load, load_watched};
+pub use load::{Watched, check, compile_all, load, load_watched};
 pub use plan::Plan;
 pub use vars::Vars;

@@ -29,6 +29,7 @@ pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
         sources: list(root, "sources").map(source).collect(),
         ordering: text(root, "ordering"),
         delivery: text(root, "delivery"),
+        strict: text(root, "strict").is_some_and(|text| text.value == "true"),
         steps,
         matching: text(root, "match"),
         routes: list(root, "routes").map(route).collect(),
@@ -39,6 +40,7 @@ pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
         dead_letter: root.get("dead_letter").map(|node| DeadLetterSpec {
             connection: text(node, "connection"),
             topic: text(node, "topic"),
+            cleared_for: list(node, "cleared_for").filter_map(taken).collect(),
         }),
     }
 }
@@ -236,6 +238,10 @@ impl Shape<'_> {
                 let message = format!("`{name}` is {all}, not `{text}`");
                 self.error("wrong_value", &node.span, message, help);
             }
+            Kind::Flag if !matches!(text, "true" | "false") => {
+                let message = format!("`{name}` is true or false, not `{text}`");
+                self.error("wrong_value", &node.span, message, None);
+            }
             Kind::Name => {
                 let fits = text.len() <= 128
                     && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -414,6 +420,7 @@ fn route(node: &Node) -> RouteSpec {
             headers: entries(node, "headers")
                 .filter_map(|(name, node)| Some((name, taken(node)?)))
                 .collect(),
+            cleared_for: list(node, "cleared_for").filter_map(taken).collect(),
         }),
     }
 }

@@ -35,6 +35,8 @@ pub struct Spec {
     pub ordering: Option<Text>,
     /// `delivery`.
     pub delivery: Option<Text>,
+    /// Whether warnings are errors.
+    pub strict: bool,
     /// Steps.
     pub steps: Vec<StepSpec>,
     /// `match`.
@@ -160,6 +162,8 @@ pub struct KafkaSpec {
     pub json: Option<(Range<usize>, Words)>,
     /// Header templates.
     pub headers: Vec<(Text, Text)>,
+    /// Tags that may be written there.
+    pub cleared_for: Vec<Text>,
 }
 
 /// The key of an output.
@@ -183,4 +187,6 @@ pub struct DeadLetterSpec {
     pub connection: Option<Text>,
     /// Topic.
     pub topic: Option<Text>,
+    /// Tags that may be written there.
+    pub cleared_for: Vec<Text>,
 }

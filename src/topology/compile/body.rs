@@ -45,6 +45,7 @@ impl Compiler<'_> {
 
     fn computed_body(&mut self, text: &Text, scope: &mut Scope) -> Option<Body> {
         let compiled = self.expression(text, scope)?;
+        self.findings(text, &compiled.findings);
         match compiled.ty.non_null() {
             Type::String | Type::Bytes | Type::Null => Some(Body::Computed(compiled.node)),
             other => {

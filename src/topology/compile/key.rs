@@ -35,6 +35,7 @@ impl Compiler<'_> {
             return Some(KeyCode::Source);
         }
         let compiled = self.expression(text, scope)?;
+        self.findings(text, &compiled.findings);
         *only_meta &= compiled.reads_only_meta();
         match compiled.ty.non_null() {
             Type::String | Type::Bytes | Type::Null => Some(KeyCode::Computed(compiled.node)),
@@ -144,6 +145,9 @@ impl Compiler<'_> {
             );
             return None;
         }
+        self.findings(value, &compiled.findings);
+        let key = format!("the key {}", known.name);
+        self.narrowings(&key, &schema, schema.root, &compiled, value, scope);
         let computed = Computed {
             field: "value".to_owned(),
             node: compiled.node,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::Compiler;
 use super::source::{Scope, follow, may_be_unavailable};
 use crate::codec::{self, FieldSource};
-use crate::expr::{Binding, Compiled, Const, Node, OutField, Source, Type};
+use crate::expr::{Binding, Compiled, Const, Facts, Node, OutField, Source, Type};
 use crate::schema::{Field, Kind, Schema};
 use crate::topology::code::{Computed, Emission, StepCode};
 use crate::topology::fault::nearest;
 use crate::topology::plan::OutputSchema;
+use crate::topology::proof::fields;
 use crate::topology::spec::{MapSpec, Text};
 
 /// The fields of an output record, settled.
@@ -22,6 +23,8 @@ pub(super) struct Mapped {
     splices: bool,
     /// Whether no field needs the event.
     pub(super) only_meta: bool,
+    /// What is known of the computed values.
+    facts: Facts,
 }
 
 impl Compiler<'_> {
@@ -41,6 +44,7 @@ impl Compiler<'_> {
             return None;
         };
         scope.regs += mapped.values.len() as u16;
+        scope.facts = scope.facts.and(&mapped.facts);
         scope.env.out = Some(mapped.out);
         scope.out = Some(scope.emissions.len() as u16);
         scope.emissions.push(Emission {
@@ -116,6 +120,7 @@ impl Compiler<'_> {
             out: Vec::new(),
             splices,
             only_meta: true,
+            facts: Facts::none(),
         };
         for field in fields {
             let name = &*field.name;
@@ -213,6 +218,7 @@ impl Compiler<'_> {
             _ => None,
         };
         let source = match slot {
+            // The bytes are copied: nobody asks what they mean.
             Some(slot) => FieldSource::Slot(slot),
             None => {
                 if let Err(why) = codec::encodable(&compiled.ty, schema, field.ty) {
@@ -226,6 +232,11 @@ impl Compiler<'_> {
                     return None;
                 }
                 let register = scope.regs + mapped.values.len() as u16;
+                self.computed(field, schema, &compiled, place, copied, scope);
+                let seen = scope.seen();
+                mapped.facts = mapped
+                    .facts
+                    .and(&fields::register(register, &compiled, &seen));
                 mapped.values.push(Computed {
                     field: name.to_owned(),
                     node: compiled.node,

@@ -2,6 +2,8 @@
 //! left to check, so that one run of `check` names all of them.
 
 mod body;
+mod branches;
+mod findings;
 mod key;
 mod mapping;
 mod source;
@@ -10,13 +12,14 @@ mod topics;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::fault::Faults;
+use super::fault::{Fault, Faults, Severity};
 use super::files::Schemas;
 use super::plan::{
     Delivery, Envelope, KeyFormat, Ordering, Other, OtherOutcome, OutputSchema, OutputTopic, Plan,
     ReplicaIdentity, SourcePlan, SourceSchema, StartFrom, Step, Tombstones, Unavailable, Unmatched,
     builtin,
 };
+use super::proof::Verdicts;
 use super::spec::{ActionSpec, AvroSpec, SourceSpec, Spec, Text};
 use super::vars::Known;
 use crate::codec::frame::IdFrom;
@@ -43,15 +46,21 @@ pub fn compile(
         faults,
         topics: Vec::new(),
         outputs: Vec::new(),
+        verdicts: Verdicts::default(),
         hash: Hash::new(),
         probes,
     };
     let plan = compiler.plan();
+    let verdicts = std::mem::take(&mut compiler.verdicts);
+    verdicts.report(&spec.file, faults);
+    if spec.strict {
+        faults.forbid_warnings(&spec.file);
+    }
     // Warnings do not stop; a fault found twice was not added twice.
     let new_errors = faults
         .iter()
         .skip(before)
-        .any(|fault| fault.severity == super::fault::Severity::Error);
+        .any(|fault| fault.severity == Severity::Error);
     plan.filter(|_| !new_errors)
 }
 
@@ -63,6 +72,7 @@ struct Compiler<'a> {
     faults: &'a mut Faults,
     topics: Vec<OutputTopic>,
     outputs: Vec<OutputSchema>,
+    verdicts: Verdicts,
     hash: Hash,
     probes: Option<Probes>,
 }
@@ -83,6 +93,25 @@ impl Compiler<'_> {
     ) {
         self.faults
             .error(code, &self.spec.file, span, message, help);
+    }
+
+    /// Adds what is no error.
+    fn told(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.faults.push(Fault {
+            code,
+            severity,
+            file: self.spec.file.clone(),
+            span: span.clone(),
+            message: message.into(),
+            help: Some(help.into()),
+        });
     }
 
     fn plan(&mut self) -> Option<Plan> {
@@ -120,6 +149,10 @@ impl Compiler<'_> {
             code.push(self.source_code(source, &routes));
         }
         let code = code.into_iter().collect::<Option<Vec<_>>>()?;
+        self.tagged_fields(&code);
+        for (source, code) in sources.iter().zip(&code) {
+            self.unread_fields(source, code);
+        }
         let dead_letter = self.topic(dead_letter?);
         self.mark_framed(&code);
         Some(Plan {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Compiler, Sourced, word};
 use crate::expr::{
     self, BeforeColumns, Compiled, Env, EventEnv, ExprFault, Facts, KeyEnv, Template, Type, Wants,
+    proof,
 };
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::topology::code::{
@@ -15,6 +16,7 @@ use crate::topology::plan::{
     Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, SourceSchema, Tombstones,
     Unavailable,
 };
+use crate::topology::proof::Rule;
 use crate::topology::spec::{ActionSpec, RouteSpec, Text};
 
 /// What is known at a place of the steps.
@@ -28,6 +30,8 @@ pub(super) struct Scope {
     pub regs: u16,
     /// A condition before had faults: what it would have proved is unknown.
     pub facts_broken: bool,
+    /// The steps let nothing pass: what follows says nothing about the routes.
+    pub dead: bool,
     /// A mapping before had faults: what `out` is, is unknown.
     pub out_broken: bool,
     /// Whether placeholders count as null, so that columns which may hold one are computed and not copied.
@@ -38,6 +42,16 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// The place for the proof of values.
+    pub fn seen(&self) -> proof::Scope<'_> {
+        proof::Scope {
+            env: &self.env,
+            wants: &self.wants,
+            facts: &self.facts,
+            depth: 0,
+        }
+    }
+
     /// The faults that are the expression's own, and not what follows from a fault before it.
     pub fn own(&self, mut faults: Vec<ExprFault>) -> Vec<ExprFault> {
         faults.retain(|fault| {
@@ -116,18 +130,21 @@ impl Compiler<'_> {
                 vars: self.vars.consts.clone(),
                 dialect: Default::default(),
                 probes: self.probes.clone(),
+                supposed: Vec::new(),
             },
             wants,
             facts,
             out: None,
             regs: 0,
             facts_broken: false,
+            dead: false,
             out_broken: false,
             placeholders_are_null: plan.unavailable == Unavailable::Null,
             emissions: Vec::new(),
             copies_event: false,
         };
         let spec = self.spec;
+        self.verdicts.sources += 1;
         let mut whole = true;
         let mut steps = Vec::new();
         for (index, step) in spec.steps.iter().enumerate() {
@@ -151,6 +168,7 @@ impl Compiler<'_> {
             }
         }
         let regs = usize::from(scope.regs);
+        scope.dead = scope.facts.is_impossible();
         let all = word(&spec.matching, "first") == "all";
         let mut compiled = Vec::new();
         for (route, plan) in spec.routes.iter().zip(routes) {
@@ -201,8 +219,9 @@ impl Compiler<'_> {
     pub(super) fn expression(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
         let mark = self.mark();
         match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
-            Ok(compiled) => {
+            Ok(mut compiled) => {
                 self.place_probes(text, mark);
+                self.branches(text, &mut compiled, scope);
                 Some(compiled)
             }
             Err(faults) => {
@@ -220,6 +239,7 @@ impl Compiler<'_> {
             self.error("not_a_condition", &text.span, message, help);
             return None;
         }
+        self.findings(text, &compiled.findings);
         if let Some(probes) = &self.probes {
             let mark = probes.mark();
             compiled.node = probes.whole(compiled.node, &text.value);
@@ -236,6 +256,8 @@ impl Compiler<'_> {
         scope: &mut Scope,
     ) -> Option<StepCode> {
         let compiled = self.condition(text, scope)?;
+        let rule = if keep { Rule::Keep } else { Rule::Drop };
+        self.rule(text, rule, &compiled, scope);
         scope.facts = scope.facts.and(if keep {
             &compiled.if_true
         } else {
@@ -250,6 +272,7 @@ impl Compiler<'_> {
 
     fn require(&mut self, text: &Text, step: u16, scope: &mut Scope) -> Option<StepCode> {
         let compiled = self.condition(text, scope)?;
+        self.rule(text, Rule::Require, &compiled, scope);
         scope.facts = scope.facts.and(&compiled.if_true);
         Some(StepCode::Require {
             step,
@@ -272,9 +295,16 @@ impl Compiler<'_> {
         let mut whole = true;
         let mut when = None;
         let mut after = outside.clone();
+        let left = !outside.is_impossible() || scope.dead;
+        if !left && let Some(name) = &route.name {
+            self.verdicts.rule(&name.span, Rule::Left, Some(false));
+        }
         if let Some(text) = &route.when {
             match self.condition(text, scope) {
                 Some(compiled) => {
+                    if left {
+                        self.rule(text, Rule::When, &compiled, scope);
+                    }
                     only_meta &= compiled.reads_only_meta();
                     scope.facts = outside.and(&compiled.if_true);
                     if !all {
@@ -342,6 +372,7 @@ impl Compiler<'_> {
             Ok(template) => {
                 self.place_probes(text, mark);
                 *only_meta &= template.reads_only_meta();
+                self.findings(text, &template.findings);
                 Some(template)
             }
             Err(faults) => {

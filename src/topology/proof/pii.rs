@@ -1,0 +1,313 @@
+//! Where fields go that the schema of a source tags as personal (`pii`). Whatever is computed from such a field carries
+//! its tag, but for a test for null; only functions that redact or that need a key take it off.
+
+use std::collections::BTreeSet;
+
+use super::unread::end;
+use crate::codec::FieldSource;
+use crate::expr::{Fold, Node, Source, Template, TemplatePart};
+use crate::schema::{Kind, NodeId, Schema};
+use crate::topology::code::{Body, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode};
+
+/// Paths of the tagged fields that a value carries.
+pub type Tags = BTreeSet<String>;
+
+/// What carries tags to a route's sink.
+#[derive(Debug)]
+pub struct Carrier {
+    /// What it is: ``the field `email` ``, `the key`.
+    pub what: String,
+    /// The tagged fields.
+    pub tags: Tags,
+    /// The emission and the index of the field there, if it is one.
+    pub field: Option<(u16, usize)>,
+}
+
+/// The tagged fields of a schema, by their paths below `name`.
+pub fn tagged(schema: &Schema, name: &str) -> Tags {
+    let mut tags = Tags::new();
+    below(schema, schema.root, name, &mut Vec::new(), &mut tags);
+    tags
+}
+
+fn below(schema: &Schema, node: NodeId, name: &str, within: &mut Vec<NodeId>, tags: &mut Tags) {
+    if within.contains(&node) {
+        return;
+    }
+    within.push(node);
+    match &schema.node(node).kind {
+        Kind::Record(fields) => {
+            for field in fields {
+                let name = format!("{name}.{}", field.name);
+                if field.pii {
+                    tags.insert(name);
+                } else {
+                    below(schema, field.ty, &name, within, tags);
+                }
+            }
+        }
+        Kind::Union(branches) => {
+            for branch in branches {
+                below(schema, *branch, name, within, tags);
+            }
+        }
+        Kind::Array(items) | Kind::Map(items) => below(schema, *items, name, within, tags),
+        _ => {}
+    }
+    within.pop();
+}
+
+/// A value, and where it stands in a schema: the tags below that are carried once it is used as a whole.
+#[derive(Clone, Default)]
+struct Carried<'a> {
+    tags: Tags,
+    place: Option<(&'a Schema, NodeId, String)>,
+}
+
+/// The tags that the registers of a source's steps carry.
+pub struct Taint<'a> {
+    code: &'a SourceCode,
+    regs: Vec<Tags>,
+}
+
+impl<'a> Taint<'a> {
+    /// Follows the steps.
+    pub fn of_steps(code: &'a SourceCode) -> Taint<'a> {
+        let mut taint = Taint {
+            code,
+            regs: Vec::new(),
+        };
+        for step in &code.steps {
+            if let StepCode::Compute { values, .. } = step {
+                for value in values {
+                    let tags = taint.node(&value.node, &mut Vec::new());
+                    taint.regs.push(tags);
+                }
+            }
+        }
+        taint
+    }
+
+    /// Everything that carries tags to the sink of a route.
+    pub fn route(&self, route: &RouteCode, headers: &[String], names: &[&str]) -> Vec<Carrier> {
+        let mut found = Vec::new();
+        let mut carry = |what: String, tags: Tags, field| {
+            if !tags.is_empty() {
+                found.push(Carrier { what, tags, field });
+            }
+        };
+        match &route.body {
+            Body::Computed(node) => {
+                let tags = self.node(node, &mut Vec::new());
+                carry("the value".to_owned(), tags, None);
+            }
+            Body::Source => {
+                let tags = tagged(&self.code.reader, "event");
+                carry("the value as it came".to_owned(), tags, None);
+            }
+            Body::Emission(at) | Body::Json(at, _) => {
+                let emission = &self.code.emissions[usize::from(*at)];
+                let own: Vec<Tags> = route
+                    .values
+                    .iter()
+                    .map(|value| self.node(&value.node, &mut Vec::new()))
+                    .collect();
+                for (index, field) in emission.fields.iter().enumerate() {
+                    let tags = match field {
+                        FieldSource::Slot(slot) => self.all(self.slot(Source::Value, *slot)),
+                        FieldSource::Reg(reg) => self.register(*reg, emission.step, &own),
+                        FieldSource::Default => Tags::new(),
+                    };
+                    let name = names.get(index).copied().unwrap_or("?");
+                    carry(format!("the field `{name}`"), tags, Some((*at, index)));
+                }
+            }
+        }
+        let key = match &route.key {
+            KeyCode::Source => match &self.code.key_reader {
+                Some(key) => tagged(key, "meta.key"),
+                None => Tags::new(),
+            },
+            KeyCode::Computed(node) => self.node(node, &mut Vec::new()),
+            KeyCode::Avro(key) => {
+                let values = key.parts.iter().filter_map(|part| match part {
+                    KeyPart::Value(value, _) => Some(self.node(&value.node, &mut Vec::new())),
+                    KeyPart::Constant(_) => None,
+                });
+                values.flatten().collect()
+            }
+        };
+        carry("the key".to_owned(), key, None);
+        if let TopicCode::Chosen(template, _) = &route.topic {
+            carry("the topic".to_owned(), self.template(template), None);
+        }
+        for (index, template) in &route.headers {
+            let name = headers.get(usize::from(*index)).map_or("?", String::as_str);
+            carry(
+                format!("the header `{name}`"),
+                self.template(template),
+                None,
+            );
+        }
+        found
+    }
+
+    /// A register of the steps; of a route's own mapping those that follow them.
+    fn register(&self, at: u16, step: Option<u16>, own: &[Tags]) -> Tags {
+        let at = usize::from(at);
+        let known = match step {
+            Some(_) => self.regs.get(at),
+            None => match at.checked_sub(self.code.regs) {
+                Some(at) => own.get(at),
+                None => self.regs.get(at),
+            },
+        };
+        known.cloned().unwrap_or_default()
+    }
+
+    fn template(&self, template: &Template) -> Tags {
+        let values = template.parts.iter().filter_map(|part| match part {
+            TemplatePart::Value(node) => Some(self.node(node, &mut Vec::new())),
+            TemplatePart::Text(_) => None,
+        });
+        values.flatten().collect()
+    }
+
+    fn node(&self, node: &Node, locals: &mut Vec<Carried<'a>>) -> Tags {
+        let carried = self.carried(node, locals);
+        self.all(carried)
+    }
+
+    /// The tags of a value as a whole.
+    fn all(&self, carried: Carried) -> Tags {
+        let mut tags = carried.tags;
+        if let Some((schema, node, name)) = carried.place {
+            below(schema, node, &name, &mut Vec::new(), &mut tags);
+        }
+        tags
+    }
+
+    fn carried(&self, node: &Node, locals: &mut Vec<Carried<'a>>) -> Carried<'a> {
+        match node {
+            Node::Slot { source, slot, .. } => self.slot(*source, *slot),
+            Node::Reg(at) => Carried {
+                tags: self.regs.get(usize::from(*at)).cloned().unwrap_or_default(),
+                place: None,
+            },
+            Node::Local(up) => match locals.iter().rev().nth(usize::from(*up)) {
+                Some(carried) => carried.clone(),
+                // Not a macro that is known here: it may stand for anything.
+                None => Carried {
+                    tags: tagged(&self.code.reader, "event"),
+                    place: None,
+                },
+            },
+            Node::Field { of, name, .. } => {
+                let mut carried = self.carried(of, locals);
+                carried.place = carried.place.and_then(|(schema, node, path)| {
+                    let (_, field) = schema.field(schema.strip_null(node).0, name)?;
+                    let path = format!("{path}.{name}");
+                    if field.pii {
+                        carried.tags.insert(path.clone());
+                    }
+                    Some((schema, field.ty, path))
+                });
+                carried
+            }
+            // An optional carries what its value does.
+            Node::OptNonNull(of) | Node::IfPresent(of) | Node::Watched(of, _) => {
+                self.carried(of, locals)
+            }
+            Node::Bind(parts) | Node::OptMap(parts, _) => {
+                let value = self.carried(&parts[0], locals);
+                let mut tags = value.tags.clone();
+                locals.push(value);
+                tags.extend(self.node(&parts[1], locals));
+                locals.pop();
+                Carried { tags, place: None }
+            }
+            Node::Index(parts) | Node::OptIndex(parts) => {
+                let index = self.node(&parts[1], locals);
+                let mut element = element(self.carried(&parts[0], locals));
+                element.tags.extend(index);
+                element
+            }
+            Node::Fold(fold) => self.fold(fold, locals),
+            Node::IsNull { .. } | Node::HasKey { .. } => Carried::default(),
+            Node::Call(call) if call.redacts() => Carried::default(),
+            _ => {
+                let parts = node.children().into_iter();
+                Carried {
+                    tags: parts.flat_map(|part| self.node(part, locals)).collect(),
+                    place: None,
+                }
+            }
+        }
+    }
+
+    fn fold(&self, fold: &Fold, locals: &mut Vec<Carried<'a>>) -> Carried<'a> {
+        let over = self.carried(&fold.over, locals);
+        let mut tags = over.tags.clone();
+        let before = locals.len();
+        let is_map = over.place.as_ref().is_some_and(|(schema, node, _)| {
+            matches!(schema.node(schema.strip_null(*node).0).kind, Kind::Map(_))
+        });
+        // Keys and indexes carry what the whole does.
+        if fold.two || is_map {
+            locals.push(Carried {
+                tags: over.tags.clone(),
+                place: None,
+            });
+        }
+        if fold.two || !is_map {
+            locals.push(element(over));
+        }
+        for part in fold.filter.iter().chain([&fold.body]) {
+            tags.extend(self.node(part, locals));
+        }
+        locals.truncate(before);
+        Carried { tags, place: None }
+    }
+
+    fn slot(&self, source: Source, slot: u16) -> Carried<'a> {
+        let (schema, wants, mut name) = match (source, &self.code.key_reader) {
+            (Source::Value, _) => (
+                &self.code.reader,
+                self.code.wants.value(),
+                "event".to_owned(),
+            ),
+            (Source::Key, Some(key)) => (key, self.code.wants.key(), "meta.key".to_owned()),
+            (Source::Key, None) => return Carried::default(),
+        };
+        let path = &wants[usize::from(slot)].path;
+        let mut tags = Tags::new();
+        for at in 0..path.len() {
+            let record = end(schema, &path[..at]);
+            let Some(field) = schema.fields(record).get(path[at] as usize) else {
+                break;
+            };
+            name = format!("{name}.{}", field.name);
+            if field.pii {
+                tags.insert(name.clone());
+            }
+        }
+        Carried {
+            tags,
+            place: Some((schema, end(schema, path), name)),
+        }
+    }
+}
+
+/// An element of a list or a map.
+fn element(list: Carried<'_>) -> Carried<'_> {
+    let place = list.place.and_then(|(schema, node, name)| {
+        match &schema.node(schema.strip_null(node).0).kind {
+            Kind::Array(items) | Kind::Map(items) => Some((schema, *items, name)),
+            _ => None,
+        }
+    });
+    Carried {
+        tags: list.tags,
+        place,
+    }
+}

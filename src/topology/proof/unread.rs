@@ -1,0 +1,164 @@
+//! Fields of a source that nothing reads.
+
+use std::collections::BTreeSet;
+
+use crate::codec::FieldSource;
+use crate::expr::{Node, Source, TemplatePart};
+use crate::schema::{Kind, NodeId, Schema};
+use crate::topology::code::{Body, KeyCode, KeyPart, SourceCode, StepCode, TopicCode};
+
+/// The expressions of a source's steps and routes.
+pub fn nodes(code: &SourceCode) -> Vec<&Node> {
+    let mut nodes = Vec::new();
+    for step in &code.steps {
+        match step {
+            StepCode::Filter { node, .. } | StepCode::Require { node, .. } => nodes.push(node),
+            StepCode::Compute { values, .. } => {
+                nodes.extend(values.iter().map(|value| &value.node))
+            }
+        }
+    }
+    for route in &code.routes {
+        nodes.extend(&route.when);
+        nodes.extend(route.values.iter().map(|value| &value.node));
+        if let Body::Computed(node) = &route.body {
+            nodes.push(node);
+        }
+        match &route.key {
+            KeyCode::Source => {}
+            KeyCode::Computed(node) => nodes.push(node),
+            KeyCode::Avro(key) => nodes.extend(key.parts.iter().filter_map(|part| match part {
+                KeyPart::Value(value, _) => Some(&value.node),
+                KeyPart::Constant(_) => None,
+            })),
+        }
+        let topic = match &route.topic {
+            TopicCode::Chosen(template, _) => Some(template),
+            TopicCode::Fixed(_) => None,
+        };
+        let texts = topic
+            .into_iter()
+            .chain(route.headers.iter().map(|(_, text)| text));
+        for part in texts.flat_map(|template| &template.parts) {
+            if let TemplatePart::Value(node) = part {
+                nodes.push(node);
+            }
+        }
+    }
+    nodes
+}
+
+/// The fields of the row (`event.after`, or the event itself where there is no envelope) that neither an expression nor a
+/// copy reads, and how many fields it has; empty if some route sends the value as it came.
+pub fn fields(code: &SourceCode) -> (Vec<String>, usize) {
+    let schema = &code.reader;
+    let row = match code.envelope {
+        Some(_) => schema
+            .field(schema.root, "after")
+            .map(|(at, field)| (vec![at], field.ty)),
+        None => Some((Vec::new(), schema.root)),
+    };
+    let Some((prefix, row)) = row else {
+        return (Vec::new(), 0);
+    };
+    let all = schema.fields(schema.strip_null(row).0);
+    if code
+        .routes
+        .iter()
+        .any(|route| matches!(route.body, Body::Source))
+    {
+        return (Vec::new(), all.len());
+    }
+    let mut read = BTreeSet::new();
+    for node in nodes(code) {
+        slots(node, code, &mut read);
+    }
+    for emission in &code.emissions {
+        for field in &emission.fields {
+            if let FieldSource::Slot(slot) = field {
+                read.insert(*slot);
+            }
+        }
+    }
+    let mut whole = false;
+    let mut named = BTreeSet::new();
+    for slot in read {
+        let path = &code.wants.value()[usize::from(slot)].path;
+        match path.strip_prefix(&prefix[..]) {
+            Some([first, ..]) => {
+                named.insert(*first);
+            }
+            Some([]) => whole = true,
+            None => {
+                // `before` has the same columns: what is read there is not forgotten.
+                if code.envelope.is_some()
+                    && let [_, column, ..] = path[..]
+                    && is_row(schema, path[0])
+                {
+                    named.insert(column);
+                }
+                whole |= path.is_empty();
+            }
+        }
+    }
+    if whole {
+        return (Vec::new(), all.len());
+    }
+    let unread = all
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !named.contains(&(*at as u32)));
+    (
+        unread.map(|(_, field)| field.name.to_string()).collect(),
+        all.len(),
+    )
+}
+
+fn is_row(schema: &Schema, at: u32) -> bool {
+    let field = schema.fields(schema.root).get(at as usize);
+    field.is_some_and(|field| matches!(&*field.name, "before" | "after"))
+}
+
+/// The slots of the value whose value is used. Whether a record is there says nothing of its fields.
+fn slots(node: &Node, code: &SourceCode, read: &mut BTreeSet<u16>) {
+    if let Node::IsNull { of, .. } = node
+        && let Node::Slot {
+            source: Source::Value,
+            slot,
+            ..
+        } = &**of
+    {
+        if !is_record(&code.reader, &code.wants.value()[usize::from(*slot)].path) {
+            read.insert(*slot);
+        }
+        return;
+    }
+    if let Node::Slot {
+        source: Source::Value,
+        slot,
+        ..
+    } = node
+    {
+        read.insert(*slot);
+    }
+    for child in node.children() {
+        slots(child, code, read);
+    }
+}
+
+fn is_record(schema: &Schema, path: &[u32]) -> bool {
+    matches!(schema.node(end(schema, path)).kind, Kind::Record(_))
+}
+
+/// The node at the end of a path, unions with null looked through.
+pub fn end(schema: &Schema, path: &[u32]) -> NodeId {
+    let mut node = schema.root;
+    for index in path {
+        let record = schema.strip_null(node).0;
+        match schema.fields(record).get(*index as usize) {
+            Some(field) => node = field.ty,
+            None => break,
+        }
+    }
+    schema.strip_null(node).0
+}
