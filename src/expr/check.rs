@@ -307,7 +307,7 @@ impl Checker<'_> {
         match &typed.ty {
             Type::Nullable(_) => {
                 let message = match &typed.path {
-                    Some(path) => format!("`{path}` may be null here"),
+                    Some(path) => format!("`{}` may be null here", shown(path)),
                     None => format!(
                         "this is {}, and null has no meaning here",
                         article(&typed.ty)
@@ -321,7 +321,7 @@ impl Checker<'_> {
                 let name = typed
                     .path
                     .as_ref()
-                    .map_or_else(|| "this".to_owned(), |path| format!("`{path}`"));
+                    .map_or_else(|| "this".to_owned(), |path| format!("`{}`", shown(path)));
                 self.fault(ExprFault::new(
                     "nullable",
                     typed.span,
@@ -344,8 +344,7 @@ impl Checker<'_> {
             }
             Some(path) if !path.contains('#') => format!("guard with `{path} != null && …`, or `{path} != null ? {path} : …`"),
             Some(path) => {
-                let name = path.replace(|c: char| c == '#' || c.is_ascii_digit(), "");
-                format!("guard with `{name} != null && …`")
+                format!("guard with `{} != null && …`", shown(path))
             }
             None => "guard with a comparison to null".into(),
         }
@@ -429,6 +428,17 @@ fn literal(value: &Const, span: Span) -> Typed {
         _ => {}
     }
     typed
+}
+
+/// A path as it is written: without the numbers that tell variables of macros apart.
+fn shown(path: &str) -> String {
+    let Some((name, rest)) = path.split_once('#') else {
+        return path.to_owned();
+    };
+    format!(
+        "{name}{}",
+        rest.trim_start_matches(|c: char| c.is_ascii_digit())
+    )
 }
 
 /// The type with its article, for messages.

@@ -196,8 +196,12 @@ impl Checker<'_> {
         span: Span,
         facts: &Facts,
     ) -> Option<Typed> {
-        let value = self.expr(value, facts)?;
+        let mut value = self.expr(value, facts)?;
         self.free_name(var, span)?;
+        if var.starts_with('@') {
+            // What a macro binds is a value that it goes through.
+            value = self.non_null(value)?;
+        }
         self.locals.push(Local::new(var, value.ty.clone()));
         let body = self.expr(body, facts);
         self.locals.pop();

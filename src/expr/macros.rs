@@ -21,20 +21,26 @@ pub(super) fn method(target: Ast, name: String, args: Vec<Ast>, span: Span) -> R
             });
         }
         ("sortBy", 2) => {
-            // The list, and the list of its keys.
+            // The list, and the list of its keys; no name that is written has an `@`.
             let [var, key] = array(args)?;
+            let list = Ast::new(AstKind::Ident("@list".to_owned()), target.span);
             let keys = FoldAst {
                 kind: FoldKind::Map,
-                over: target.clone(),
+                over: list.clone(),
                 var: variable(&name, var)?,
                 second: None,
                 filter: None,
                 body: key,
             };
-            return Ok(AstKind::Call {
+            let sorted = AstKind::Call {
                 name,
-                target: Some(Box::new(target)),
+                target: Some(Box::new(list)),
                 args: vec![Ast::new(AstKind::Fold(Box::new(keys)), span)],
+            };
+            return Ok(AstKind::Bind {
+                var: "@list".to_owned(),
+                value: Box::new(target),
+                body: Box::new(Ast::new(sorted, span)),
             });
         }
         ("bind", 3) if matches!(&target.kind, AstKind::Ident(space) if space == "cel") => {

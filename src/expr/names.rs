@@ -36,7 +36,7 @@ impl Checker<'_> {
         let path = self.dotted(of)?;
         let name = format!("{path}.{field}");
         self.variable(&name, span)
-            .or_else(|| type_denoted(&name, span))
+            .or_else(|| self.type_named(&name, span))
     }
 
     /// What facts call a path of names and constant keys, if it is one: the same text for the same value.
@@ -78,6 +78,14 @@ impl Checker<'_> {
         self.place(of).map(|of| format!("{of}.{key}"))
     }
 
+    /// A type as a value.
+    pub fn type_named(&self, name: &str, span: Span) -> Option<Typed> {
+        let known = |full: &str| TYPES.into_iter().find(|known| *known == full);
+        let found = in_container(&self.env.dialect.container, name, known)?;
+        let node = Node::Const(Const::Type(found));
+        Some(Typed::new(node, Type::Type, span))
+    }
+
     /// The names of a path, with dots, if its first is not a variable of a macro.
     pub fn dotted(&self, ast: &Ast) -> Option<String> {
         match &ast.kind {
@@ -109,15 +117,4 @@ pub(super) fn in_container<T>(
         space = space.rsplit_once('.').map_or("", |(outer, _)| outer);
     }
     found(name)
-}
-
-/// A type as a value.
-pub(super) fn type_denoted(name: &str, span: Span) -> Option<Typed> {
-    let name = name.strip_prefix('.').unwrap_or(name);
-    let known = TYPES.into_iter().find(|known| *known == name)?;
-    Some(Typed::new(
-        Node::Const(Const::Type(known)),
-        Type::Type,
-        span,
-    ))
 }

@@ -248,7 +248,7 @@ impl Checker<'_> {
             BinaryOp::Div => Arith::Divide,
             _ => Arith::Remainder,
         };
-        let Some((ty, reasons)) = result(arith, &left.ty, &right.ty) else {
+        let Some((ty, reasons)) = possible(arith, &left.ty, &right.ty) else {
             let message = format!(
                 "`{}` has no meaning for {} and {}",
                 op.sign(),
@@ -285,7 +285,7 @@ impl Checker<'_> {
             },
             ty,
             span,
-            reasons,
+            &reasons,
         ))
     }
 
@@ -354,32 +354,49 @@ fn result(op: Arith, left: &Type, right: &Type) -> Option<(Type, &'static [&'sta
             (Duration, &["time_range"])
         }
         (Timestamp, TimeOfDay) if op == Arith::Add => (Timestamp, &["time_range"]),
-        (Dyn | Type::Never, _) | (_, Dyn | Type::Never) => (Dyn, dynamic(op)),
         _ => return None,
     })
 }
 
-/// Why a result may not exist where the types are known at run time only.
-fn dynamic(op: Arith) -> &'static [&'static str] {
-    match op {
-        Arith::Add => &[
-            "no_such_overload",
-            "int_overflow",
-            "decimal_overflow",
-            "time_range",
-            "expression_limit",
+/// The same where a type is known at run time only: what all types that have the operator leave possible.
+fn possible(op: Arith, left: &Type, right: &Type) -> Option<(Type, Vec<&'static str>)> {
+    let values = |ty: &Type| match ty {
+        Type::Dyn | Type::Never => vec![
+            Type::Int,
+            Type::Uint,
+            Type::Double,
+            Type::Decimal,
+            Type::String,
+            Type::Bytes,
+            Type::Timestamp,
+            Type::Duration,
+            Type::List(Box::new(Type::Dyn)),
         ],
-        Arith::Subtract => &[
-            "no_such_overload",
-            "int_overflow",
-            "decimal_overflow",
-            "time_range",
-        ],
-        Arith::Multiply => &["no_such_overload", "int_overflow", "decimal_overflow"],
-        Arith::Divide | Arith::Remainder => {
-            &["no_such_overload", "int_overflow", "division_by_zero"]
+        known => vec![known.clone()],
+    };
+    let is_open = |ty: &Type| matches!(ty, Type::Dyn | Type::Never);
+    if !is_open(left) && !is_open(right) {
+        return result(op, left, right).map(|(ty, reasons)| (ty, reasons.to_vec()));
+    }
+    let mut types: Vec<Type> = Vec::new();
+    let mut reasons = vec!["no_such_overload"];
+    for left in values(left) {
+        for right in values(right) {
+            if let Some((ty, fails)) = result(op, &left, &right) {
+                types.push(ty);
+                reasons.extend(fails);
+            }
         }
     }
+    let first = types.first()?.clone();
+    // Of an empty list there are no elements: their type is whatever fits.
+    let ty = match (left, right) {
+        (Type::Never, Type::Never) => Type::Never,
+        (Type::Never, other) | (other, Type::Never) if types.contains(other) => other.clone(),
+        _ if types.iter().all(|ty| *ty == first) => first,
+        _ => Type::Dyn,
+    };
+    Some((ty, reasons))
 }
 
 /// Whether values of the type can be smaller and larger.

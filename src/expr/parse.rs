@@ -6,7 +6,7 @@ use super::lex::{Kind, Token, tokens, unquoted};
 use super::{Const, ExprFault, macros};
 
 /// Expressions within expressions: brackets, arguments, branches.
-const LEVELS_MAX: usize = 64;
+const LEVELS_MAX: usize = 48;
 /// Levels of the tree: `a + b + c` has three. CEL asks for 32 of an operator in a row.
 const DEPTH_MAX: usize = 64;
 

@@ -2,7 +2,6 @@
 
 use super::ast::{Ast, AstKind, Span};
 use super::check::{Checker, Typed, Value, article};
-use super::names::type_denoted;
 use super::{
     BeforeColumns, Const, Envelope, ExprFault, Facts, KeyEnv, MetaField, Node, Source, Type,
 };
@@ -33,7 +32,7 @@ impl Checker<'_> {
         }
         if let Some(typed) = self
             .variable(name, span)
-            .or_else(|| type_denoted(name, span))
+            .or_else(|| self.type_named(name, span))
         {
             return Some(typed);
         }

@@ -170,6 +170,11 @@ fn expressions_have_the_types_of_the_schema() {
         ("[?event.after.?note]", "list(string)"),
         ("{?'a': event.after.?note, 'b': 'c'}", "map(string, string)"),
         ("[1.5].transformMap(i, x, x)", "map(int, double)"),
+        ("[].map(x, x + 1)", "list(int)"),
+        ("dyn(1) + 1", "dyn"),
+        ("dyn('a') + 'b'", "string"),
+        ("meta.timestamp + dyn(duration('1s'))", "timestamp"),
+        ("dyn(1.5) * 2.5", "double"),
         (
             "{'a': 1}.transformMapEntry(k, v, {v: k})",
             "map(int, string)",
@@ -522,6 +527,7 @@ fn expressions_have_the_values_of_cel() {
         ("out.total == decimal('1234.500')", "true"),
         ("out.total > 1234 && out.total < 1235", "true"),
         ("out.count + 1", "int_overflow"),
+        ("['bb', 'a'].sortBy(x, x.size())", "[a, bb]"),
         ("out.count / (out.count - out.count)", "division_by_zero"),
         ("-9223372036854775808 / -1", "int_overflow"),
         ("out.note == null", "true"),
@@ -634,6 +640,21 @@ fn the_largest_expressions_are_evaluated_on_a_small_stack() {
         let sum = vec!["out.count"; 62].join(" * 0 + ");
         let nested = format!("{}out.count{}", "(1 + ".repeat(45), ")".repeat(45));
         let chosen = format!("{}'z'", "out.count == 1 ? 'a' : ".repeat(45));
+        let bound = format!(
+            "{}x{}",
+            "cel.bind(x, out.count, [x][0] == 0 ? 0 : ".repeat(20),
+            ")".repeat(20)
+        );
+        let mapped = format!(
+            "optional.of(out.count){}.value()",
+            ".optMap(x, x)".repeat(60)
+        );
+        let sorted = format!("[2, 1]{}[0]", ".sortBy(x, x)".repeat(20));
+        let looked = format!("dyn({{}}){}.hasValue()", ".?a".repeat(60));
+        assert_eq!(value(&bound), "9223372036854775807");
+        assert_eq!(value(&mapped), "9223372036854775807");
+        assert_eq!(value(&sorted), "1");
+        assert_eq!(value(&looked), "false");
         assert_eq!(value(&sum), "9223372036854775807");
         assert_eq!(value(&nested), "int_overflow");
         assert_eq!(value(&chosen), "z");
