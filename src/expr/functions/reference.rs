@@ -6,11 +6,12 @@ use std::fmt::Write;
 use super::{FAMILIES, Function, Signature};
 
 const INTRO: &str = include_str!("../language_intro.md");
+const CORE: &str = include_str!("../language_core.md");
 
-/// `docs/LANGUAGE.md`: how to read it, then families and functions, each with its types, what it can fail with, and
+/// `docs/LANGUAGE.md`: how to read it, the core of the language, then families and functions, each with its types, what it can fail with, and
 /// examples that a test runs.
 pub fn reference() -> String {
-    let mut out = INTRO.to_owned();
+    let mut out = format!("{INTRO}{CORE}");
     for family in FAMILIES {
         let _ = write!(out, "\n## {}\n\n{}\n", family.title, family.intro);
         // By name, in the order of the table.
