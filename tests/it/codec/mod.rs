@@ -2,6 +2,7 @@
 
 pub(crate) mod allocations;
 mod emit;
+mod evolution;
 mod hostile;
 mod json;
 mod oracle;

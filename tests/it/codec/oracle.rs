@@ -339,7 +339,7 @@ fn same(found: &Val<'_>, expected: &Model) -> bool {
 
 /// A reader's schema that every value of `ty` can be read as, and `model` as it must then be read. Decisions follow from
 /// the seed and the place, so that they are the same for every item of an array.
-fn evolve(ty: &Ty, at: &str, seed: u64, model: &Model) -> (Json, Model) {
+pub(super) fn evolve(ty: &Ty, at: &str, seed: u64, model: &Model) -> (Json, Model) {
     use std::hash::{Hash, Hasher};
     let mut hasher = std::collections::hash_map::DefaultHasher::new();
     (seed, at).hash(&mut hasher);
@@ -437,7 +437,7 @@ fn evolve(ty: &Ty, at: &str, seed: u64, model: &Model) -> (Json, Model) {
                 }
                 if rng.random_range(0..4) == 0 {
                     list.push(
-                        json!({"name": format!("d{i}"), "type": ["null", "long"], "default": 7}),
+                        json!({"name": format!("d{i}"), "type": ["long", "null"], "default": 7}),
                     );
                     read.push((format!("d{i}"), Model::Int(7)));
                 }
