@@ -5,6 +5,8 @@ mod deploy;
 mod docs;
 mod eval_trace;
 mod expr;
+mod fuzz;
+mod hostile;
 mod kafka;
 mod operator;
 mod records;

@@ -11,6 +11,7 @@ use super::{schema, unhex};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -21,7 +22,7 @@ static ALLOCATOR: Counting = Counting;
 // SAFETY: every call goes to the system's allocator unchanged; the counter is a plain cell of the thread.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        count(layout.size());
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -32,10 +33,22 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        count(size);
         // SAFETY: as the caller promises.
         unsafe { System.realloc(pointer, layout, size) }
     }
+}
+
+fn count(size: usize) {
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + size as u64));
+}
+
+/// How many bytes `work` asks for on this thread, given back or not.
+pub fn allocated_bytes(work: impl FnOnce()) -> u64 {
+    let before = BYTES.get();
+    work();
+    BYTES.get() - before
 }
 
 /// How often `work` allocates on this thread.

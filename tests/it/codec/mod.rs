@@ -9,7 +9,7 @@ mod oracle;
 mod resolution;
 mod shop;
 
-pub use allocations::allocations;
+pub use allocations::{allocated_bytes, allocations};
 
 use std::sync::Arc;
 
