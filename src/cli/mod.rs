@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its `Args` and `run`. This file holds what they share: the global
 //! flags, the exit codes, and how an error turns into one.
 
+pub mod against;
 pub mod check;
 pub mod completion;
 pub mod config;

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod compare;
+pub mod compat;
 mod logical;
 mod parse;
 pub mod resolve;

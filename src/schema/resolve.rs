@@ -115,7 +115,7 @@ pub(crate) fn reader_branch(
     ranked.min().map(|(_, i)| i)
 }
 
-fn is_promotion(writer: &Kind, reader: &Kind) -> bool {
+pub(super) fn is_promotion(writer: &Kind, reader: &Kind) -> bool {
     matches!(
         (writer, reader),
         (Kind::Int, Kind::Long | Kind::Float | Kind::Double)

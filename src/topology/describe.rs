@@ -291,7 +291,7 @@ fn guarantee(plan: &Plan) -> Vec<String> {
 }
 
 /// What a route sends, in words.
-fn body(route: &RoutePlan) -> String {
+pub(super) fn body(route: &RoutePlan) -> String {
     let schema = route.schema.as_deref().unwrap_or("the value as it came");
     match &route.format {
         OutputFormat::Avro => schema.to_owned(),
@@ -315,6 +315,32 @@ fn key(source: &SourcePlan) -> String {
     }
 }
 
+/// What becomes of the records of a source that are no ordinary events: the keys of a topology and their words,
+/// `tombstones` and `unavailable` first.
+pub(super) fn endings(source: &SourcePlan) -> Vec<(&'static str, &'static str)> {
+    let tombstones = match source.tombstones {
+        Tombstones::Forward => "forward",
+        Tombstones::Drop => "drop",
+    };
+    let unavailable = match source.unavailable {
+        Unavailable::DeadLetter => "dead_letter",
+        Unavailable::Null => "null",
+        Unavailable::Keep => "keep",
+    };
+    let others = source.others.iter().map(|(kind, outcome)| {
+        let word = match outcome {
+            OtherOutcome::DeadLetter => "dead_letter",
+            OtherOutcome::Drop => "drop",
+            OtherOutcome::Pass => "pass",
+        };
+        (kind.key(), word)
+    });
+    [("tombstones", tombstones), ("unavailable", unavailable)]
+        .into_iter()
+        .chain(others)
+        .collect()
+}
+
 /// What a source's keys say, defaults included.
 fn source_words(source: &SourcePlan) -> Vec<String> {
     let mut said = vec![format!(
@@ -331,15 +357,11 @@ fn source_words(source: &SourcePlan) -> Vec<String> {
             ));
         }
     }
-    let tombstones = match source.tombstones {
-        Tombstones::Forward => "forward",
-        Tombstones::Drop => "drop",
+    let word = |name: &str| {
+        let found = endings(source).into_iter().find(|(key, _)| *key == name);
+        found.map_or("", |(_, word)| word)
     };
-    let unavailable = match source.unavailable {
-        Unavailable::DeadLetter => "dead_letter",
-        Unavailable::Null => "null",
-        Unavailable::Keep => "keep",
-    };
+    let (tombstones, unavailable) = (word("tombstones"), word("unavailable"));
     let start = match source.start_from {
         StartFrom::Earliest => "earliest",
         StartFrom::Latest => "latest",
@@ -355,18 +377,11 @@ fn source_words(source: &SourcePlan) -> Vec<String> {
         let _ = write!(second, " · replica_identity: {identity}");
     }
     said.push(second);
-    let others: Vec<String> = source
-        .others
-        .iter()
-        .filter(|(kind, _)| source.envelope == Envelope::Debezium || *kind != Other::Truncate)
-        .map(|(kind, outcome)| {
-            let outcome = match outcome {
-                OtherOutcome::DeadLetter => "dead_letter",
-                OtherOutcome::Drop => "drop",
-                OtherOutcome::Pass => "pass",
-            };
-            format!("{}: {outcome}", kind.key())
-        })
+    let others: Vec<String> = endings(source)
+        .into_iter()
+        .skip(2)
+        .filter(|(key, _)| source.envelope == Envelope::Debezium || *key != Other::Truncate.key())
+        .map(|(key, word)| format!("{key}: {word}"))
         .collect();
     said.push(others.join(" · "));
     said

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::against::FINDINGS;
 use super::codes::{FAULTS, KAFKA, PAUSES, REASONS};
 use super::keys::{Kind, LATER, OBJECTS, Object};
 
@@ -123,6 +124,20 @@ pub fn errors() -> String {
             fault.code,
             cell(fault.meaning),
             cell(fault.remedy)
+        );
+    }
+    out.push_str(
+        "\n## Findings of `check --against`\n\nWhat a change of topologies and schemas does to others. A *break* ends with exit 1.\n\n\
+         | Code | | For whom | What to do |\n|---|---|---|---|\n",
+    );
+    for finding in FINDINGS {
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            finding.code,
+            finding.severity.name(),
+            cell(finding.consequence),
+            cell(finding.remedy)
         );
     }
     out

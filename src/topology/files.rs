@@ -97,6 +97,8 @@ fn folder(path: &Path) -> Vec<PathBuf> {
 #[derive(Debug, Default)]
 pub struct Schemas {
     given: Option<PathBuf>,
+    /// Whether there are no others than those known.
+    is_closed: bool,
     known: BTreeMap<PathBuf, Result<Arc<Schema>, String>>,
 }
 
@@ -105,6 +107,7 @@ impl Schemas {
     pub fn new(folder: Option<&Path>) -> Schemas {
         Schemas {
             given: folder.map(Path::to_owned),
+            is_closed: false,
             known: BTreeMap::new(),
         }
     }
@@ -123,6 +126,7 @@ impl Schemas {
                 .map(|(name, text)| (folder.join(format!("{name}.avsc")), parse(text)))
                 .collect(),
             given: Some(folder),
+            is_closed: true,
         }
     }
 
@@ -161,7 +165,7 @@ impl Schemas {
             return None;
         }
         let path = folder.join(format!("{name}.avsc"));
-        if !self.known.contains_key(&path) && !path.is_file() {
+        if !self.known.contains_key(&path) && (self.is_closed || !path.is_file()) {
             let message = format!("there is no schema `{name}` in {}", folder.display());
             let stems = stems(&folder);
             let stem = name.strip_suffix(".avsc").unwrap_or(name);

@@ -100,21 +100,7 @@ pub fn load_watched(
 ) -> Result<Vec<Watched>, Faults> {
     let mut faults = Faults::default();
     let sources = files::topologies(paths, &mut faults);
-    let mut schemas = Schemas::new(avro_dir);
-    let specs = read_all(&sources, &mut faults);
-    let mut all = Vec::new();
-    for spec in specs {
-        let known = vars::settle(&spec, vars, &mut faults);
-        let probes = Probes::default();
-        let watch = Some(probes.clone());
-        if let Some(plan) = compile::compile(&spec, &mut schemas, &known, watch, &mut faults) {
-            all.push(Watched {
-                plan: Arc::new(plan),
-                probes,
-                spec,
-            });
-        }
-    }
+    let all = watch_all(&sources, &mut Schemas::new(avro_dir), vars, &mut faults);
     if faults.is_ok() {
         Ok(all)
     } else {
@@ -122,6 +108,29 @@ pub fn load_watched(
         faults.keep_errors();
         Err(faults)
     }
+}
+
+/// [`compile_all`], with every condition watched.
+pub(super) fn watch_all(
+    sources: &[Arc<Source>],
+    schemas: &mut Schemas,
+    vars: &Vars,
+    faults: &mut Faults,
+) -> Vec<Watched> {
+    let mut all = Vec::new();
+    for spec in read_all(sources, faults) {
+        let known = vars::settle(&spec, vars, faults);
+        let probes = Probes::default();
+        let watch = Some(probes.clone());
+        if let Some(plan) = compile::compile(&spec, schemas, &known, watch, faults) {
+            all.push(Watched {
+                plan: Arc::new(plan),
+                probes,
+                spec,
+            });
+        }
+    }
+    all
 }
 
 /// Reads files, and checks what must hold across them.

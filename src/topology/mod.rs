@@ -3,6 +3,7 @@
 //! ```text
 //! files ─► yaml ─► read (by the table of keys) ─► Spec ─► compile (schemas, expressions) ─► Plan ─► program, per writer schema
 //! ```
+pub mod against;
 pub mod cases;
 pub mod code;
 pub mod codes;

@@ -1,3 +1,4 @@
+mod against;
 mod cli;
 mod codec;
 mod demo;
