@@ -107,13 +107,13 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         }
     }
     let suites: Vec<Suite> = runs.into_iter().map(|(suite, _)| suite).collect();
-    if let Some(path) = &args.junit {
-        fs::write(path, junit::report(&suites, args.min_coverage))
-            .with_context(|| format!("writing {} failed", path.display()))?;
-    }
     match args.json {
         true => show::json(&suites, &mut out)?,
         false => show::text(&suites, args.min_coverage, &mut out)?,
+    }
+    if let Some(path) = &args.junit {
+        fs::write(path, junit::report(&suites, args.min_coverage))
+            .with_context(|| format!("writing {} failed", path.display()))?;
     }
     let fine = suites
         .iter()

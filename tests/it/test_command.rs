@@ -73,16 +73,13 @@ fn what_no_case_shows_is_named_and_can_be_refused() {
     for lack in [
         "step live: `event.op in [\"c\", \"u\", \"r\"]` is never true",
         "step quantity: no case gets there",
-        "step quantity: `event.after.quantity > 0` is never false",
         "route big: no case takes it",
         "1 of 3 steps, 0 of 2 routes, 1 of 6 branches",
     ] {
         assert!(text.contains(lack), "{lack}\n{text}");
     }
-    assert!(
-        !text.contains("is never false\n    ./orders.yaml:27:11  step live"),
-        "{text}"
-    );
+    // Neither what is shown, nor the conditions of what no case gets to.
+    assert_eq!(text.matches("is never").count(), 1, "{text}");
     let output = test(folder.path(), &["--min-coverage", "18"]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     let output = test(folder.path(), &["--min-coverage", "18.5"]);
