@@ -121,6 +121,7 @@ impl Checker<'_> {
             self.free_name(&local.name, span)?;
         }
         let count = locals.len();
+        let facts = &self.within_fold(&over, fold.second.is_some(), facts);
         self.folds += 1;
         self.locals.append(&mut locals);
         let checked = self.fold_body(fold, facts);
@@ -202,6 +203,7 @@ impl Checker<'_> {
             // What a macro binds is a value that it goes through.
             value = self.non_null(value)?;
         }
+        let facts = &self.within_bind(&value, facts);
         self.locals.push(Local::new(var, value.ty.clone()));
         let body = self.expr(body, facts);
         self.locals.pop();

@@ -311,6 +311,10 @@ impl Number {
                 let below = (right.low < 0).then_some([right.low, right.high.min(-1)]);
                 let above = (right.high > 0).then_some([right.low.max(1), right.high]);
                 let mut corners = Vec::new();
+                if right.low == 0 && right.high == 0 {
+                    // No quotient at all.
+                    return Some(Number::from(0));
+                }
                 for divisor in below.into_iter().chain(above).flatten() {
                     corners.push(left.low.checked_div(divisor));
                     corners.push(left.high.checked_div(divisor));

@@ -11,6 +11,7 @@
 
 mod call;
 mod extent;
+mod locals;
 mod rules;
 mod scope;
 mod settle;

@@ -28,9 +28,14 @@ pub struct Scope<'e> {
 impl<'e> Scope<'e> {
     /// The schema's node that a slot reads, unions with null looked through.
     pub fn place(&self, source: Source, slot: u16) -> Option<(&'e Arc<Schema>, NodeId)> {
+        self.place_of(source, self.wants.path(source, slot))
+    }
+
+    /// The schema's node at the end of a path, unions with null looked through.
+    pub fn place_of(&self, source: Source, path: &[u32]) -> Option<(&'e Arc<Schema>, NodeId)> {
         let schema = self.schema(source)?;
         let mut node = schema.root;
-        for index in self.wants.path(source, slot) {
+        for index in path {
             let record = schema.strip_null(node).0;
             node = schema.fields(record).get(*index as usize)?.ty;
         }
@@ -38,7 +43,7 @@ impl<'e> Scope<'e> {
     }
 
     /// The schema's node that an element of a list or map, or a field of one, is read from.
-    fn part(&self, node: &Node) -> Option<(&'e Arc<Schema>, NodeId)> {
+    pub fn part(&self, node: &Node) -> Option<(&'e Arc<Schema>, NodeId)> {
         match node {
             Node::Slot { source, slot, .. } => self.place(*source, *slot),
             Node::Index(parts) => {
@@ -434,7 +439,7 @@ fn mirrored(order: Order) -> Order {
 
 /// The values that a schema allows, read through a view. The allowed texts of a Debezium enum are not among them: nobody
 /// checks them when a record is read.
-fn of_schema(schema: &Schema, node: NodeId, view: &View) -> Extent {
+pub(super) fn of_schema(schema: &Schema, node: NodeId, view: &View) -> Extent {
     let node = schema.node(node);
     match (&node.kind, &node.logical, view) {
         (Kind::Int, None | Some(Logical::Other(_)), View::Plain) => {

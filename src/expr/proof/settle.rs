@@ -47,7 +47,7 @@ impl Checker<'_> {
         Some(typed)
     }
 
-    fn scope<'s>(&'s self, facts: &'s Facts) -> Scope<'s> {
+    pub(super) fn scope<'s>(&'s self, facts: &'s Facts) -> Scope<'s> {
         Scope {
             env: self.env,
             wants: self.wants,

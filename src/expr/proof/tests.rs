@@ -22,7 +22,8 @@ const SCHEMA: &str = r#"{"type":"record","name":"T","fields":[
  {"name":"t","type":"string"},
  {"name":"v","type":"boolean"},
  {"name":"l","type":{"type":"array","items":"int"}},
- {"name":"m","type":{"type":"map","values":"int"}}
+ {"name":"m","type":{"type":"map","values":"int"}},
+ {"name":"r","type":{"type":"array","items":{"type":"record","name":"R","fields":[{"name":"k","type":"int"}]}}}
 ]}"#;
 
 fn env() -> Env {
@@ -83,6 +84,12 @@ fn what_cannot_fail_is_not_told() {
         "size(event.t) >= 2 ? event.t.substring(0, 2) + event.t.charAt(2) : event.t.substring(0)",
         "event.t.matches('^-?[0-9]{1,9}$') ? int(event.t) : 0",
         "int(event.d)",
+        "event.l.map(i, i + 1)",
+        "event.l.filter(i, i != 0).map(i, i > 5 ? 10 / i : 10 % i)",
+        "[1, 2].map(i, 10 / i)",
+        "event.l.transformList(i, v, v + 1)",
+        "cel.bind(x, event.a, x > 0 ? 10 / x : x + 1)",
+        "event.r.map(r, r.k > 0 ? 10 / r.k : r.k + 1)",
         "try(int(event.t), 10) == 3 ? 0 : try(event.l[0], 1)",
         "100 / (event.a != 0 ? event.a : error('zero'))",
         "event.s == 'x' ? 1 : error('not_x')",
@@ -97,6 +104,12 @@ fn what_cannot_fail_is_not_told() {
 fn what_can_fail_is_told_where_it_stands() {
     for (text, expected) in [
         ("1 / event.a", "1 / event.a: division_by_zero"),
+        ("event.l.map(i, 1 / i)", "1 / i: division_by_zero"),
+        (
+            "event.l.filter(i, i > 0).map(i, 1).map(i, 1 / (i - 1))",
+            "1 / (i - 1): division_by_zero",
+        ),
+        ("event.r.map(r, 1 / r.k)", "1 / r.k: division_by_zero"),
         (
             "event.a >= 0 ? 1 / event.a : 0",
             "1 / event.a: division_by_zero",
@@ -170,6 +183,9 @@ fn number() -> impl Strategy<Value = String> {
         "-3",
         "5",
         "size(event.l)",
+        "event.l.filter(i, i > 1).map(i, 20 / i).map(i, i + 1).size()",
+        "event.r.map(r, r.k == 0 ? 1 : 9 / r.k)[0]",
+        "cel.bind(x, event.a, x < 3 ? x : 3)",
     ])
     .prop_map(str::to_owned);
     leaf.prop_recursive(2, 12, 3, |inner| {
@@ -204,7 +220,7 @@ fn record() -> impl Strategy<Value = serde_json::Value> {
     let maybe = prop::option::of(small.clone());
     (small.clone(), large, maybe, symbol, prop::collection::vec(small, 0..3)).prop_map(
         |(a, b, n, s, l)| {
-            json!({ "a": a, "b": b, "n": n, "s": s, "d": "1.5", "t": "", "v": true, "l": l, "m": {} })
+            json!({ "a": a, "b": b, "n": n, "s": s, "d": "1.5", "t": "", "v": true, "l": l, "m": {}, "r": [{ "k": a }] })
         },
     )
 }
