@@ -1,18 +1,18 @@
 //! A topology as a page of Markdown: its flow, and where every field of its outputs comes from. Made from the topology, so
 //! that it cannot drift from it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{acls, guarantee, key, line, mermaid, one_line, topics};
 use crate::expr;
-use crate::schema::Schema;
+use crate::topology::code::{Body, Computed, Emission, SourceCode};
 use crate::topology::load::Watched;
-use crate::topology::origin::{Origin, origins};
+use crate::topology::origin::{Origin, names, origins};
 use crate::topology::plan::{
     Envelope, OutputFormat, Plan, ReplicaIdentity, SourcePlan, StartFrom, Tombstones, Unavailable,
     Unmatched,
 };
+use crate::topology::proof::pii::{Tags, Taint};
 use crate::topology::spec::{ActionSpec, MapSpec, RouteSpec};
 
 /// The page of a topology.
@@ -31,28 +31,36 @@ pub fn markdown(watched: &Watched) -> String {
     sources(&mut out, plan);
     steps(&mut out, watched);
     routes(&mut out, watched);
-    let mut tagged = Tagged::new(plan);
-    for step in &spec.steps {
+    let mut known = Vec::new();
+    for (index, step) in spec.steps.iter().enumerate() {
         if let (Some(ActionSpec::Map(map)), Some(name)) = (&step.action, &step.name) {
-            fields(
-                &mut out,
-                &format!("step {}", name.value),
-                map,
-                plan,
-                &mut tagged,
-                true,
-            );
+            let tags = tags(plan, |code| {
+                let made = |emission: &Emission| emission.step == Some(index as u16);
+                let at = code.emissions.iter().position(made)?;
+                Some((at, &[]))
+            });
+            let of = format!("step {}", name.value);
+            known = fields(&mut out, &of, map, plan, &known, &tags);
         }
     }
-    for route in &spec.routes {
+    for (index, route) in spec.routes.iter().enumerate() {
         if let (Some(map), Some(name)) = (&route.map, &route.name) {
+            let tags = tags(plan, |code| {
+                let route = code.routes.get(index)?;
+                match &route.body {
+                    Body::Emission(at) | Body::Json(at, _) => {
+                        Some((usize::from(*at), &route.values[..]))
+                    }
+                    Body::Source | Body::Computed(_) => None,
+                }
+            });
             fields(
                 &mut out,
                 &format!("route {}", name.value),
                 map,
                 plan,
-                &mut tagged,
-                false,
+                &known,
+                &tags,
             );
         }
     }
@@ -211,74 +219,37 @@ fn headers(route: &RouteSpec) -> String {
     all.join("<br>")
 }
 
-/// Paths that hold personal data: of the sources by their schemas, of `out` by what its fields are made of.
-struct Tagged<'a> {
-    sources: Vec<&'a Schema>,
-    out: BTreeMap<String, Vec<String>>,
-}
-
-impl<'a> Tagged<'a> {
-    fn new(plan: &'a Plan) -> Tagged<'a> {
-        Tagged {
-            sources: plan
-                .sources
-                .iter()
-                .map(|source| &*source.value.schema)
-                .collect(),
-            out: BTreeMap::new(),
-        }
-    }
-
-    /// The tagged paths of the event behind these paths.
-    fn of(&self, paths: &[String]) -> Vec<String> {
-        let mut all: Vec<String> = Vec::new();
-        for path in paths {
-            let found = match path.split_once('.') {
-                Some(("event", rest))
-                    if self.sources.iter().any(|source| is_tagged(source, rest)) =>
-                {
-                    vec![path.clone()]
-                }
-                Some(("out", rest)) => self.out.get(rest).cloned().unwrap_or_default(),
-                _ => Vec::new(),
-            };
-            for path in found {
-                if !all.contains(&path) {
-                    all.push(path);
-                }
-            }
-        }
-        all
-    }
-}
-
-/// Whether a field on the way of a path is tagged `pii`.
-fn is_tagged(schema: &Schema, path: &str) -> bool {
-    let mut node = schema.root;
-    for name in path.split('.') {
-        let Some((_, field)) = schema.field(schema.strip_null(node).0, name) else {
-            return false;
+/// The tagged fields of the sources that each field of a mapping carries; `find` names its emission for a source, and what
+/// a route computes for it.
+fn tags<'p>(
+    plan: &'p Plan,
+    find: impl Fn(&'p SourceCode) -> Option<(usize, &'p [Computed])>,
+) -> Vec<Tags> {
+    let mut all: Vec<Tags> = Vec::new();
+    for code in &plan.code {
+        let Some((at, values)) = find(code) else {
+            continue;
         };
-        if field.pii {
-            return true;
+        let tags = Taint::of_steps(code).emission(at, values);
+        all.resize(all.len().max(tags.len()), Tags::new());
+        for (all, tags) in all.iter_mut().zip(tags) {
+            all.extend(tags);
         }
-        node = field.ty;
     }
-    false
+    all
 }
 
-/// The table of a mapping's fields. Those of a step are what `out` is from then on.
+/// The table of a mapping's fields; gives their names. `known` are those of the mapping before.
 fn fields(
     out: &mut String,
     of: &str,
     map: &MapSpec,
     plan: &Plan,
-    tagged: &mut Tagged<'_>,
-    becomes_out: bool,
-) {
-    let known: Vec<String> = tagged.out.keys().cloned().collect();
-    let Some((output, origins)) = origins(map, plan, &known) else {
-        return;
+    known: &[String],
+    tags: &[Tags],
+) -> Vec<String> {
+    let Some((output, origins)) = origins(map, plan, known) else {
+        return known.to_vec();
     };
     let schema = &output.schema;
     let _ = write!(
@@ -286,23 +257,22 @@ fn fields(
         "\n## Fields of {} ({of})\n\n| Field | Type | Source | Expression | Null | Default | PII |\n|---|---|---|---|---|---|---|\n",
         code(&output.subject)
     );
-    let mut new = BTreeMap::new();
-    for (field, origin) in schema.fields(schema.root).iter().zip(origins) {
-        let (paths, source, expression) = match origin {
+    for (index, (field, origin)) in schema.fields(schema.root).iter().zip(origins).enumerate() {
+        let (source, expression) = match origin {
             Origin::Set(text) => {
                 let paths = expr::paths(&text);
                 let source = match paths.is_empty() {
                     true => "constant".to_owned(),
                     false => list(&paths),
                 };
-                (paths, source, code(&text))
+                (source, code(&text))
             }
-            Origin::Copied(path) => (vec![path.clone()], code(&path), "copied".to_owned()),
-            Origin::Default => (Vec::new(), "default".to_owned(), String::new()),
+            Origin::Copied(path) => (code(&path), "copied".to_owned()),
+            Origin::Default => ("default".to_owned(), String::new()),
         };
         let (node, nullable) = schema.strip_null(field.ty);
         let default = field.default.as_ref().map(|value| code(&value.to_string()));
-        let from = tagged.of(&paths);
+        let from: Vec<String> = tags.get(index).into_iter().flatten().cloned().collect();
         let pii = match (field.pii, from.is_empty()) {
             (true, true) => "tagged".to_owned(),
             (true, false) => format!("tagged; from {}", list(&from)),
@@ -321,11 +291,8 @@ fn fields(
                 pii,
             ],
         );
-        new.insert(field.name.to_string(), from);
     }
-    if becomes_out {
-        tagged.out = new;
-    }
+    names(output)
 }
 
 fn list(paths: &[String]) -> String {

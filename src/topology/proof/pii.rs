@@ -7,7 +7,9 @@ use super::unread::end;
 use crate::codec::FieldSource;
 use crate::expr::{Fold, Node, Source, Template, TemplatePart};
 use crate::schema::{Kind, NodeId, Schema};
-use crate::topology::code::{Body, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode};
+use crate::topology::code::{
+    Body, Computed, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode,
+};
 
 /// Paths of the tagged fields that a value carries.
 pub type Tags = BTreeSet<String>;
@@ -106,18 +108,8 @@ impl<'a> Taint<'a> {
                 carry("the value as it came".to_owned(), tags, None);
             }
             Body::Emission(at) | Body::Json(at, _) => {
-                let emission = &self.code.emissions[usize::from(*at)];
-                let own: Vec<Tags> = route
-                    .values
-                    .iter()
-                    .map(|value| self.node(&value.node, &mut Vec::new()))
-                    .collect();
-                for (index, field) in emission.fields.iter().enumerate() {
-                    let tags = match field {
-                        FieldSource::Slot(slot) => self.all(self.slot(Source::Value, *slot)),
-                        FieldSource::Reg(reg) => self.register(*reg, emission.step, &own),
-                        FieldSource::Default => Tags::new(),
-                    };
+                let all = self.emission(usize::from(*at), &route.values);
+                for (index, tags) in all.into_iter().enumerate() {
                     let name = names.get(index).copied().unwrap_or("?");
                     carry(format!("the field `{name}`"), tags, Some((*at, index)));
                 }
@@ -150,6 +142,23 @@ impl<'a> Taint<'a> {
             );
         }
         found
+    }
+
+    /// The tags that each field of an emission carries; `values` is what its route computes, if it is a route's own.
+    pub fn emission(&self, at: usize, values: &[Computed]) -> Vec<Tags> {
+        let emission = &self.code.emissions[at];
+        let own: Vec<Tags> = values
+            .iter()
+            .map(|value| self.node(&value.node, &mut Vec::new()))
+            .collect();
+        let fields = emission.fields.iter();
+        fields
+            .map(|field| match field {
+                FieldSource::Slot(slot) => self.all(self.slot(Source::Value, *slot)),
+                FieldSource::Reg(reg) => self.register(*reg, emission.step, &own),
+                FieldSource::Default => Tags::new(),
+            })
+            .collect()
     }
 
     /// A register of the steps; of a route's own mapping those that follow them.
