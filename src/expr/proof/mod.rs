@@ -9,6 +9,7 @@
 //!
 //! The values are judged on the finished nodes ([`Scope::extent`]), so that the checker knows nothing of them.
 
+mod assume;
 mod call;
 mod extent;
 mod locals;
