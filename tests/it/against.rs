@@ -175,6 +175,16 @@ fn every_kind_of_change_is_found() {
             &["topic_changed"],
         ),
         (
+            "value: { avro: shop.public.orders-value }",
+            "value: { avro: shop.public.orders-value, id_from: confluent_header }",
+            &["source_changed"],
+        ),
+        (
+            "topic: orders.big",
+            "topic: orders.big\n      cleared_for: [pii]",
+            &["cleared"],
+        ),
+        (
             "topic: orders.big",
             "connection: other\n      topic: orders.big",
             &["connection_changed"],

@@ -146,6 +146,11 @@ pub static FINDINGS: &[Code] = &[
         "Write to a new topic, or drain consumers before the change and rebuild what compacts.",
     ),
     breaks(
+        "cleared",
+        "Data that was kept from the topic may go there now: personal data, where it is cleared for it.",
+        "Make sure that everybody who reads the topic may see it.",
+    ),
+    breaks(
         "output_schema_changed",
         "Values carry a schema of another subject: consumers that expect the old record cannot read them.",
         "Write to a new topic.",

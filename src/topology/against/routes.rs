@@ -71,6 +71,16 @@ fn route(
     if let Some(message) = changed("the key", &key(old, old_spec), &key(new, new_spec)) {
         findings.add("key_changed", subject, message, place());
     }
+    let is_cleared = |route: &RouteSpec, tag: &str| {
+        let mut all = route.kafka.iter().flat_map(|kafka| &kafka.cleared_for);
+        all.any(|known| known.value == tag)
+    };
+    for tag in new_spec.kafka.iter().flat_map(|kafka| &kafka.cleared_for) {
+        if !is_cleared(old_spec, &tag.value) {
+            let message = format!("the topic is cleared for `{}` now", tag.value);
+            findings.add("cleared", subject, message, new.place(tag.span.start));
+        }
+    }
     headers(subject, (old, old_spec), (new, new_spec), findings);
     value(subject, (old, old_at), (new, new_at), findings);
 }

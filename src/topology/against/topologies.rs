@@ -225,6 +225,16 @@ fn sources(old: Side, new: Side, findings: &mut Findings) {
                 before.value.subject.clone(),
                 after.value.subject.clone(),
             ),
+            (
+                "where the schema ids of keys stand",
+                format!("{:?}", before.key_id_from),
+                format!("{:?}", after.key_id_from),
+            ),
+            (
+                "where the schema ids of values stand",
+                format!("{:?}", before.value_id_from),
+                format!("{:?}", after.value_id_from),
+            ),
         ] {
             if let Some(message) = changed(what, &was.to_lowercase(), &is.to_lowercase()) {
                 findings.add("source_changed", &subject, message, None);
