@@ -13,7 +13,9 @@ use lockgate::expr::{
     self, BeforeColumns, Cx, Datum, Env, Envelope, EventEnv, Facts, KeyEnv, Meta, Wants,
 };
 use lockgate::schema::Schema;
-use lockgate::topology::{self, Vars};
+use lockgate::topology::fault::Source;
+use lockgate::topology::files::Schemas;
+use lockgate::topology::{Faults, Vars, compile_all};
 
 /// The schemas that data are scanned with, by the first byte.
 const SCHEMAS: [&str; 6] = [
@@ -188,19 +190,18 @@ pub fn expression(data: &[u8]) {
     let _ = expr::eval(&compiled.node, &cx);
 }
 
-/// A topology file: all its faults have a place in it, and it is read in bounded time.
+/// A topology file: it is compiled, or has faults that can be shown.
 pub fn topology(data: &[u8]) {
-    static FOLDER: LazyLock<std::path::PathBuf> = LazyLock::new(|| {
-        let folder = std::env::temp_dir().join(format!("lockgate-fuzz-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
-        std::fs::write(folder.join("event.avsc"), SCHEMAS[0])
-            .expect("the temporary folder can be written");
-        folder
-    });
-    let path = FOLDER.join("t.yaml");
-    std::fs::write(&path, data).expect("the temporary folder can be written");
-    if let Err(faults) = topology::load(&[path], Some(&FOLDER), &Vars::new()) {
-        assert!(faults.iter().count() > 0);
-        assert!(!faults.render(false).is_empty());
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut faults = Faults::default();
+    let source = Arc::new(Source::new("fuzz.yaml", text));
+    let mut schemas = Schemas::embedded([("event", SCHEMAS[0])]);
+    let plans = compile_all(&[source], &mut schemas, &Vars::new(), &mut faults);
+    assert!(!plans.is_empty() || faults.iter().count() > 0);
+    for fault in faults.iter() {
+        assert!(fault.position().0 > 0);
     }
+    faults.render(false);
 }

@@ -104,7 +104,7 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "yaml_documents",
-        "The file holds more than one YAML document.",
+        "The file holds no YAML document, or more than one.",
         "One topology per file.",
     ),
     fault(

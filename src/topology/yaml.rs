@@ -115,6 +115,7 @@ impl Node {
 /// Reads the one document of a file. `None` if nothing could be made of it; the faults say why.
 pub fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
     let whole = 0..0;
+    let before = faults.iter().count();
     if source.text.len() > BYTES_MAX {
         faults.error(
             "yaml_limit",
@@ -179,7 +180,18 @@ pub fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
         nodes: 0,
         stop: false,
     };
-    builder.document(events)
+    let root = builder.document(events);
+    if root.is_none() && faults.iter().count() == before {
+        let help = "a topology begins with `id: …`, a file of test cases with `cases:`".to_owned();
+        faults.error(
+            "yaml_documents",
+            source,
+            &whole,
+            "the file holds nothing",
+            help,
+        );
+    }
+    root
 }
 
 /// The value as a single-quoted YAML scalar.

@@ -302,6 +302,17 @@ fn a_wrong_expectation_fails_its_case() {
 }
 
 #[test]
+fn a_file_that_holds_nothing_is_no_sound_topology() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.yaml");
+    for text in ["", "# not yet\n", "---\n...\n"] {
+        fs::write(&path, text).unwrap();
+        let faults = topology::load(std::slice::from_ref(&path), None, &Vars::new()).unwrap_err();
+        assert!(faults.iter().count() > 0, "{text:?}");
+    }
+}
+
+#[test]
 fn faults_of_test_cases_are_named() {
     use lockgate::topology::cases;
     let plans =

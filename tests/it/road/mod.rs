@@ -1,6 +1,7 @@
 //! The road on an embedded broker and registry: what goes in comes out, once or for a known reason, whatever fails in between.
 
 mod faults;
+mod formats;
 mod life;
 mod poison;
 mod world;

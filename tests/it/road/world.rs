@@ -14,7 +14,7 @@ use lockgate::topology::fault::Source;
 use lockgate::topology::files::Schemas;
 use lockgate::topology::{Faults, Plan, Vars, compile_all};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Headers;
+use rdkafka::message::{Headers, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
@@ -53,6 +53,7 @@ pub const PARTITIONS: i32 = 4;
 /// An output or a dead letter.
 #[derive(Debug)]
 pub struct Arrival {
+    pub partition: i32,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub headers: BTreeMap<String, String>,
@@ -129,6 +130,11 @@ impl World {
         Service::start(&[plan()], self.config(flags), false).unwrap()
     }
 
+    /// A worker on another topology.
+    pub fn worker_on(&self, plan: Arc<Plan>) -> Service {
+        Service::start(&[plan], self.config(&[]), false).unwrap()
+    }
+
     /// A worker that ends at the ends seen at its start.
     pub fn backfill(&self) -> Service {
         Service::start(&[plan()], self.config(&[]), true).unwrap()
@@ -158,7 +164,12 @@ impl World {
 
     /// Writes a record as it is.
     pub fn send(&self, key: &[u8], value: Option<&[u8]>) {
-        let mut record = BaseRecord::to("in").key(key);
+        self.send_with(key, value, OwnedHeaders::new());
+    }
+
+    /// Writes a record with headers.
+    pub fn send_with(&self, key: &[u8], value: Option<&[u8]>, headers: OwnedHeaders) {
+        let mut record = BaseRecord::to("in").key(key).headers(headers);
         record.payload = value;
         while let Err((_, same)) = self.producer.send(record) {
             self.producer.poll(Duration::from_millis(10));
@@ -212,6 +223,7 @@ impl World {
             };
             let headers = message.headers().into_iter().flat_map(Headers::iter);
             arrivals.push(Arrival {
+                partition: message.partition(),
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
                 headers: headers
@@ -284,9 +296,15 @@ pub fn client(cluster: &MockCluster<'static, DefaultProducerContext>) -> ClientC
 }
 
 pub fn plan() -> Arc<Plan> {
+    plan_of(TOPOLOGY, &[])
+}
+
+/// The plan of a topology, with more schemas than the usual ones.
+pub fn plan_of(topology: &'static str, more: &[(&'static str, &'static str)]) -> Arc<Plan> {
     let mut faults = Faults::default();
-    let source = Arc::new(Source::new("road.yaml", TOPOLOGY));
-    let mut schemas = Schemas::embedded([("event", EVENT), ("mapped", MAPPED)]);
+    let source = Arc::new(Source::new("road.yaml", topology));
+    let all = [("event", EVENT), ("mapped", MAPPED)];
+    let mut schemas = Schemas::embedded(all.into_iter().chain(more.iter().copied()));
     let plans = compile_all(&[source], &mut schemas, &Vars::new(), &mut faults);
     assert!(faults.is_ok(), "{}", faults.render(false));
     plans.into_iter().next().unwrap()
