@@ -302,54 +302,6 @@ impl Checker<'_> {
         Some(typed)
     }
 
-    /// A part that must not be null.
-    pub fn non_null(&mut self, typed: Typed) -> Option<Typed> {
-        match &typed.ty {
-            Type::Nullable(_) => {
-                let message = match &typed.path {
-                    Some(path) => format!("`{}` may be null here", shown(path)),
-                    None => format!(
-                        "this is {}, and null has no meaning here",
-                        article(&typed.ty)
-                    ),
-                };
-                let fault = ExprFault::new("nullable", typed.span, message);
-                let help = self.null_help(typed.path.as_deref());
-                self.fault(fault.help(help))
-            }
-            Type::Null => {
-                let name = typed
-                    .path
-                    .as_ref()
-                    .map_or_else(|| "this".to_owned(), |path| format!("`{}`", shown(path)));
-                self.fault(ExprFault::new(
-                    "nullable",
-                    typed.span,
-                    format!("{name} is always null here"),
-                ))
-            }
-            _ => Some(typed),
-        }
-    }
-
-    /// How to show that a path is not null.
-    pub fn null_help(&self, path: Option<&str>) -> String {
-        match path {
-            Some("event.after") => {
-                "keep only events that have it (`event.op in [\"c\", \"u\", \"r\"]`), or guard with `event.after != null`"
-                    .into()
-            }
-            Some("event.before") => {
-                "only deletes are sure to have it (`event.op == \"d\"`); else guard with `event.before != null`".into()
-            }
-            Some(path) if !path.contains('#') => format!("guard with `{path} != null && …`, or `{path} != null ? {path} : …`"),
-            Some(path) => {
-                format!("guard with `{} != null && …`", shown(path))
-            }
-            None => "guard with a comparison to null".into(),
-        }
-    }
-
     /// A node over constants becomes a constant, unless it fails; then it, like any other, can fail for these reasons.
     pub fn folded(&mut self, node: Node, ty: Type, span: Span, reasons: &[&'static str]) -> Typed {
         let is_constant = |node: &Node| matches!(node, Node::Const(_));
@@ -428,17 +380,6 @@ fn literal(value: &Const, span: Span) -> Typed {
         _ => {}
     }
     typed
-}
-
-/// A path as it is written: without the numbers that tell variables of macros apart.
-fn shown(path: &str) -> String {
-    let Some((name, rest)) = path.split_once('#') else {
-        return path.to_owned();
-    };
-    format!(
-        "{name}{}",
-        rest.trim_start_matches(|c: char| c.is_ascii_digit())
-    )
 }
 
 /// The type with its article, for messages.

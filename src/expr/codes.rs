@@ -128,6 +128,9 @@ mod tests {
     /// Text literals that follow `marker` in the module's source.
     fn codes(marker: &str) -> Vec<String> {
         let sources = [
+            include_str!("access.rs"),
+            include_str!("arith.rs"),
+            include_str!("arithmetic.rs"),
             include_str!("check.rs"),
             include_str!("containers.rs"),
             include_str!("eval.rs"),
@@ -151,11 +154,14 @@ mod tests {
             include_str!("lex.rs"),
             include_str!("logic.rs"),
             include_str!("macros.rs"),
+            include_str!("nulls.rs"),
             include_str!("operators.rs"),
             include_str!("optional.rs"),
             include_str!("parse.rs"),
             include_str!("path.rs"),
+            include_str!("parse/cursor.rs"),
             include_str!("read.rs"),
+            include_str!("record.rs"),
             include_str!("template.rs"),
         ];
         let all = sources

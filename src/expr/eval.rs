@@ -2,17 +2,17 @@
 //! values that are built: text, decimals, lists.
 
 use std::cell::Cell;
-use std::cmp::Ordering;
 
-use bumpalo::collections::{String as BumpString, Vec as BumpVec};
+use bumpalo::collections::String as BumpString;
 
+pub(super) use super::arith::int_overflow;
+use super::fold::{element, missing};
 use super::functions;
-use super::node::{Arith, Const, Order, Set};
-use super::read::{apply, datum, read};
-use super::value::{compare, equal, get, whole};
-use super::{Cx, EvalFault, MetaField, Node, Source, View, time};
-use crate::codec::decimal::DecimalFault;
-use crate::codec::{Decimal, Val};
+use super::node::{Const, Set};
+use super::read::{apply, datum, read, register, text_bytes, text_in_set};
+use super::value::{equal, get};
+use super::{Cx, EvalFault, Node, Source};
+use crate::codec::Val;
 
 /// Steps of one evaluation: elements that are looked at, and text in pieces of [`PIECE`]. Bounds the time of macros within
 /// macros over long lists.
@@ -64,13 +64,13 @@ pub(super) fn budgeted<'a, T>(
 }
 
 /// What is left to one evaluation, and what it has built.
-struct Budget<'a> {
+pub(super) struct Budget<'a> {
     steps: Cell<usize>,
     bytes: Cell<usize>,
     /// Bytes of the arena when the evaluation began.
     arena: usize,
     /// Containers of the record, so that a macro does not build one for every element of another.
-    built: [Cell<Option<(Source, u16, Val<'a>)>>; 4],
+    pub(super) built: [Cell<Option<(Source, u16, Val<'a>)>>; 4],
 }
 
 /// The variable of a macro, and those around it.
@@ -84,7 +84,7 @@ pub(super) struct Frame<'c, 'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Run<'c, 'a> {
     pub cx: &'c Cx<'a>,
-    budget: &'c Budget<'a>,
+    pub(super) budget: &'c Budget<'a>,
     frame: Option<&'c Frame<'c, 'a>>,
     /// Whether a macro repeats this.
     repeated: bool,
@@ -263,7 +263,7 @@ impl<'a> Run<'_, 'a> {
         Ok(())
     }
 
-    fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
+    pub(super) fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
         Ok((self.eval(&operands[0])?, self.eval(&operands[1])?))
     }
 
@@ -298,84 +298,6 @@ impl<'a> Run<'_, 'a> {
                 _ => Err(fault),
             },
         }
-    }
-
-    #[inline(never)]
-    fn compare(&self, order: Order, operands: &'a [Node; 2]) -> Result<Val<'a>> {
-        let (a, b) = self.both(operands)?;
-        self.look(weight(a).min(weight(b)))?;
-        let Some(ordering) = compare(a, b) else {
-            let numbers = |val| matches!(val, Val::Double(_) | Val::Int(_) | Val::Uint(_));
-            // NaN is not less and not greater than anything.
-            return if numbers(a) && numbers(b) {
-                Ok(Val::Bool(false))
-            } else {
-                Err(mismatch(&[a, b]))
-            };
-        };
-        Ok(Val::Bool(match order {
-            Order::Less => ordering == Ordering::Less,
-            Order::LessOrEqual => ordering != Ordering::Greater,
-            Order::Greater => ordering == Ordering::Greater,
-            Order::GreaterOrEqual => ordering != Ordering::Less,
-        }))
-    }
-
-    #[inline(never)]
-    fn arith(&self, op: Arith, a: Val<'a>, b: Val<'a>) -> Result<Val<'a>> {
-        match (a, b) {
-            (Val::Int(a), Val::Int(b)) => int(op, a, b),
-            (Val::Uint(a), Val::Uint(b)) => uint(op, a, b),
-            (Val::Double(x), Val::Double(y)) => Ok(Val::Double(match op {
-                Arith::Add => x + y,
-                Arith::Subtract => x - y,
-                Arith::Multiply => x * y,
-                Arith::Divide => x / y,
-                Arith::Remainder => return Err(mismatch(&[a, b])),
-            })),
-            (Val::Decimal(x), Val::Decimal(y)) => self.decimals(op, *x, *y),
-            (Val::Decimal(x), y) if whole(y).is_some() => {
-                self.decimals(op, *x, whole(y).unwrap_or(*x))
-            }
-            (x, Val::Decimal(y)) if whole(x).is_some() => {
-                self.decimals(op, whole(x).unwrap_or(*y), *y)
-            }
-            (Val::Str(a), Val::Str(b)) if op == Arith::Add => self.text(a.len() + b.len(), |out| {
-                out.push_str(a);
-                out.push_str(b);
-            }),
-            (Val::Bytes(a), Val::Bytes(b)) if op == Arith::Add => {
-                self.spend(a.len() + b.len())?;
-                let mut out = BumpVec::with_capacity_in(a.len() + b.len(), self.cx.bump);
-                out.extend_from_slice(a);
-                out.extend_from_slice(b);
-                Ok(Val::Bytes(out.into_bump_slice()))
-            }
-            (Val::List(a), Val::List(b)) if op == Arith::Add => {
-                self.spend((a.len() + b.len()) * size_of::<Val>())?;
-                let mut out = BumpVec::with_capacity_in(a.len() + b.len(), self.cx.bump);
-                out.extend_from_slice(a);
-                out.extend_from_slice(b);
-                Ok(Val::List(out.into_bump_slice()))
-            }
-            _ => times(op, a, b).unwrap_or_else(|| Err(mismatch(&[a, b]))),
-        }
-    }
-
-    fn decimals(&self, op: Arith, a: Decimal, b: Decimal) -> Result<Val<'a>> {
-        match op {
-            Arith::Add => self.decimal(a.add(b)),
-            Arith::Subtract => self.decimal(a.sub(b)),
-            Arith::Multiply => self.decimal(a.mul(b)),
-            Arith::Divide | Arith::Remainder => Err(mismatch(&[])),
-        }
-    }
-
-    /// A decimal in the arena.
-    pub fn decimal(&self, value: std::result::Result<Decimal, DecimalFault>) -> Result<Val<'a>> {
-        value
-            .map(|value| Val::Decimal(self.cx.bump.alloc(value)))
-            .map_err(decimal_fault)
     }
 
     /// A new text of about this many bytes, in the arena.
@@ -420,78 +342,6 @@ impl<'a> Run<'_, 'a> {
         self.budget.steps.set(left);
         Ok(())
     }
-
-    /// A list, map or record of the record, built once per evaluation.
-    #[inline(never)]
-    fn container(&self, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
-        let known = self.budget.built.iter().find_map(|cell| match cell.get() {
-            Some((s, n, val)) if s == source && n == slot => Some(val),
-            _ => None,
-        });
-        if let Some(val) = known {
-            return Ok(val);
-        }
-        let val = read(self.cx, source, slot, view)?;
-        if let Some(free) = self.budget.built.iter().find(|cell| cell.get().is_none()) {
-            free.set(Some((source, slot, val)));
-        }
-        Ok(val)
-    }
-
-    #[inline(never)]
-    fn meta(&self, field: MetaField) -> Result<Val<'a>> {
-        let meta = self.cx.meta;
-        Ok(match field {
-            MetaField::Topic => Val::Str(meta.topic),
-            MetaField::Partition => Val::Int(meta.partition.into()),
-            MetaField::Offset => Val::Int(meta.offset),
-            MetaField::Timestamp => {
-                let time = meta
-                    .timestamp_ms
-                    .and_then(|ms| time::timestamp_of(ms, 1_000));
-                let (seconds, nanos) = time.ok_or_else(|| {
-                    EvalFault::new("missing_timestamp", "the record has no timestamp")
-                })?;
-                Val::Timestamp(seconds, nanos)
-            }
-            MetaField::KeyBytes => meta.key.map_or(Val::Null, Val::Bytes),
-            MetaField::KeyText => match meta.key {
-                Some(key) => Val::Str(functions::utf8(key)?),
-                None => Val::Null,
-            },
-            MetaField::Headers => {
-                self.spend(meta.headers.len() * 2 * size_of::<Val>())?;
-                let mut map = BumpVec::with_capacity_in(meta.headers.len(), self.cx.bump);
-                // A name that is not text cannot be asked for.
-                for (name, value) in meta.headers {
-                    if let Ok(name) = std::str::from_utf8(name) {
-                        map.push((Val::Str(name), value.map_or(Val::Null, Val::Bytes)));
-                    }
-                }
-                Val::Map(map.into_bump_slice())
-            }
-        })
-    }
-}
-
-/// The name of a value's type.
-pub(super) fn type_name(val: Val) -> &'static str {
-    match val {
-        Val::Null => "null_type",
-        Val::Bool(_) => "bool",
-        Val::Int(_) => "int",
-        Val::Uint(_) => "uint",
-        Val::Double(_) => "double",
-        Val::Str(_) => "string",
-        Val::Bytes(_) => "bytes",
-        Val::Decimal(_) => "decimal",
-        Val::Timestamp(..) => "google.protobuf.Timestamp",
-        Val::Duration(..) => "google.protobuf.Duration",
-        Val::List(_) => "list",
-        Val::Map(_) => "map",
-        Val::Type(_) => "type",
-        Val::Optional(_) => "optional_type",
-    }
 }
 
 pub(super) fn too_large() -> EvalFault {
@@ -510,134 +360,6 @@ pub(super) fn weight(val: Val) -> usize {
         Val::Map(items) => items.len(),
         _ => 0,
     }
-}
-
-/// The bytes of a text that is read as it stands in the record, or is a constant.
-#[inline(always)]
-fn text_bytes<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<&'a [u8]> {
-    match node {
-        Node::Slot {
-            source,
-            slot,
-            view: View::Plain,
-        } => {
-            let datum = datum(cx, *source)?;
-            datum.scan.text_bytes(datum.slots, *slot, datum.bytes)
-        }
-        Node::Const(Const::Str(text)) => Some(text.as_bytes()),
-        _ => None,
-    }
-}
-
-/// Whether a text of the record is in a set of constants, if that is what is asked.
-#[inline(always)]
-fn text_in_set<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
-    match node {
-        Node::InSet {
-            of,
-            set: Set::Texts(all),
-        } => Some(all.contains(text_bytes(cx, of)?)),
-        _ => None,
-    }
-}
-
-fn register<'a>(cx: &Cx<'a>, at: u16) -> Result<Val<'a>> {
-    cx.regs
-        .get(usize::from(at))
-        .copied()
-        .ok_or_else(|| mismatch(&[Val::Null]))
-}
-
-/// What a container has at an index or key, if anything.
-pub(super) fn element<'a>(of: Val<'a>, index: Val) -> Result<Option<Val<'a>>> {
-    match (of, index) {
-        (Val::List(items), index) => {
-            let at = match index {
-                Val::Int(v) => usize::try_from(v).ok(),
-                Val::Uint(v) => usize::try_from(v).ok(),
-                Val::Double(v) if v.fract() == 0.0 && v >= 0.0 => Some(v as usize),
-                Val::Double(_) => None,
-                other => return Err(mismatch(&[other])),
-            };
-            Ok(at.and_then(|at| items.get(at)).copied())
-        }
-        (Val::Map(items), key) => Ok(get(items, key)),
-        (other, _) => Err(mismatch(&[other])),
-    }
-}
-
-fn missing(of: Val) -> EvalFault {
-    match of {
-        Val::List(items) => {
-            let message = format!("an index is outside of a list of {} elements", items.len());
-            EvalFault::new("index_out_of_range", message)
-        }
-        _ => EvalFault::new("missing_key", "a map does not have the key"),
-    }
-}
-
-fn int<'a>(op: Arith, a: i64, b: i64) -> Result<Val<'a>> {
-    if b == 0 && matches!(op, Arith::Divide | Arith::Remainder) {
-        return Err(division_by_zero());
-    }
-    let result = match op {
-        Arith::Add => a.checked_add(b),
-        Arith::Subtract => a.checked_sub(b),
-        Arith::Multiply => a.checked_mul(b),
-        Arith::Divide => a.checked_div(b),
-        Arith::Remainder => a.checked_rem(b),
-    };
-    result.map(Val::Int).ok_or_else(int_overflow)
-}
-
-fn uint<'a>(op: Arith, a: u64, b: u64) -> Result<Val<'a>> {
-    if b == 0 && matches!(op, Arith::Divide | Arith::Remainder) {
-        return Err(division_by_zero());
-    }
-    let result = match op {
-        Arith::Add => a.checked_add(b),
-        Arith::Subtract => a.checked_sub(b),
-        Arith::Multiply => a.checked_mul(b),
-        Arith::Divide => a.checked_div(b),
-        Arith::Remainder => a.checked_rem(b),
-    };
-    result.map(Val::Uint).ok_or_else(int_overflow)
-}
-
-/// Sums and differences of timestamps and durations; `None` if it is neither.
-fn times<'a>(op: Arith, a: Val, b: Val) -> Option<Result<Val<'a>>> {
-    let nanos = |val| match val {
-        Val::Timestamp(seconds, nanos) => Some(time::nanos(seconds, nanos.into())),
-        Val::Duration(seconds, nanos) => Some(time::nanos(seconds, nanos.into())),
-        _ => None,
-    };
-    let (x, y) = (nanos(a)?, nanos(b)?);
-    let total = match op {
-        Arith::Add => x + y,
-        Arith::Subtract => x - y,
-        _ => return None,
-    };
-    let instant = |val| matches!(val, Val::Timestamp(..));
-    let result = match (op, instant(a), instant(b)) {
-        (Arith::Add, true, true) | (Arith::Subtract, false, true) => return None,
-        (Arith::Subtract, true, true) | (_, false, false) => {
-            time::duration(total).map(|(s, n)| Val::Duration(s, n))
-        }
-        _ => time::timestamp(total).map(|(s, n)| Val::Timestamp(s, n)),
-    };
-    Some(result.ok_or_else(|| EvalFault::new("time_range", "a sum of times is out of range")))
-}
-
-pub(super) fn int_overflow() -> EvalFault {
-    EvalFault::new("int_overflow", "a whole number does not fit 64 bits")
-}
-
-fn division_by_zero() -> EvalFault {
-    EvalFault::new("division_by_zero", "a number was divided by zero")
-}
-
-pub(super) fn decimal_fault(fault: DecimalFault) -> EvalFault {
-    EvalFault::new(fault.reason(), fault.to_string())
 }
 
 /// A value of a kind that the operation has no meaning for: null against the envelope's promise, or `dyn`.

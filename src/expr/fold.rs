@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::eval::{Result, Run, element, mismatch, weight};
+use super::eval::{Result, Run, mismatch, weight};
 use super::functions::some;
 use super::node::{Fold, FoldKind, Wrap};
 use super::value::get;
@@ -216,4 +216,32 @@ fn insert<'a>(
     }
     map.push((key, value));
     Ok(())
+}
+
+/// What a container has at an index or key, if anything.
+pub(super) fn element<'a>(of: Val<'a>, index: Val) -> Result<Option<Val<'a>>> {
+    match (of, index) {
+        (Val::List(items), index) => {
+            let at = match index {
+                Val::Int(v) => usize::try_from(v).ok(),
+                Val::Uint(v) => usize::try_from(v).ok(),
+                Val::Double(v) if v.fract() == 0.0 && v >= 0.0 => Some(v as usize),
+                Val::Double(_) => None,
+                other => return Err(mismatch(&[other])),
+            };
+            Ok(at.and_then(|at| items.get(at)).copied())
+        }
+        (Val::Map(items), key) => Ok(get(items, key)),
+        (other, _) => Err(mismatch(&[other])),
+    }
+}
+
+pub(super) fn missing(of: Val) -> EvalFault {
+    match of {
+        Val::List(items) => {
+            let message = format!("an index is outside of a list of {} elements", items.len());
+            EvalFault::new("index_out_of_range", message)
+        }
+        _ => EvalFault::new("missing_key", "a map does not have the key"),
+    }
 }

@@ -8,6 +8,9 @@
 //! `event.before` are real. What is left for a record are faults of its values (overflow, division by zero, text that
 //! is not a time); each of them has a reason code and is listed in [`Compiled::can_fail`].
 
+mod access;
+mod arith;
+mod arithmetic;
 mod ast;
 mod check;
 mod codes;
@@ -24,6 +27,7 @@ mod logic;
 mod macros;
 mod names;
 mod node;
+mod nulls;
 mod operators;
 mod optional;
 mod parse;
@@ -32,6 +36,7 @@ mod paths;
 mod probe;
 pub mod proof;
 mod read;
+mod record;
 mod show;
 mod template;
 mod texts;

@@ -2,12 +2,10 @@
 
 use super::ast::{Ast, AstKind, Span};
 use super::check::{Checker, Typed, Value, article};
-use super::{
-    BeforeColumns, Const, Envelope, ExprFault, Facts, KeyEnv, MetaField, Node, Source, Type,
-};
+use super::{Const, ExprFault, Facts, KeyEnv, MetaField, Node, Source, Type};
 use crate::schema::Kind;
 
-const SCOPES: [&str; 4] = ["event", "out", "meta", "vars"];
+pub(super) const SCOPES: [&str; 4] = ["event", "out", "meta", "vars"];
 const META: [&str; 6] = [
     "topic",
     "partition",
@@ -149,7 +147,7 @@ impl Checker<'_> {
     }
 
     /// A field of a record, or the value of a key.
-    fn step(
+    pub fn step(
         &mut self,
         of: Typed,
         field: &str,
@@ -188,7 +186,7 @@ impl Checker<'_> {
     }
 
     /// The value of a key of a map, or of something that is not known to be one; `place` is what facts call it.
-    fn value_of(
+    pub fn value_of(
         &mut self,
         of: Typed,
         name: Typed,
@@ -215,121 +213,6 @@ impl Checker<'_> {
             path: place,
             ..Typed::new(node, ty, span)
         })
-    }
-
-    /// A field of a record.
-    pub fn column(&mut self, of: Typed, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
-        let Type::Record(schema, node) = &of.ty else {
-            return self.fault(ExprFault::new("unknown_field", span, "this has no fields"));
-        };
-        let (schema, node) = (schema.clone(), *node);
-        let Some((index, found)) = schema.field(node, field) else {
-            let names: Vec<&str> = schema
-                .fields(node)
-                .iter()
-                .map(|field| &*field.name)
-                .collect();
-            let record = schema
-                .node(node)
-                .name
-                .clone()
-                .unwrap_or_else(|| "the record".into());
-            let fault = ExprFault::new(
-                "unknown_field",
-                span,
-                format!("`{record}` has no field `{field}`"),
-            );
-            let help = match closest(field, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it has {}", listed(&names)),
-            };
-            return self.fault(fault.help(help));
-        };
-        let path = of.path.as_ref().map(|path| format!("{path}.{field}"));
-        if of.path.as_deref() == Some("event.before") {
-            self.real_column(field, span)?;
-        }
-        let (ty, view) = Type::with_view(&schema, found.ty);
-        let ty = match &path {
-            Some(path) => narrowed(self.supposed(ty, path), path, facts),
-            None => ty,
-        };
-        let value = match of.value {
-            Value::Path {
-                source,
-                path: mut indexes,
-                ..
-            } => {
-                indexes.push(index);
-                Value::Path {
-                    source,
-                    path: indexes,
-                    view,
-                    optional: false,
-                }
-            }
-            Value::Node(of) => {
-                self.view_can_fail(&view);
-                Value::Node(Node::Field {
-                    of: Box::new(of),
-                    name: found.name.clone(),
-                    view,
-                })
-            }
-        };
-        Some(Typed {
-            value,
-            path,
-            ..Typed::new(Node::Reg(0), ty, span)
-        })
-    }
-
-    fn supposed(&self, ty: Type, path: &str) -> Type {
-        let mut supposed = self.env.supposed.iter();
-        supposed
-            .find(|(name, _)| name == path)
-            .map_or(ty, |(_, supposed)| supposed.clone())
-    }
-
-    /// Whether a column of `event.before` carries the row's value.
-    fn real_column(&mut self, field: &str, span: Span) -> Option<()> {
-        let Some(event) = &self.env.event else {
-            return Some(());
-        };
-        match &event.before {
-            BeforeColumns::Only(columns)
-                if event.envelope == Envelope::Debezium
-                    && !columns.iter().any(|column| column == field) =>
-            {
-                let keys = columns.join("`, `");
-                let message = format!(
-                    "`event.before.{field}` is not real: under replica_identity default only the key columns (`{keys}`) \
-                     are, Debezium fills the others with zeros and blanks"
-                );
-                self.fault(ExprFault::new("before_not_carried", span, message).help(
-                    "set the table to `REPLICA IDENTITY FULL` and the source to `replica_identity: full`, or read `event.after`",
-                ))
-            }
-            _ => Some(()),
-        }
-    }
-
-    /// `event.before` as a whole is real only if all its columns are.
-    pub fn whole_before(&mut self, path: &str, span: Span) -> Option<()> {
-        match &self.env.event {
-            Some(event)
-                if path == "event.before"
-                    && event.envelope == Envelope::Debezium
-                    && event.before != BeforeColumns::All =>
-            {
-                let message = "`event.before` as a whole is not real: under replica_identity default only its key columns are";
-                self.fault(
-                    ExprFault::new("before_not_carried", span, message)
-                        .help("read its key columns one by one"),
-                )
-            }
-            _ => Some(()),
-        }
     }
 
     fn out(&mut self, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
@@ -435,186 +318,14 @@ impl Checker<'_> {
         };
         self.fault(fault.help(help))
     }
-
-    /// `has(of.field)`: present and not null. Parents that are null make it false.
-    pub fn has(&mut self, of: &Ast, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
-        let parent = match &of.kind {
-            AstKind::Ident(name)
-                if SCOPES[1..].contains(&name.as_str()) && self.local(name).is_none() =>
-            {
-                None
-            }
-            _ => {
-                let outer = std::mem::replace(&mut self.lenient, is_path(of));
-                let parent = self.expr(of, facts);
-                self.lenient = outer;
-                Some(parent?)
-            }
-        };
-        let outer = std::mem::replace(&mut self.lenient, is_path(of));
-        let typed = match parent {
-            Some(parent) => match &parent.ty {
-                Type::Map(key, _) if comparable(key, &Type::String) => {
-                    self.lenient = outer;
-                    return self.has_key(parent, of, field, span);
-                }
-                Type::Dyn | Type::Never => {
-                    self.lenient = outer;
-                    self.can_fail.insert("no_such_overload");
-                    return self.has_key(parent, of, field, span);
-                }
-                Type::Optional(_) => {
-                    self.lenient = outer;
-                    let found = self.optional_field(parent, field, span)?;
-                    return self.has_value(found, span);
-                }
-                _ => self.step(parent, field, None, span, facts),
-            },
-            None => self.select(of, field, span, facts),
-        };
-        self.lenient = outer;
-        let typed = typed?;
-        let path = typed.path.clone();
-        let tested = self.null_test(typed, true, span)?;
-        // Where the field is, its parents are.
-        let mut if_true = tested.if_true.clone();
-        let mut rest = path.as_deref().unwrap_or_default();
-        while let Some((parent, _)) = rest.rsplit_once('.') {
-            if_true = if_true.and(&Facts::non_null(parent));
-            rest = parent;
-        }
-        Some(Typed { if_true, ..tested })
-    }
-
-    fn has_key(&mut self, of: Typed, written: &Ast, field: &str, span: Span) -> Option<Typed> {
-        let place = self.key(written, field);
-        let of = Box::new(self.node(of)?);
-        let key = field.into();
-        Some(Typed {
-            if_true: place.map_or_else(Facts::none, |place| Facts::present(&place)),
-            ..Typed::new(Node::HasKey { of, key }, Type::Bool, span)
-        })
-    }
-
-    /// Whether a value is null (or not). Only its presence is read, so `event.before` may be asked.
-    pub fn null_test(&mut self, of: Typed, negated: bool, span: Span) -> Option<Typed> {
-        let (null, non_null) = match &of.path {
-            Some(path) => (Facts::null(path), Facts::non_null(path)),
-            None => (Facts::none(), Facts::none()),
-        };
-        let node = match of.value {
-            Value::Node(node) => node,
-            Value::Path { optional: true, .. } => self.node(of)?,
-            Value::Path {
-                source, path, view, ..
-            } => {
-                self.reads.extend(of.path);
-                Node::Slot {
-                    source,
-                    slot: self.wants.slot_of(source, &path),
-                    view,
-                }
-            }
-        };
-        let (if_true, if_false) = if negated {
-            (non_null, null)
-        } else {
-            (null, non_null)
-        };
-        let typed = self.folded(
-            Node::IsNull {
-                of: Box::new(node),
-                negated,
-            },
-            Type::Bool,
-            span,
-            &[],
-        );
-        Some(Typed {
-            if_true,
-            if_false,
-            ..typed
-        })
-    }
-
-    /// `of[index]`, or `of[?index]`.
-    pub fn index(
-        &mut self,
-        of: &Ast,
-        index: &Ast,
-        optional: bool,
-        span: Span,
-        facts: &Facts,
-    ) -> Option<Typed> {
-        let place = match &index.kind {
-            AstKind::Literal(Const::Str(key)) => self.key(of, key),
-            _ => None,
-        };
-        let (of, index) = (self.expr(of, facts), self.expr(index, facts));
-        let (of, index) = (of?, index?);
-        if optional || matches!(of.ty, Type::Optional(_)) {
-            return self.optional_element(of, index, span);
-        }
-        let of = self.non_null(of)?;
-        let index = self.non_null(index)?;
-        let ty = match (&of.ty, &index.ty) {
-            (Type::Record(..), Type::String) => {
-                let Some(Const::Str(field)) = index.constant().cloned() else {
-                    let message = "the name of a field must be a constant";
-                    return self.fault(ExprFault::new("type_mismatch", index.span, message));
-                };
-                return self.column(of, &field, span, facts);
-            }
-            (Type::List(item), Type::Int | Type::Uint | Type::Double | Type::Dyn | Type::Never) => {
-                self.can_fail.insert("index_out_of_range");
-                (**item).clone()
-            }
-            (Type::Map(key, value), given) if comparable(key, given) => {
-                let ty = (**value).clone();
-                let typed = self.value_of(of, index, ty, place, facts)?;
-                return Some(Typed { span, ..typed });
-            }
-            (Type::Dyn | Type::Never, _) => {
-                self.can_fail.insert("index_out_of_range");
-                let typed = self.value_of(of, index, Type::Dyn, place, facts)?;
-                return Some(Typed { span, ..typed });
-            }
-            (of_ty, index_ty) => {
-                let message = format!(
-                    "{} has no elements that {} could name",
-                    article(of_ty),
-                    article(index_ty)
-                );
-                return self.fault(ExprFault::new("type_mismatch", span, message));
-            }
-        };
-        if matches!(index.ty, Type::Dyn | Type::Never) {
-            self.can_fail.insert("no_such_overload");
-        }
-        let node = Node::Index(Box::new([self.node(of)?, self.node(index)?]));
-        Some(Typed::new(node, ty, span))
-    }
 }
 
 /// The type with what is known about the path.
-fn narrowed(ty: Type, path: &str, facts: &Facts) -> Type {
+pub(super) fn narrowed(ty: Type, path: &str, facts: &Facts) -> Type {
     match facts {
         _ if facts.is_non_null(path) => ty.non_null().clone(),
         _ if facts.is_null(path) && ty.is_nullable() => Type::Null,
         _ => ty,
-    }
-}
-
-/// Names and fields only: nothing in it could be null but its parts.
-fn is_path(ast: &Ast) -> bool {
-    match &ast.kind {
-        AstKind::Ident(_) => true,
-        AstKind::Select {
-            of,
-            optional: false,
-            ..
-        } => is_path(of),
-        _ => false,
     }
 }
 

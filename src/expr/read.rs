@@ -2,11 +2,67 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::eval::{Result, decimal_fault, mismatch};
+use super::arith::decimal_fault;
+use super::eval::{Result, Run, mismatch};
+use super::node::{Const, Set};
 use super::value::get;
-use super::{Cx, Datum, EvalFault, Source, View, time};
+use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, functions, time};
 use crate::codec::decimal::DecimalFault;
 use crate::codec::{Decimal, Val};
+
+impl<'a> Run<'_, 'a> {
+    /// A list, map or record of the record, built once per evaluation.
+    #[inline(never)]
+    pub(super) fn container(&self, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
+        let known = self.budget.built.iter().find_map(|cell| match cell.get() {
+            Some((s, n, val)) if s == source && n == slot => Some(val),
+            _ => None,
+        });
+        if let Some(val) = known {
+            return Ok(val);
+        }
+        let val = read(self.cx, source, slot, view)?;
+        if let Some(free) = self.budget.built.iter().find(|cell| cell.get().is_none()) {
+            free.set(Some((source, slot, val)));
+        }
+        Ok(val)
+    }
+
+    #[inline(never)]
+    pub(super) fn meta(&self, field: MetaField) -> Result<Val<'a>> {
+        let meta = self.cx.meta;
+        Ok(match field {
+            MetaField::Topic => Val::Str(meta.topic),
+            MetaField::Partition => Val::Int(meta.partition.into()),
+            MetaField::Offset => Val::Int(meta.offset),
+            MetaField::Timestamp => {
+                let time = meta
+                    .timestamp_ms
+                    .and_then(|ms| time::timestamp_of(ms, 1_000));
+                let (seconds, nanos) = time.ok_or_else(|| {
+                    EvalFault::new("missing_timestamp", "the record has no timestamp")
+                })?;
+                Val::Timestamp(seconds, nanos)
+            }
+            MetaField::KeyBytes => meta.key.map_or(Val::Null, Val::Bytes),
+            MetaField::KeyText => match meta.key {
+                Some(key) => Val::Str(functions::utf8(key)?),
+                None => Val::Null,
+            },
+            MetaField::Headers => {
+                self.spend(meta.headers.len() * 2 * size_of::<Val>())?;
+                let mut map = BumpVec::with_capacity_in(meta.headers.len(), self.cx.bump);
+                // A name that is not text cannot be asked for.
+                for (name, value) in meta.headers {
+                    if let Ok(name) = std::str::from_utf8(name) {
+                        map.push((Val::Str(name), value.map_or(Val::Null, Val::Bytes)));
+                    }
+                }
+                Val::Map(map.into_bump_slice())
+            }
+        })
+    }
+}
 
 /// The scanned value or key.
 pub(super) fn datum<'c, 'a>(cx: &'c Cx<'a>, source: Source) -> Option<&'c Datum<'a>> {
@@ -109,4 +165,40 @@ fn variable_decimal(scale: i64, bytes: &[u8]) -> std::result::Result<Decimal, De
         .ok_or(DecimalFault::Overflow)?;
     let shifted = Decimal::from_be_bytes(bytes, 0)?.rescale(zeros)?;
     Ok(Decimal::new(shifted.unscaled, 0))
+}
+
+/// The bytes of a text that is read as it stands in the record, or is a constant.
+#[inline(always)]
+pub(super) fn text_bytes<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<&'a [u8]> {
+    match node {
+        Node::Slot {
+            source,
+            slot,
+            view: View::Plain,
+        } => {
+            let datum = datum(cx, *source)?;
+            datum.scan.text_bytes(datum.slots, *slot, datum.bytes)
+        }
+        Node::Const(Const::Str(text)) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+/// Whether a text of the record is in a set of constants, if that is what is asked.
+#[inline(always)]
+pub(super) fn text_in_set<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
+    match node {
+        Node::InSet {
+            of,
+            set: Set::Texts(all),
+        } => Some(all.contains(text_bytes(cx, of)?)),
+        _ => None,
+    }
+}
+
+pub(super) fn register<'a>(cx: &Cx<'a>, at: u16) -> Result<Val<'a>> {
+    cx.regs
+        .get(usize::from(at))
+        .copied()
+        .ok_or_else(|| mismatch(&[Val::Null]))
 }

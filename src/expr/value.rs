@@ -113,6 +113,26 @@ fn whole_and_double(whole: i128, double: f64) -> Option<Ordering> {
     (whole as f64).partial_cmp(&double)
 }
 
+/// The name of a value's type.
+pub(super) fn type_name(val: Val) -> &'static str {
+    match val {
+        Val::Null => "null_type",
+        Val::Bool(_) => "bool",
+        Val::Int(_) => "int",
+        Val::Uint(_) => "uint",
+        Val::Double(_) => "double",
+        Val::Str(_) => "string",
+        Val::Bytes(_) => "bytes",
+        Val::Decimal(_) => "decimal",
+        Val::Timestamp(..) => "google.protobuf.Timestamp",
+        Val::Duration(..) => "google.protobuf.Duration",
+        Val::List(_) => "list",
+        Val::Map(_) => "map",
+        Val::Type(_) => "type",
+        Val::Optional(_) => "optional_type",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

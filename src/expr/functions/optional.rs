@@ -2,7 +2,8 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::super::eval::{Result, Run, mismatch, type_name};
+use super::super::eval::{Result, Run, mismatch};
+use super::super::value::type_name;
 use super::super::{EvalFault, Node};
 use super::{Family, Function};
 use crate::codec::Val;
