@@ -13,7 +13,7 @@ def passed_through():
     arrivals = []
     for sequence in range(EACH):
         for key, positions in written().items():
-            arrivals.append(Arrival(1000 * sequence, key, sequence, positions[sequence]))
+            arrivals.append(Arrival(key, sequence, positions[sequence]))
     return arrivals
 
 
@@ -36,18 +36,19 @@ def test_two_records_of_a_key_in_the_wrong_order_are_named():
 
 def test_a_record_from_nowhere_and_one_with_a_false_source_are_named():
     arrivals = passed_through()
-    arrivals.append(Arrival(0, "k3", EACH, "in/0/0"))
-    arrivals[0] = Arrival(0, "k0", 0, "in/9/9")
+    arrivals.append(Arrival("k3", EACH, "in/0/0"))
+    arrivals[0] = Arrival("k0", 0, "in/9/9")
     verdict = judge(written(), arrivals)
     assert verdict.invented == ["k3#40"]
     assert verdict.mislabelled == ["k0#0 says in/9/9, was in/0/0"]
 
 
-def test_a_repetition_is_a_duplicate_at_its_time_and_no_reordering():
+def test_a_repetition_is_a_duplicate_of_its_source_and_no_reordering():
     arrivals = passed_through()
     arrivals.append(arrivals[0])
-    arrivals.append(Arrival(90_000, "k1", 5, "in/1/45"))
+    arrivals.append(Arrival("k1", 5, "in/1/45"))
     verdict = judge(written(), arrivals)
     assert verdict.is_sound
-    assert verdict.duplicates == [0.0, 90.0]
-    assert verdict.duplicates_outside((80, 100)) == [0.0]
+    assert verdict.duplicates == [(0, 0), (1, 45)]
+    assert verdict.duplicates_outside({1: range(45, 50)}) == [(0, 0)]
+    assert verdict.duplicates_outside({0: range(1, 9), 1: range(45)}) == [(0, 0), (1, 45)]

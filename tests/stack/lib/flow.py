@@ -119,7 +119,7 @@ class Flow:
         assert record.key == key.encode(), f"key {record.key!r}, value says {key}"
         assert value["doubled"] == 2 * amount_of(key, value["sequence"]), value
         assert value["filler"] == filler_of(value["sequence"]), value
-        return Arrival(record.timestamp_ms, key, value["sequence"], record.header("lockgate.source"))
+        return Arrival(key, value["sequence"], record.header("lockgate.source"))
 
     def verdict(self) -> Verdict:
         return judge(self.written, self.arrivals())

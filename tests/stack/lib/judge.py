@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 class Arrival:
     """An output record, read in the order of its partition."""
 
-    timestamp_ms: int
     key: str
     sequence: int
     #: `topic/partition/offset` that the output says it comes from.
@@ -22,8 +21,8 @@ class Verdict:
     invented: list[str] = field(default_factory=list)
     reordered: list[str] = field(default_factory=list)
     mislabelled: list[str] = field(default_factory=list)
-    #: Times (seconds since the epoch) at which something was written that had been written before.
-    duplicates: list[float] = field(default_factory=list)
+    #: Source positions (partition, offset) of what arrived again, once for each further arrival.
+    duplicates: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def is_sound(self) -> bool:
@@ -34,9 +33,9 @@ class Verdict:
         words = [f"{kind} {len(found)} (first: {', '.join(found[:3])})" for kind, found in kinds.items() if found]
         return "; ".join(words or ["nothing lost, invented or reordered"]) + f"; {len(self.duplicates)} duplicates"
 
-    def duplicates_outside(self, *windows: tuple[float, float]) -> list[float]:
-        """Duplicates at other times than in these windows (from, to)."""
-        return [at for at in self.duplicates if not any(start <= at <= end for start, end in windows)]
+    def duplicates_outside(self, ranges: dict[int, range]) -> list[tuple[int, int]]:
+        """Duplicates of other records than those in these ranges of source offsets, by partition."""
+        return [(partition, offset) for partition, offset in self.duplicates if offset not in ranges.get(partition, range(0))]
 
 
 def judge(written: dict[str, dict[int, str]], arrivals: list[Arrival]) -> Verdict:
@@ -56,7 +55,8 @@ def judge(written: dict[str, dict[int, str]], arrivals: list[Arrival]) -> Verdic
         if position != arrival.source:
             verdict.mislabelled.append(f"{name} says {arrival.source}, was {position}")
         if arrival.sequence in seen[arrival.key]:
-            verdict.duplicates.append(arrival.timestamp_ms / 1000)
+            partition, offset = position.split("/")[-2:]
+            verdict.duplicates.append((int(partition), int(offset)))
             continue
         if arrival.sequence < highest.get(arrival.key, -1):
             verdict.reordered.append(f"{name} after #{highest[arrival.key]}")

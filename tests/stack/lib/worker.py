@@ -103,11 +103,9 @@ class Worker:
         return self.process is not None and self.process.poll() is None
 
     def kill(self):
-        """SIGKILL; returns the time of it."""
-        at = time.time()
+        """SIGKILL."""
         self.process.kill()
         self.process.wait()
-        return at
 
     def terminate(self, seconds: float = 30.0) -> int:
         """SIGTERM; returns the exit code."""
