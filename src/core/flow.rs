@@ -263,6 +263,33 @@ impl Flow {
             .part(2 * self.partitions.len().max(1) as u64)
     }
 
+    /// Whether more is better left with the client for a moment: the partitions that are not paused hold a quarter of the process
+    /// limit (from half of it on partitions pause), or most of what they hold is one partition's, at half of its own limit.
+    pub fn is_ahead(&self) -> bool {
+        let (mut flowing, mut largest) = (Amount::default(), Amount::default());
+        for entry in self.partitions.values() {
+            if entry.reasons.is_empty() {
+                flowing.add(entry.held);
+                if entry.held.bytes > largest.bytes {
+                    largest = entry.held;
+                }
+            }
+        }
+        flowing.reaches(self.limits.process.part(4))
+            || (largest.bytes >= flowing.bytes / 2
+                && largest.reaches(self.limits.partition.part(2)))
+    }
+
+    /// Whether a partition is paused for nothing but what is in flight: it flows again as soon as that is worked off.
+    pub fn is_limited(&self) -> bool {
+        let limits = Reasons::default()
+            .with(Reason::Partition, true)
+            .with(Reason::Process, true);
+        self.partitions
+            .values()
+            .any(|entry| !entry.reasons.is_empty() && entry.reasons.0 & !limits.0 == 0)
+    }
+
     fn forget(&mut self, tp: Tp) {
         if let Some(entry) = self.partitions.remove(&tp) {
             self.total.subtract(entry.held);

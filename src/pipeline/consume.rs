@@ -6,7 +6,7 @@ mod show;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lane::{LaneLink, held_bytes};
 use super::messages::{Clock, Consumed, FromThread, Inlet, PoisonStop, ToThread};
@@ -25,8 +25,12 @@ const POLL_RECORDS: usize = 1000;
 /// How long a poll waits when nothing happens.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
-/// The same while something is being waited for: a drain, a final commit.
+/// The same while something is being waited for: a drain, a final commit, a partition at its limit.
 const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
+
+/// How long polls are left out at most while the lanes work off what is in flight, and how often to look.
+const EASE_MAX: Duration = Duration::from_secs(1);
+const EASE_STEP: Duration = Duration::from_millis(1);
 
 /// How often positions, lags and states are published.
 const STATUS_INTERVAL: Millis = Millis(250);
@@ -111,6 +115,7 @@ pub(super) struct ConsumerThread {
     /// Offsets to stop at, when running until the end.
     ends: Option<HashMap<Tp, i64>>,
     status_at: Millis,
+    polled_at: Instant,
     /// What the brokers refuse the group for want of a grant, until partitions are assigned or records come.
     missing_grant: Option<String>,
     is_stopping: bool,
@@ -135,6 +140,7 @@ impl ConsumerThread {
             unsent: Vec::new(),
             ends: None,
             status_at: Millis(0),
+            polled_at: Instant::now(),
             missing_grant: None,
             is_stopping: false,
             ended: Ended::default(),
@@ -154,17 +160,19 @@ impl ConsumerThread {
         let (mut records, mut events) = (Vec::new(), Vec::new());
         while !self.member.is_done() && !self.is_fatal {
             self.parts.status.beat();
-            let wait = if self.is_stopping || self.is_revoking {
-                POLL_WAIT_BUSY
+            if self.is_eased() {
+                std::thread::sleep(EASE_STEP);
             } else {
-                POLL_WAIT
-            };
-            self.parts
-                .consumer
-                .poll(POLL_RECORDS, wait, &mut records, &mut events);
-            self.hand_on(&mut records);
-            for event in events.drain(..) {
-                self.happened(event);
+                let is_busy = self.is_stopping || self.is_revoking || self.flow.is_limited();
+                let wait = if is_busy { POLL_WAIT_BUSY } else { POLL_WAIT };
+                self.parts
+                    .consumer
+                    .poll(POLL_RECORDS, wait, &mut records, &mut events);
+                self.polled_at = Instant::now();
+                self.hand_on(&mut records);
+                for event in events.drain(..) {
+                    self.happened(event);
+                }
             }
             self.take_messages();
             self.follow_lanes();
@@ -173,6 +181,15 @@ impl ConsumerThread {
             self.show();
         }
         self.end()
+    }
+
+    /// Whether the lanes had better work off what is in flight before more is polled. Records wait in the client's queue meanwhile,
+    /// which bounds itself; a pause would throw away what the client has fetched of a partition, to be fetched again.
+    fn is_eased(&self) -> bool {
+        !self.is_stopping
+            && !self.is_revoking
+            && self.flow.is_ahead()
+            && self.polled_at.elapsed() < EASE_MAX
     }
 
     fn end(mut self) -> Ended {
