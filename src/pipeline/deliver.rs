@@ -147,7 +147,7 @@ impl Deliveries {
                     key,
                     value,
                     &headers,
-                    held.timestamp_ms,
+                    letter.timestamp_ms,
                     opaque,
                 )
             }

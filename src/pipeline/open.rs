@@ -311,15 +311,18 @@ impl Opening<'_> {
         if is_refused || letter.bytes() > bytes_max {
             letter = letter.into_stub(bytes_max);
         }
-        let step = poison
-            .step
-            .map_or("", |step| &self.plan.steps[usize::from(step)].name);
-        self.metrics
-            .dead_lettered(step, poison.class.as_str(), poison.reason);
-        if let Some(route) = poison.route {
-            self.metrics.delivery_dead_lettered(route);
+        // A letter that is sent again is the same letter.
+        if !subject.is_judged {
+            let step = poison
+                .step
+                .map_or("", |step| &self.plan.steps[usize::from(step)].name);
+            self.metrics
+                .dead_lettered(step, poison.class.as_str(), poison.reason);
+            if let Some(route) = poison.route {
+                self.metrics.delivery_dead_lettered(route);
+            }
+            super::tell_dead_letter(self.plan, &subject.input, poison);
         }
-        super::tell_dead_letter(self.plan, &subject.input, poison);
         let partition = letter
             .key
             .as_deref()

@@ -22,6 +22,8 @@ pub struct DeadLetter {
     pub value: Option<Vec<u8>>,
     /// The original headers in their order, then ours.
     pub headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// The original time; none, for the time of writing, where it may be what a broker refuses.
+    pub timestamp_ms: Option<i64>,
 }
 
 /// What is known of a failure besides the record and the verdict.
@@ -85,6 +87,9 @@ impl DeadLetter {
             key: input.key.map(<[u8]>::to_vec),
             value: input.value.map(<[u8]>::to_vec),
             headers,
+            timestamp_ms: input
+                .timestamp_ms
+                .filter(|_| poison.reason != "invalid_timestamp"),
         }
     }
 
@@ -100,9 +105,10 @@ impl DeadLetter {
     }
 
     /// Replaces a payload that does not fit by a stub, dropping the original value first, then the original headers, then
-    /// the key, until at most `bytes_max` remain. The header `stub` holds the size of the whole original.
+    /// the key, until at most `bytes_max` remain. A stub has the time of its writing. The header `stub` holds the size of the whole original.
     pub fn into_stub(mut self, bytes_max: usize) -> DeadLetter {
         let original = self.bytes();
+        self.timestamp_ms = None;
         self.headers.push((
             format!("{PREFIX}stub").into_bytes(),
             Some(original.to_string().into_bytes()),
