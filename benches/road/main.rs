@@ -2,12 +2,14 @@
 //!
 //! `cargo bench --bench road -- --json`; needs a broker (`LOCKGATE__KAFKA__BROKERS`), or starts one (Java 17 and Maven, see `tests/stack/run`).
 //! Each run is a process of its own that reads the same input topic once; CPU time is that process's, from its start to its
-//! end. The floor runs twice per round, so that its spread against itself tells what the machine's noise is.
+//! end. The floor runs twice per round, so that its spread against itself tells what the machine's noise is. `--naive` adds the usual
+//! hand-written consumer to each round.
 
 mod broker;
 mod corpus;
 mod floor;
 mod job;
+mod naive;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ struct Options {
     is_json: bool,
     brokers: String,
     compression: String,
+    has_naive: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -67,13 +70,14 @@ fn main() -> anyhow::Result<()> {
         "--rounds",
         "--compression",
         "--partitions",
+        "--naive",
     ];
     if let Some(wrong) = words
         .iter()
         .find(|word| word.starts_with("--") && !known.contains(&word.as_str()))
     {
         bail!(
-            "unknown word {wrong}: --records N, --rounds N, --partitions N, --compression none|lz4, --json"
+            "unknown word {wrong}: --records N, --rounds N, --partitions N, --compression none|lz4, --naive, --json"
         );
     }
     let broker = broker::Broker::find()?;
@@ -83,6 +87,7 @@ fn main() -> anyhow::Result<()> {
         is_json: words.iter().any(|word| word == "--json"),
         brokers: broker.address.clone(),
         compression: value("--compression").unwrap_or_else(|| "none".into()),
+        has_naive: words.iter().any(|word| word == "--naive"),
     };
     measure(&options)
 }
@@ -111,11 +116,14 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     let mut outputs = BTreeMap::new();
     for round in 0..options.rounds {
         // The floor on both sides of the worker, the order turned round by round.
-        let mut order = [
+        let mut order = vec![
             ("floor", "floor"),
             ("lockgate", "lockgate"),
             ("floor'", "floor"),
         ];
+        if options.has_naive {
+            order.push(("naive", "naive"));
+        }
         if round % 2 == 1 {
             order.reverse();
         }
@@ -147,6 +155,14 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         outputs["lockgate"]
     );
     say(format!("outputs are equal: {:?}", outputs["lockgate"]));
+    if let Some((count, _)) = outputs.get("naive") {
+        // Its maps have no order, so that its bytes are others.
+        ensure!(
+            *count == outputs["lockgate"].0,
+            "naive wrote {count} records, lockgate {}",
+            outputs["lockgate"].0
+        );
+    }
 
     let mut floors = costs["floor"].clone();
     floors.extend(&costs["floor'"]);
@@ -160,6 +176,13 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     };
     row("floor", floor);
     row("lockgate", lockgate);
+    if let Some(naive) = costs.get("naive").map(|costs| median(costs)) {
+        row("naive", naive);
+        say(format!(
+            "naive costs {:.1} times lockgate",
+            naive / lockgate
+        ));
+    }
     say(format!(
         "ratio {:.3}; the floor against itself {:.1} %; {} rounds",
         lockgate / floor,
@@ -222,8 +245,11 @@ fn child(
     compression: &str,
 ) -> anyhow::Result<()> {
     // As the program does at its start; the floor gets the same.
-    lockgate::kafka::prepare_allocator();
+    if mode != "naive" {
+        lockgate::kafka::prepare_allocator();
+    }
     match mode {
+        "naive" => naive::run(brokers, &topics.0, &topics.1, records, compression)?,
         "floor" => floor::run(brokers, &topics.0, &topics.1, records, compression)?,
         "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression)?,
         other => bail!("unknown mode {other}"),
