@@ -115,7 +115,7 @@ pub enum Command {
     Check(check::Args),
     /// Run the test cases that stand beside topologies.
     Test(test::Args),
-    /// Type and value of an expression.
+    /// Tell the type of an expression, and its value for an event.
     Eval(eval::Args),
     /// Show a record's way through a topology: what each step and route saw, decided and made.
     Trace(trace::Args),
