@@ -63,6 +63,21 @@ pub fn resolve(
     Ok(Some(Secret::new(trimmed)))
 }
 
+/// Follows a reference in the environment of this process. `Ok(None)` if the text is none.
+///
+/// # Errors
+/// Why it leads to nothing.
+pub fn secret_of(text: &str) -> Result<Option<Secret>, String> {
+    let environment = match text.strip_prefix("env:") {
+        Some(name) => std::env::var(name)
+            .map(|value| vec![(name.to_owned(), value)])
+            .unwrap_or_default(),
+        None => Vec::new(),
+    };
+    // The configuration has warned of open files where it was read.
+    resolve(text, &environment, &mut Vec::new())
+}
+
 /// Warns of a file with a secret that others may read.
 pub fn warn_if_open(path: &str, warnings: &mut Vec<String>) {
     // A file that cannot be read at all is reported by whoever reads it.

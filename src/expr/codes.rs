@@ -48,6 +48,10 @@ pub const FAULTS: &[Code] = &[
         "an unknown function, or one that is not for these types",
     ),
     (
+        "not_a_secret",
+        "the key of a keyed function is not a variable of the type secret",
+    ),
+    (
         "type_mismatch",
         "an operation that has no meaning for the types of its parts",
     ),
@@ -141,8 +145,10 @@ mod tests {
             include_str!("functions/encode.rs"),
             include_str!("functions/form.rs"),
             include_str!("functions/format.rs"),
+            include_str!("functions/given.rs"),
             include_str!("functions/hash.rs"),
             include_str!("functions/instant.rs"),
+            include_str!("functions/json.rs"),
             include_str!("functions/letters.rs"),
             include_str!("functions/list.rs"),
             include_str!("functions/math.rs"),

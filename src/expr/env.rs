@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Const, Node, Probes, Type};
+use super::{Const, Key, Node, Probes, Table, Type};
 use crate::schema::Schema;
 
 /// The scopes of an expression: `event`, `out`, `meta` and `vars`.
@@ -18,11 +18,22 @@ pub struct Env {
     pub vars: Vec<(String, Const)>,
     /// Where conditions are noted that are compiled here, if their outcomes are to be watched.
     pub probes: Option<Probes>,
+    /// Tables and secrets.
+    pub given: Given,
     /// What differs where expressions are not those of a topology.
     pub dialect: Dialect,
     /// Paths into the event that are taken to have another type than their schema says: to ask what an expression would
     /// be for one branch of a union.
     pub supposed: Vec<(String, Type)>,
+}
+
+/// What a topology is given beside its expressions.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Tables for `lookup`.
+    pub tables: Vec<Arc<Table>>,
+    /// Keys by the names of their variables.
+    pub secrets: Vec<(String, Key)>,
 }
 
 /// How texts are read. The default is what topologies have; the rest of CEL's settings are for the public suite and tools.

@@ -195,6 +195,7 @@ impl<'a> Run<'_, 'a> {
             Node::List(nodes) => self.list(nodes),
             Node::Map(nodes) => self.map(nodes),
             Node::Fold(fold) => self.fold(fold),
+            Node::Lookup(lookup) => functions::look_up(self, lookup),
             Node::Coalesce(nodes) => self.coalesce(nodes),
             Node::Try(parts) => match self.eval(&parts[0]) {
                 Err(fault) if fault.reason != "expression_limit" => self.eval(&parts[1]),

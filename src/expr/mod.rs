@@ -38,6 +38,7 @@ pub mod proof;
 mod read;
 mod record;
 mod show;
+mod table;
 mod template;
 mod texts;
 mod time;
@@ -48,16 +49,18 @@ mod wants;
 pub use codes::{Code, FAULTS, REASONS};
 pub use cx::{Cx, Datum};
 pub use env::{
-    BeforeColumns, Binding, Dialect, Env, Envelope, EventEnv, KeyEnv, Meta, OutField, Variable,
+    BeforeColumns, Binding, Dialect, Env, Envelope, EventEnv, Given, KeyEnv, Meta, OutField,
+    Variable,
 };
 pub use eval::eval;
 pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault};
-pub use functions::{Call, reference};
+pub use functions::{Call, Key, reference};
 pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source, Wrap};
 pub use paths::paths;
 pub use probe::{Outcomes, Probe, Probes};
 pub use show::to_json;
+pub use table::Table;
 pub use template::{Part as TemplatePart, Template};
 pub use texts::Texts;
 pub use types::{Type, View};

@@ -7,7 +7,7 @@ pub use super::ast::FoldKind;
 use super::functions::Call;
 use super::probe::Outcomes;
 use super::proof::Finding;
-use super::{EvalFault, Facts, Texts, Type, View};
+use super::{EvalFault, Facts, Table, Texts, Type, View};
 use crate::codec::{Decimal, Val};
 
 /// A checked expression, ready to be evaluated for any record of its source.
@@ -205,6 +205,8 @@ pub enum Node {
     Fold(Box<Fold>),
     /// The first value that is not null.
     Coalesce(Vec<Node>),
+    /// A row of a table, or a cell of it.
+    Lookup(Box<Lookup>),
     /// The first value, or the second where the first fails.
     Try(Box<[Node; 2]>),
     /// A variable and what is evaluated with it.
@@ -236,6 +238,16 @@ pub enum Wrap {
     Flat,
     /// It is the value, unless it is null.
     NonNull,
+}
+
+/// A search in a table.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Lookup {
+    pub table: Arc<Table>,
+    pub key: Node,
+    /// The column, or all.
+    pub column: Option<usize>,
 }
 
 /// The four orders.

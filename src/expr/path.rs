@@ -307,6 +307,13 @@ impl Checker<'_> {
         if let Some((_, value)) = env.vars.iter().find(|(name, _)| name == field) {
             return Some(Typed::new(Node::Const(value.clone()), value.ty(), span));
         }
+        if env.given.secrets.iter().any(|(name, _)| name == field) {
+            let message = format!("`vars.{field}` is a secret, and cannot be read");
+            let fault = ExprFault::new("bad_name", span, message);
+            return self.fault(fault.help(format!(
+                "it is the key of `tokenize(vars.{field}, …)` and `hash.hmac_sha256`"
+            )));
+        }
         let fault = ExprFault::new(
             "unknown_field",
             span,

@@ -59,6 +59,7 @@ fn env() -> Env {
         ]),
         key: KeyEnv::String,
         vars: vec![("limit".into(), Const::Int(10))],
+        given: Given::default(),
         dialect: Dialect::default(),
         probes: None,
         supposed: Vec::new(),

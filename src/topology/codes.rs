@@ -413,6 +413,26 @@ pub static FAULTS: &[FaultCode] = &[
         "Correct the pattern.",
     ),
     fault(
+        "table_unreadable",
+        "The file of a table could not be read, or is too large.",
+        "Correct the path, which begins at the folder of the topology.",
+    ),
+    fault(
+        "table_invalid",
+        "The file of a table is not as it is declared: a column, a cell, a key that is there twice.",
+        "Mend the row, or the declaration under `tables`.",
+    ),
+    fault(
+        "secret_missing",
+        "A variable of the type secret is not set, or is not a reference to a secret.",
+        "Set `vars.NAME` in the configuration to `env:NAME` or `file:PATH`.",
+    ),
+    fault(
+        "not_a_secret",
+        "The key of a keyed function is not a variable of the type secret.",
+        "Declare the key under `vars` with the type `secret`, and write `vars.NAME`.",
+    ),
+    fault(
         "case_source",
         "A test case does not say, or says wrongly, from which source its event comes.",
         "Write `source: TOPIC`.",

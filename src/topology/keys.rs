@@ -136,6 +136,12 @@ pub static TOPOLOGY: Object = Object {
             "vars: { big_from: { type: decimal, default: \"1000\" } }",
         ),
         key(
+            "tables",
+            Kind::Map(&Kind::Object(&TABLE)),
+            "Static tables, for `lookup` in expressions. They are read once, when the topology is checked or started.",
+            "tables: { countries: { file: countries.csv, key: code, columns: { name: string } } }",
+        ),
+        key(
             "sources",
             Kind::List(&Kind::Object(&SOURCE)),
             "The topics that are read. All of them feed the same steps.",
@@ -228,6 +234,10 @@ pub static VAR: Object = Object {
                 word("double", "a 64-bit floating point number"),
                 word("bool", "true or false"),
                 word("decimal", "an exact decimal number, written as text"),
+                word(
+                    "secret",
+                    "a key for `tokenize` and `hash.hmac_sha256`, which expressions cannot read; the configuration has a reference to it, `env:NAME` or `file:PATH`",
+                ),
             ]),
             "The type in expressions.",
             "type: decimal",
@@ -245,6 +255,41 @@ pub static VAR: Object = Object {
             "What it is for.",
             "description: From which total an order is big.",
         ),
+    ],
+};
+
+/// A static table.
+pub static TABLE: Object = Object {
+    name: "table",
+    doc: "A file of rows, found by a key.",
+    keys: &[
+        key(
+            "file",
+            Kind::Text,
+            "The file, its path beginning at the folder of the topology: CSV with a line of names, or YAML (`.yaml`) with a list of mappings. At most 16 MiB and 200 000 rows.",
+            "file: countries.csv",
+        )
+        .required(),
+        key(
+            "key",
+            Kind::Name,
+            "The column of the key: text, or an int if `columns` says so. Every key has one row.",
+            "key: code",
+        )
+        .required(),
+        key(
+            "columns",
+            Kind::Map(&Kind::Words(&[
+                word("string", "text"),
+                word("int", "a 64-bit integer"),
+                word("double", "a 64-bit floating point number"),
+                word("bool", "true or false"),
+                word("decimal", "an exact decimal number"),
+            ])),
+            "The columns that expressions can read, and their types. Every row has a value for each of them.",
+            "columns: { name: string, vat: decimal }",
+        )
+        .required(),
     ],
 };
 
@@ -789,6 +834,7 @@ const CLEARED_DOC: &str = "The tags of fields that may be written there. A field
 pub static OBJECTS: &[&Object] = &[
     &TOPOLOGY,
     &VAR,
+    &TABLE,
     &SOURCE,
     &AVRO,
     &STEP,

@@ -21,6 +21,7 @@ pub mod program;
 mod proof;
 mod read;
 mod spec;
+mod tables;
 pub mod trace;
 mod vars;
 pub mod yaml;

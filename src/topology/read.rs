@@ -9,7 +9,7 @@ use super::fault::{Faults, Source, list_words, nearest};
 use super::keys::{self, Kind, Object};
 use super::spec::{
     ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, KeySpec, MapSpec, RouteSpec, SourceSpec, Spec,
-    StepSpec, Text, VarSpec, Words,
+    StepSpec, TableSpec, Text, VarSpec, Words,
 };
 use super::yaml::{Data, Node};
 
@@ -26,6 +26,7 @@ pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
         description: text(root, "description"),
         connection: text(root, "connection"),
         vars: entries(root, "vars").map(variable).collect(),
+        tables: entries(root, "tables").map(table).collect(),
         sources: list(root, "sources").map(source).collect(),
         ordering: text(root, "ordering"),
         delivery: text(root, "delivery"),
@@ -307,6 +308,18 @@ fn variable((name, node): (Text, &Node)) -> VarSpec {
         name,
         ty: text(node, "type"),
         default: node.get("default").cloned(),
+    }
+}
+
+fn table((name, node): (Text, &Node)) -> TableSpec {
+    let columns = entries(node, "columns");
+    TableSpec {
+        name,
+        file: text(node, "file"),
+        key: text(node, "key"),
+        columns: columns
+            .filter_map(|(name, node)| Some((name, taken(node)?)))
+            .collect(),
     }
 }
 

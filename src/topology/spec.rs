@@ -29,6 +29,8 @@ pub struct Spec {
     pub connection: Option<Text>,
     /// Typed variables.
     pub vars: Vec<VarSpec>,
+    /// Static tables.
+    pub tables: Vec<TableSpec>,
     /// Source topics.
     pub sources: Vec<SourceSpec>,
     /// `ordering`.
@@ -63,6 +65,19 @@ pub struct VarSpec {
     pub ty: Option<Text>,
     /// Its default.
     pub default: Option<Node>,
+}
+
+/// A static table.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// Its name.
+    pub name: Text,
+    /// Its file, beside the topology.
+    pub file: Option<Text>,
+    /// The column of the key.
+    pub key: Option<Text>,
+    /// Columns and their types.
+    pub columns: Vec<(Text, Text)>,
 }
 
 /// A source.

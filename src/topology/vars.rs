@@ -1,13 +1,16 @@
 //! Typed variables: what the topology declares, what the configuration sets, constants in the end.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::fault::Faults;
+use super::fault::{Faults, Source};
 use super::spec::Spec;
+use super::tables;
 use crate::codec::Decimal;
-use crate::expr::Const;
+use crate::expr::{Const, Given, Key};
 
 /// Values of variables by name, as the configuration has them (`vars.NAME`).
 pub type Vars = BTreeMap<String, Value>;
@@ -19,11 +22,14 @@ pub struct Known {
     pub consts: Vec<(String, Const)>,
     /// Name and value for literal text.
     pub texts: BTreeMap<String, String>,
+    /// Tables and secrets.
+    pub given: Given,
 }
 
 /// Settles all variables of a topology.
 pub fn settle(spec: &Spec, given: &Vars, faults: &mut Faults) -> Known {
     let mut known = Known::default();
+    known.given.tables = tables::load(spec, faults);
     for var in &spec.vars {
         let name = &var.name.value;
         let identifier = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -49,6 +55,14 @@ pub fn settle(spec: &Spec, given: &Vars, faults: &mut Faults) -> Known {
                 continue;
             }
         };
+        if ty.value == "secret" {
+            let place = (&spec.file, span);
+            known
+                .given
+                .secrets
+                .extend(secret(name, &value, place, faults));
+            continue;
+        }
         match constant(&ty.value, &value) {
             Some((value, text)) => {
                 known.consts.push((name.clone(), value));
@@ -72,8 +86,31 @@ pub fn settle(spec: &Spec, given: &Vars, faults: &mut Faults) -> Known {
     known
 }
 
+/// The key that a reference leads to.
+fn secret(
+    name: &str,
+    value: &Value,
+    (file, span): (&Arc<Source>, &Range<usize>),
+    faults: &mut Faults,
+) -> Option<(String, Key)> {
+    let why = match value.as_str().map(crate::config::secret_of) {
+        Some(Ok(Some(secret))) => match Key::new(secret.expose().as_bytes()) {
+            Some(key) => return Some((name.to_owned(), key)),
+            None => "it is no key".to_owned(),
+        },
+        Some(Err(why)) => why,
+        // What stands there may be the secret itself, so it is not repeated.
+        Some(Ok(None)) | None => "what is set is not a reference".to_owned(),
+    };
+    let message = format!("the secret `{name}` is not there: {why}");
+    let help = format!("set vars.{name} in the configuration to `env:NAME` or `file:PATH`");
+    faults.error("secret_missing", file, span, message, help);
+    // The fault forbids a plan; under this key the uses are checked all the same.
+    Key::new(&[0; 32]).map(|key| (name.to_owned(), key))
+}
+
 /// The value as a constant of the type. Text is read as the type too: environment variables are always text.
-fn constant(ty: &str, value: &Value) -> Option<(Const, String)> {
+pub(super) fn constant(ty: &str, value: &Value) -> Option<(Const, String)> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),

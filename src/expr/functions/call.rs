@@ -66,7 +66,9 @@ fn apply<'a>(run: &Run<'_, 'a>, call: &'a Call, vals: &[Val<'a>]) -> Result<Val<
     match &overload.function.body {
         Body::Form => Err(mismatch(vals)),
         Body::Plain(body) => body(run, vals),
-        Body::With { call: body, .. } => body(run, vals, call.prepared.as_ref()),
+        Body::Keyed(body) | Body::With { call: body, .. } => {
+            body(run, vals, call.prepared.as_ref())
+        }
         // A call of it is a node of its own.
         Body::Built(_) => Err(mismatch(vals)),
     }
@@ -87,6 +89,18 @@ impl Call {
             target: Target::One(overload),
             args,
             prepared: None,
+        }
+    }
+
+    /// A call of an entry with what was made for it.
+    pub(super) fn prepared(
+        overload: &'static Overload,
+        args: Vec<Node>,
+        prepared: Prepared,
+    ) -> Call {
+        Call {
+            prepared: Some(prepared),
+            ..Call::of(overload, args)
         }
     }
 
@@ -113,7 +127,10 @@ impl Checker<'_> {
             && !self.locals.iter().any(|local| local.name == *space)
         {
             let full = format!("{space}.{name}");
-            if !named(&full).is_empty() {
+            if let [first, ..] = named(&full) {
+                if matches!(first.function.body, Body::Keyed(_)) {
+                    return self.keyed(&full, args, span, facts);
+                }
                 return self.called(&full, false, args.iter().collect(), span, facts);
             }
         }
@@ -128,12 +145,12 @@ impl Checker<'_> {
         if named(name).is_empty() {
             return self.unknown(name, target, span);
         }
-        if target.is_none()
-            && named(name)
-                .iter()
-                .any(|overload| matches!(overload.function.body, Body::Form))
-        {
-            return self.form(name, args, span, facts);
+        if let (None, [first, ..]) = (target, named(name)) {
+            match first.function.body {
+                Body::Form => return self.form(name, args, span, facts),
+                Body::Keyed(_) => return self.keyed(name, args, span, facts),
+                Body::Plain(_) | Body::With { .. } | Body::Built(_) => {}
+            }
         }
         let all = target.into_iter().chain(args).collect();
         self.called(name, target.is_some(), all, span, facts)

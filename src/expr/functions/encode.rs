@@ -83,6 +83,11 @@ fn to_base64<'a>(engine: &GeneralPurpose, run: &Run<'_, 'a>, args: &[Val<'a>]) -
     ascii(&out[..len])
 }
 
+/// Bytes in base64.
+pub(super) fn base64_of<'a>(run: &Run<'_, 'a>, bytes: Val<'a>) -> Result<Val<'a>> {
+    to_base64(&BASE64, run, &[bytes])
+}
+
 fn from_base64<'a>(
     engine: &GeneralPurpose,
     run: &Run<'_, 'a>,

@@ -41,6 +41,7 @@ impl Checker<'_> {
             ("coalesce", [_, _, ..]) => self.first_of(args, span, facts),
             ("default", [_, _]) => self.first_of(args, span, facts),
             ("try", [of, otherwise]) => self.tried(of, otherwise, span, facts),
+            ("lookup", [_, _] | [_, _, _]) => self.lookup(args, span, facts),
             ("error", [reason]) => self.error(reason, span, facts),
             _ => {
                 let all: Vec<_> = args.iter().map(|arg| self.expr(arg, facts)).collect();

@@ -15,7 +15,7 @@ const PRECISION_MAX: usize = 1_000;
 /// Digits behind the point where a format does not say.
 const PRECISION: usize = 6;
 
-const FAILS: &[&str] = &["bad_format", "bad_utf8", "expression_limit"];
+const FAILS: &[&str] = &["bad_format", "bad_utf8", "expression_limit", "time_range"];
 
 pub(super) const FORMAT: Function = Function::with(
     "string.format(list(dyn)) -> string",
@@ -172,7 +172,8 @@ fn format<'a>(run: &Run<'_, 'a>, args: &[Val<'a>], _: Option<&'a Prepared>) -> R
             }
         };
         if written.is_err() {
-            break;
+            out.finish()?;
+            return Err(super::convert::bad_range());
         }
     }
     out.finish()

@@ -10,8 +10,10 @@ mod decimal;
 mod encode;
 mod form;
 mod format;
+mod given;
 mod hash;
 mod instant;
+mod json;
 mod letters;
 mod list;
 mod math;
@@ -28,6 +30,8 @@ use std::sync::LazyLock;
 pub use call::Call;
 pub(super) use call::invoke;
 pub(super) use convert::utf8;
+pub use given::Key;
+pub(super) use given::look_up;
 pub(super) use optional::some;
 pub(super) use prepared::Prepared;
 pub use reference::reference;
@@ -65,6 +69,8 @@ enum Body {
     /// The checker makes a node of its own.
     Form,
     Plain(Plain),
+    /// With a secret as the first argument.
+    Keyed(With),
     With {
         prepare: Prepare,
         call: With,
@@ -122,6 +128,14 @@ impl Function {
     const fn built(signature: &'static str, build: fn(Vec<Node>) -> Node) -> Function {
         Function {
             body: Body::Built(build),
+            ..Function::new(signature, nothing)
+        }
+    }
+
+    const fn keyed(signature: &'static str, call: With) -> Function {
+        Function {
+            body: Body::Keyed(call),
+            redacts: true,
             ..Function::new(signature, nothing)
         }
     }
@@ -202,6 +216,8 @@ static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &encode::FAMILY,
     &hash::FAMILY,
+    &given::FAMILY,
+    &json::FAMILY,
     &optional::FAMILY,
 ];
 

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use regex::{Regex, RegexBuilder};
 
 use super::super::Const;
-use super::Unfit;
+use super::{Key, Unfit};
 use crate::codec::decimal::Rounding;
 
 /// Bytes of a compiled pattern; the engine is linear in the text, this bounds the constant.
@@ -17,6 +17,8 @@ pub enum Prepared {
     Pattern(Regex),
     /// A time zone.
     Zone(TimeZone),
+    /// The key of a keyed function.
+    Key(Key),
     /// How decimals are rounded.
     Rounding(Rounding),
     /// The namespace of a UUID.

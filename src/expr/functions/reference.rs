@@ -6,6 +6,8 @@ use std::fmt::Write;
 use super::{FAMILIES, Function, Signature};
 
 const INTRO: &str = include_str!("../language_intro.md");
+/// The same idioms in other languages; what stands in the last column is compiled by a test.
+pub(super) const IDIOMS: &str = include_str!("../language_idioms.md");
 const CORE: &str = include_str!("../language_core.md");
 
 /// `docs/LANGUAGE.md`: how to read it, the core of the language, then families and functions, each with its types, what it can fail with, and
@@ -31,6 +33,7 @@ pub fn reference() -> String {
             }
         }
     }
+    out.push_str(IDIOMS);
     out
 }
 

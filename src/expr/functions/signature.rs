@@ -26,6 +26,8 @@ pub(in super::super) enum T {
     Nullable(Box<T>),
     Optional(Box<T>),
     Type,
+    /// The key of a keyed function, which is no value.
+    Secret,
 }
 
 /// How a function is called, what it takes and gives.
@@ -165,6 +167,7 @@ impl T {
             "date" => T::Date,
             "time of day" => T::TimeOfDay,
             "type" => T::Type,
+            "secret" => T::Secret,
             "dyn" => T::Dyn,
             "A" | "B" | "V" | "N" | "O" => T::Letter(text.chars().next()?),
             _ => return None,
@@ -174,7 +177,9 @@ impl T {
     /// Whether an argument of a type may be given; notes what letters stand for.
     fn takes(&self, ty: &Type, letters: &mut Letters) -> bool {
         match (self, ty) {
-            (T::Dyn, _) => true,
+            // At run time a day is an int, and a record the bytes of its fields: without their types they are not what they were.
+            (T::Dyn, ty) => keeps_meaning(ty),
+            (T::Secret, ty) => *ty == Type::Null,
             (T::Letter(letter), ty) => bounded(*letter, ty) && letters.note(*letter, ty),
             (T::Nullable(_), Type::Null) => true,
             (T::Nullable(inner), ty) => inner.takes(ty.non_null(), letters),
@@ -210,7 +215,12 @@ impl T {
             T::TimeOfDay => Type::TimeOfDay,
             T::Type => Type::Type,
             T::Dyn => Type::Dyn,
-            T::Letter(_) | T::List(_) | T::Map(..) | T::Nullable(_) | T::Optional(_) => {
+            T::Secret
+            | T::Letter(_)
+            | T::List(_)
+            | T::Map(..)
+            | T::Nullable(_)
+            | T::Optional(_) => {
                 return None;
             }
         })
@@ -261,7 +271,7 @@ impl T {
                 val,
                 Val::Null | Val::List(_) | Val::Map(_) | Val::Type(_) | Val::Optional(_)
             ),
-            (T::Null | T::Nullable(_), Val::Null) => true,
+            (T::Null | T::Secret | T::Nullable(_), Val::Null) => true,
             (T::Nullable(inner), val) => inner.fits(val),
             (T::List(item), Val::List(items)) => items.iter().all(|one| item.fits(*one)),
             (T::Map(key, value), Val::Map(items)) => {
@@ -280,6 +290,16 @@ impl T {
             | (T::Duration, Val::Duration(..)) => true,
             _ => false,
         }
+    }
+}
+
+/// Whether a value tells by itself what it is.
+fn keeps_meaning(ty: &Type) -> bool {
+    match ty {
+        Type::Date | Type::TimeOfDay | Type::Record(..) => false,
+        Type::List(inner) | Type::Nullable(inner) | Type::Optional(inner) => keeps_meaning(inner),
+        Type::Map(key, value) => keeps_meaning(key) && keeps_meaning(value),
+        _ => true,
     }
 }
 

@@ -10,7 +10,9 @@ use super::*;
 use crate::codec::Decimal;
 use crate::expr::eval::{self, budgeted};
 use crate::expr::value::equal;
-use crate::expr::{Cx, Env, Facts, Meta, Wants, codes, compile};
+use crate::expr::{BeforeColumns, Envelope, EventEnv};
+use crate::expr::{Cx, Env, Facts, Given, Meta, Table, Wants, codes, compile};
+use crate::schema::Schema;
 
 const META: Meta<'static> = Meta {
     topic: "orders",
@@ -50,11 +52,31 @@ fn every_entry_is_complete_and_every_reason_is_in_the_table_of_codes() {
     }
 }
 
+/// The table and the secret of the examples.
+fn given() -> Env {
+    let mut countries = Table::new(
+        "countries".into(),
+        false,
+        vec![("name".into(), Type::String), ("vat".into(), Type::Int)],
+    );
+    assert!(countries.insert(
+        &Const::Str("DE".into()),
+        [Const::Str("Germany".into()), Const::Int(19)].into()
+    ));
+    Env {
+        given: Given {
+            tables: vec![countries.into()],
+            secrets: vec![("pii_key".into(), Key::new(b"key").unwrap())],
+        },
+        ..Env::default()
+    }
+}
+
 #[test]
 fn the_examples_have_the_values_that_the_reference_says() {
     let bump = Bump::new();
     let cx = cx(&bump);
-    let env = Env::default();
+    let env = given();
     let compiled = |text: &str| compile(text, &env, &mut Wants::new(), &Facts::none());
     for function in FAMILIES.iter().flat_map(|family| family.functions) {
         let name = Signature::parse(function.signature).unwrap().name;
@@ -87,6 +109,49 @@ fn the_examples_have_the_values_that_the_reference_says() {
             assert_eq!(found.ty.to_string(), expected.ty.to_string(), "{text}");
         }
     }
+}
+
+/// The orders table that the idioms of the reference are about.
+const ORDERS: &str = r#"{"type":"record","name":"Envelope","fields":[
+ {"name":"before","type":["null",{"type":"record","name":"Order","fields":[
+   {"name":"id","type":"long"}, {"name":"email","type":"string"}, {"name":"note","type":["null","string"]},
+   {"name":"status","type":"string"}, {"name":"code","type":"string"}, {"name":"card","type":"string"},
+   {"name":"country","type":"string"}, {"name":"payload","type":"string"}, {"name":"at","type":"string"},
+   {"name":"ms","type":"long"}, {"name":"created","type":{"type":"long","logicalType":"timestamp-micros"}},
+   {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}},
+   {"name":"items","type":{"type":"array","items":{"type":"record","name":"Item","fields":[
+      {"name":"sku","type":"string"},{"name":"n","type":"int"}]}}}]}]},
+ {"name":"after","type":["null","Order"]},
+ {"name":"op","type":"string"}]}"#;
+
+#[test]
+fn the_idioms_of_the_reference_compile() {
+    let schema = Schema::parse(ORDERS).unwrap();
+    let env = Env {
+        event: Some(EventEnv {
+            schema: schema.into(),
+            envelope: Envelope::Debezium,
+            before: BeforeColumns::All,
+        }),
+        ..given()
+    };
+    let facts = Facts::op_in(&["c", "u", "r"]);
+    let rows = reference::IDIOMS
+        .lines()
+        .filter(|line| line.starts_with("| "));
+    let mut count = 0;
+    for row in rows.skip(1) {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let text = cell
+            .split('`')
+            .nth(1)
+            .unwrap_or_else(|| panic!("no expression in {row}"));
+        if let Err(faults) = compile(text, &env, &mut Wants::new(), &facts) {
+            panic!("{text}: {faults:?}");
+        }
+        count += 1;
+    }
+    assert!(count >= 20, "{count}");
 }
 
 /// Values at the edges of a type.
@@ -186,6 +251,7 @@ fn edges<'a>(ty: &T, bump: &'a Bump) -> Vec<Val<'a>> {
                 .map(|list| Val::List(bump.alloc_slice_copy(list)))
                 .to_vec()
         }
+        T::Secret => vec![Val::Null],
         T::Type => vec![Val::Type("int")],
         T::Optional(inner) => {
             let mut all = vec![Val::Optional(None)];
@@ -230,8 +296,10 @@ proptest! {
                 _ => Node::Const(Const::Null),
             };
             let cx = Cx { regs: &args, ..cx(&bump) };
+            let key = Prepared::Key(Key::new(b"key").unwrap());
             let result = budgeted(&cx, |run| match &overload.function.body {
                 Body::Form => Ok(Val::Null),
+                Body::Keyed(call) => call(run, &args, Some(values.alloc(key))),
                 Body::Plain(body) => body(run, &args),
                 Body::With { call, .. } => call(run, &args, None),
                 Body::Built(_) => run.eval(&node),

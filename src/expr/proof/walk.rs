@@ -34,6 +34,7 @@ impl Node {
             | Node::Arith { operands, .. } => operands.iter().collect(),
             Node::Cond(parts) => parts.iter().collect(),
             Node::Try(parts) => parts.iter().collect(),
+            Node::Lookup(lookup) => vec![&lookup.key],
             Node::List(items) | Node::Coalesce(items) => items.iter().collect(),
             Node::Call(call) => call.args.iter().collect(),
             Node::Map(entries) => entries

@@ -117,6 +117,9 @@ impl Compiler<'_> {
     fn plan(&mut self) -> Option<Plan> {
         let spec = self.spec;
         self.hash.text(&spec.file.text);
+        for table in super::tables::texts(spec) {
+            self.hash.text(&table);
+        }
         for (name, text) in &self.vars.texts {
             self.hash.text(name);
             self.hash.text(text);

@@ -129,6 +129,7 @@ impl Compiler<'_> {
                 },
                 vars: self.vars.consts.clone(),
                 dialect: Default::default(),
+                given: self.vars.given.clone(),
                 probes: self.probes.clone(),
                 supposed: Vec::new(),
             },
