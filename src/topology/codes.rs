@@ -208,6 +208,11 @@ pub static FAULTS: &[FaultCode] = &[
         "Write to another topic.",
     ),
     fault(
+        "topic_ring",
+        "Topologies feed each other in a ring: what one writes comes back to it, over others. A warning.",
+        "Write to another topic, or make sure that a condition ends the ring.",
+    ),
+    fault(
         "dead_letter_topic",
         "The dead letter topic is also a source, or the target of a route.",
         "Give the dead letters a topic of their own.",

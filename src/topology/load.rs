@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::fault::{Faults, Source};
+use super::fault::{Fault, Faults, Severity, Source};
 use super::files::{self, Schemas};
 use super::plan::Plan;
 use super::spec::{KafkaSpec, RouteSpec, Spec, Text};
@@ -162,8 +162,9 @@ pub fn compile_all(
         .collect()
 }
 
-/// What must hold across files: every id once, no dead letter topic that another topology reads.
+/// What must hold across files: every id once, no dead letter topic that another topology reads, no ring of topics.
 fn across(specs: &[Spec], faults: &mut Faults) {
+    rings(specs, faults);
     let place = |spec: &Spec, start: usize| {
         let (line, _) = spec.file.position(start);
         format!("{}:{line}", spec.file.path.display())
@@ -219,6 +220,78 @@ fn across(specs: &[Spec], faults: &mut Faults) {
                 );
                 let help = "dead letters need a topic of their own".to_owned();
                 faults.error("dead_letter_topic", &spec.file, &topic.span, message, help);
+            }
+        }
+    }
+}
+
+/// Topologies that feed each other in a ring: what one writes comes back to it, over others. One that feeds itself is a
+/// fault of its own file.
+fn rings(specs: &[Spec], faults: &mut Faults) {
+    let main = |text: &Option<Text>| text.as_ref().map_or("main", |text| &text.value).to_owned();
+    // Topics with expressions are as written: they meet none by accident.
+    let reads = |spec: &Spec, on: &str, topic: &str| {
+        main(&spec.connection) == on
+            && spec.sources.iter().any(|source| {
+                source
+                    .topic
+                    .as_ref()
+                    .is_some_and(|read| read.value == topic)
+            })
+    };
+    for (first, spec) in specs.iter().enumerate() {
+        for route in &spec.routes {
+            let Some(kafka) = &route.kafka else { continue };
+            let on = main(&kafka.connection);
+            for text in kafka.topic.iter().chain(&kafka.topics) {
+                // From the readers of this topic, over what they write, back to this topology?
+                let mut reached: Vec<usize> = Vec::new();
+                let mut open: Vec<usize> = (0..specs.len())
+                    .filter(|at| *at != first && reads(&specs[*at], &on, &text.value))
+                    .collect();
+                while let Some(at) = open.pop() {
+                    if reached.contains(&at) {
+                        continue;
+                    }
+                    reached.push(at);
+                    for kafka in specs[at]
+                        .routes
+                        .iter()
+                        .filter_map(|route| route.kafka.as_ref())
+                    {
+                        let on = main(&kafka.connection);
+                        for written in kafka.topic.iter().chain(&kafka.topics) {
+                            let readers = specs.iter().enumerate();
+                            let readers =
+                                readers.filter(|(_, spec)| reads(spec, &on, &written.value));
+                            open.extend(readers.map(|(reader, _)| reader));
+                        }
+                    }
+                }
+                if !reached.contains(&first) {
+                    continue;
+                }
+                let over: Vec<String> = reached
+                    .iter()
+                    .filter(|at| **at != first)
+                    .filter_map(|at| Some(format!("`{}`", specs[*at].id.as_ref()?.value)))
+                    .collect();
+                let message = format!(
+                    "what this route writes to `{}` comes back to this topology, over {}",
+                    text.value,
+                    over.join(", ")
+                );
+                faults.push(Fault {
+                    code: "topic_ring",
+                    severity: Severity::Warning,
+                    file: spec.file.clone(),
+                    span: text.span.clone(),
+                    message,
+                    help: Some(
+                        "make sure that some condition ends the ring, or write to another topic"
+                            .to_owned(),
+                    ),
+                });
             }
         }
     }

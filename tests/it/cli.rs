@@ -38,6 +38,43 @@ fn wrong_words_and_wrong_configuration_end_with_64_and_say_what_was_meant() {
 }
 
 #[test]
+fn check_fails_on_errors_and_not_on_warnings() {
+    let check = |file: &str, words: &[&str]| {
+        let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check");
+        let (file, avro) = (cases.join(file), cases.join("avro"));
+        let mut all = vec![
+            "check",
+            file.to_str().unwrap(),
+            "--avro",
+            avro.to_str().unwrap(),
+        ];
+        all.extend(words);
+        let output = output(&all);
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, text) = check("can_fail.yaml", &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("t: sound") && text.contains("6 warnings, 1 note"),
+        "{text}"
+    );
+    let (code, text) = check("can_fail-strict.yaml", &[]);
+    assert_eq!(code, Some(64), "{text}");
+    assert!(
+        !text.contains("sound") && text.ends_with("2 errors\n"),
+        "{text}"
+    );
+    let (code, text) = check("can_fail.yaml", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let severities = json["faults"].as_array().unwrap().iter();
+    let warnings = severities.filter(|fault| fault["severity"] == "warning");
+    assert_eq!((code, warnings.count()), (Some(0), 6), "{text}");
+}
+
+#[test]
 fn help_version_and_completion_go_to_standard_output() {
     for words in [
         &["--help"][..],
