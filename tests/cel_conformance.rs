@@ -294,7 +294,7 @@ fn notation(ty: &Type) -> Json {
         {
             notation(inner)
         }
-        Type::Nullable(_) | Type::Dyn => json!({"dyn": {}}),
+        Type::Nullable(_) | Type::Dyn | Type::Never => json!({"dyn": {}}),
         other => json!({ "abstractType": { "name": other.to_string() } }),
     }
 }

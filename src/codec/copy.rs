@@ -73,6 +73,8 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
         .as_ref()
         .filter(|logical| !matches!(logical, Logical::Other(_)));
     match (ty, &node.kind, logical) {
+        // An empty list or map has no elements that could not be written.
+        (Type::Never, _, _) => Ok(()),
         (Type::Decimal | Type::Int | Type::Uint, _, Some(Logical::Decimal { .. })) => Ok(()),
         (Type::Double, _, Some(Logical::Decimal { .. })) => {
             refuse(": a double is not exact; compute with decimal(...)")
@@ -130,7 +132,9 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
         (Type::String, Kind::String | Kind::Enum { .. }, None) => Ok(()),
         (Type::Bytes, Kind::Bytes | Kind::Fixed { .. }, None) => Ok(()),
         (Type::List(item), Kind::Array(items), None) => encodable(item, to, *items),
-        (Type::Map(key, value), Kind::Map(values), None) if matches!(**key, Type::String) => {
+        (Type::Map(key, value), Kind::Map(values), None)
+            if matches!(**key, Type::String | Type::Never) =>
+        {
             encodable(value, to, *values)
         }
         (Type::Decimal, Kind::String, None) => refuse(": write string(...)"),
@@ -138,6 +142,7 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
             refuse(": write string(...)")
         }
         (Type::Dyn, _, _) => refuse(": its type is known at run time only"),
+        (Type::Optional(_), _, _) => refuse(": take its value with .orValue(...)"),
         _ => refuse(""),
     }
 }

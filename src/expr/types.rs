@@ -46,7 +46,7 @@ pub enum Type {
     Nullable(Box<Type>),
     /// Known at run time only: unions of several types, lists of mixed literals.
     Dyn,
-    /// No value has it: the elements of an empty literal, until they are joined with others. Never outside of the checker.
+    /// No value has it: the elements of an empty literal. Of an expression as a whole it is never the type.
     Never,
 }
 
@@ -189,10 +189,6 @@ impl Type {
     pub(super) fn settled(self) -> Type {
         match self {
             Type::Never => Type::Dyn,
-            Type::List(item) => Type::List(Box::new(item.settled())),
-            Type::Map(key, value) => Type::Map(Box::new(key.settled()), Box::new(value.settled())),
-            Type::Optional(inner) => Type::Optional(Box::new(inner.settled())),
-            Type::Nullable(inner) => Type::Nullable(Box::new(inner.settled())),
             other => other,
         }
     }

@@ -528,6 +528,26 @@ fn the_checker_says_what_may_be_computed() {
             true,
         ),
         (Type::Dyn, json!("int"), false),
+        (
+            Type::List(Box::new(Type::Never)),
+            json!({"type": "array", "items": "long"}),
+            true,
+        ),
+        (
+            Type::Map(Box::new(Type::Never), Box::new(Type::Never)),
+            json!(["null", {"type": "map", "values": "long"}]),
+            true,
+        ),
+        (
+            Type::List(Box::new(Type::Never)),
+            json!({"type": "map", "values": "long"}),
+            false,
+        ),
+        (
+            Type::Optional(Box::new(Type::Int)),
+            json!(["null", "long"]),
+            false,
+        ),
     ];
     for (ty, to, ok) in cases {
         let schema = schema(&to);
