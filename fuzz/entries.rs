@@ -150,6 +150,7 @@ pub fn expression(data: &[u8]) {
             schema: road.schema.clone(),
             envelope: Envelope::None,
             before: BeforeColumns::All,
+            left_out: Vec::new(),
         }),
         key: KeyEnv::String,
         ..Env::default()

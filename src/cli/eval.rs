@@ -71,6 +71,7 @@ pub fn run(args: &Args, _: &Global) -> anyhow::Result<Exit> {
             schema,
             // No topology says what the replica identity carries.
             before: BeforeColumns::All,
+            left_out: Vec::new(),
         }),
         key: match &key_schema {
             Some(schema) => KeyEnv::Avro {

@@ -18,6 +18,7 @@ pub mod frame;
 pub mod json;
 pub mod lift;
 pub mod murmur2;
+pub mod placeholder;
 pub mod scan;
 pub mod time;
 

@@ -45,9 +45,14 @@ impl Checker<'_> {
         self.lenient = outer;
         let typed = typed?;
         let path = typed.path.clone();
+        let may_be_left_out = typed.may_be_left_out();
+        let typed = self.or_null(typed)?;
         let tested = self.null_test(typed, true, span)?;
         // Where the field is, its parents are.
         let mut if_true = tested.if_true.clone();
+        if let (Some(path), true) = (&path, may_be_left_out) {
+            if_true = if_true.and(&Facts::present(path));
+        }
         let mut rest = path.as_deref().unwrap_or_default();
         while let Some((parent, _)) = rest.rsplit_once('.') {
             if_true = if_true.and(&Facts::non_null(parent));

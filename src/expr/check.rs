@@ -135,6 +135,15 @@ impl Typed {
             _ => None,
         }
     }
+
+    /// Whether it is a column that Debezium may have left out.
+    pub fn may_be_left_out(&self) -> bool {
+        let view = match &self.value {
+            Value::Path { view, .. } | Value::Node(Node::Slot { view, .. }) => view,
+            Value::Node(_) => return false,
+        };
+        matches!(view, View::LeftOut(_))
+    }
 }
 
 impl Checker<'_> {
@@ -201,7 +210,7 @@ impl Checker<'_> {
             AstKind::Call { name, target, args } => {
                 let target = target.as_deref();
                 if let (Some(target), []) = (target, &args[..])
-                    && matches!(name.as_str(), "hasValue" | "value")
+                    && matches!(name.as_str(), "hasValue" | "has_value" | "value")
                 {
                     return self.presence(name, target, ast, facts);
                 }
@@ -251,6 +260,7 @@ impl Checker<'_> {
             } => {
                 if let Some(path) = &typed.path {
                     self.whole_before(path, typed.span)?;
+                    self.whole_row(path, typed.span)?;
                     self.reads.insert(path.clone());
                 }
                 let slot = Node::Slot {
@@ -283,7 +293,7 @@ impl Checker<'_> {
             View::Decimal(_) | View::VariableDecimal => {
                 self.can_fail.insert("decimal_overflow");
             }
-            View::List(item) | View::Map(item) => self.view_can_fail(item),
+            View::List(item) | View::Map(item) | View::LeftOut(item) => self.view_can_fail(item),
         }
     }
 

@@ -56,6 +56,10 @@ pub const FAULTS: &[Code] = &[
         "an operation that has no meaning for the types of its parts",
     ),
     (
+        "left_out",
+        "a column that Debezium may have left out, compared with null or within its row",
+    ),
+    (
         "nullable",
         "a value that may be null where null has no meaning",
     ),

@@ -80,6 +80,8 @@ pub struct EventEnv {
     pub envelope: Envelope,
     /// Columns of `event.before` that are real.
     pub before: BeforeColumns,
+    /// Columns of the row that Debezium may leave out of an update, where that is to be seen: they are optional values.
+    pub left_out: Vec<String>,
 }
 
 /// The envelope of a source's values.

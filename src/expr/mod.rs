@@ -22,6 +22,7 @@ mod facts;
 mod fault;
 mod fold;
 mod functions;
+mod left_out;
 mod lex;
 mod logic;
 mod macros;

@@ -33,9 +33,24 @@ impl Compiled {
     /// The slot, if the expression is nothing but a path into the event or the key: its value can be copied unchanged.
     pub fn as_slot(&self) -> Option<(Source, u16)> {
         match self.node {
+            Node::Slot {
+                view: View::LeftOut(_),
+                ..
+            } => None,
             Node::Slot { source, slot, .. } => Some((source, slot)),
             _ => None,
         }
+    }
+
+    /// Whether the expression is nothing but a column that Debezium may have left out.
+    pub fn may_be_left_out(&self) -> bool {
+        matches!(
+            self.node,
+            Node::Slot {
+                view: View::LeftOut(_),
+                ..
+            }
+        )
     }
 
     /// The value, if the expression is a constant.

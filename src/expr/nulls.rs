@@ -55,6 +55,7 @@ impl Checker<'_> {
 
     /// Whether a value is null (or not). Only its presence is read, so `event.before` may be asked.
     pub fn null_test(&mut self, of: Typed, negated: bool, span: Span) -> Option<Typed> {
+        self.not_left_out(&of)?;
         let (null, non_null) = match &of.path {
             Some(path) => (Facts::null(path), Facts::non_null(path)),
             None => (Facts::none(), Facts::none()),

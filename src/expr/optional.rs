@@ -50,6 +50,7 @@ impl Checker<'_> {
 
     /// An optional of what may be null.
     fn non_null_or_none(&mut self, typed: Typed, span: Span) -> Option<Typed> {
+        let typed = self.or_null(typed)?;
         let ty = Type::Optional(Box::new(typed.ty.non_null().clone()));
         let value = match typed.value {
             Value::Path {
@@ -82,7 +83,7 @@ impl Checker<'_> {
         let Some(place) = place else {
             return self.call(name, Some(target), &[], call.span, facts);
         };
-        if name == "hasValue" {
+        if name != "value" {
             let typed = self.call(name, Some(target), &[], call.span, facts)?;
             return Some(Typed {
                 if_true: Facts::present(&place),
@@ -96,7 +97,10 @@ impl Checker<'_> {
         match &of.ty {
             Type::Optional(inner) => {
                 let ty = (**inner).clone();
-                self.called_on(name, of, ty, call.span)
+                // What is known of such a column is known of its value.
+                let path = of.path.clone().filter(|_| of.may_be_left_out());
+                let typed = self.called_on(name, of, ty, call.span)?;
+                Some(Typed { path, ..typed })
             }
             _ => self.call(name, Some(target), &[], call.span, facts),
         }
@@ -203,6 +207,10 @@ impl Checker<'_> {
 
     /// What is looked into with `?`: a record that may be null counts as one that may be missing.
     fn possible(&mut self, of: Typed) -> Option<Typed> {
+        if of.may_be_left_out() {
+            let span = of.span;
+            return self.non_null_or_none(of, span);
+        }
         let (Type::Nullable(inner), span) = (&of.ty, of.span) else {
             return self.non_null(of);
         };

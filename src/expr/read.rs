@@ -8,7 +8,7 @@ use super::node::{Const, Set};
 use super::value::get;
 use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, functions, time};
 use crate::codec::decimal::DecimalFault;
-use crate::codec::{Decimal, Val};
+use crate::codec::{Decimal, Val, placeholder};
 
 impl<'a> Run<'_, 'a> {
     /// A list, map or record of the record, built once per evaluation.
@@ -98,6 +98,8 @@ pub(super) fn read<'a>(cx: &Cx<'a>, source: Source, slot: u16, view: &View) -> R
 pub(super) fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a>> {
     let out_of_range = || EvalFault::new("time_range", "a time is outside of the years 1 to 9999");
     Ok(match (view, val) {
+        (View::LeftOut(_), val) if placeholder::holds(&val) => Val::Optional(None),
+        (View::LeftOut(of), val) => Val::Optional(Some(cx.bump.alloc(apply(of, val, cx)?))),
         (View::Plain | View::Record, val) | (_, val @ Val::Null) => val,
         (View::Timestamp(per_second), Val::Int(v)) => {
             let (seconds, nanos) = time::timestamp_of(v, *per_second).ok_or_else(out_of_range)?;

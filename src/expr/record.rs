@@ -3,7 +3,7 @@
 use super::ast::Span;
 use super::check::{Checker, Typed, Value};
 use super::path::{closest, listed, narrowed};
-use super::{BeforeColumns, Envelope, ExprFault, Facts, Node, Type};
+use super::{BeforeColumns, Envelope, ExprFault, Facts, Node, Type, View};
 
 impl Checker<'_> {
     /// A field of a record.
@@ -42,6 +42,12 @@ impl Checker<'_> {
         let ty = match &path {
             Some(path) => narrowed(self.supposed(ty, path), path, facts),
             None => ty,
+        };
+        let (ty, view) = match &of.path {
+            Some(row) if self.may_be_left_out(row, field) => {
+                (Type::Optional(Box::new(ty)), View::LeftOut(Box::new(view)))
+            }
+            _ => (ty, view),
         };
         let value = match of.value {
             Value::Path {

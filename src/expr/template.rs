@@ -191,9 +191,10 @@ fn value(
             (0, text.len()),
             format!("{other} cannot be written into text"),
         );
-        let help = match may_be_null {
-            true => "say what null becomes: `x != null ? x : \"none\"`",
-            false => "convert it with `string(…)`",
+        let help = match other {
+            Type::Optional(_) => "take its value with `.orValue(…)`",
+            _ if may_be_null => "say what null becomes: `x != null ? x : \"none\"`",
+            _ => "convert it with `string(…)`",
         };
         return Err(vec![fault.help(help)]);
     };

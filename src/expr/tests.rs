@@ -39,6 +39,7 @@ fn env() -> Env {
             schema,
             envelope: Envelope::Debezium,
             before: BeforeColumns::Only(vec!["id".into()]),
+            left_out: Vec::new(),
         }),
         out: Some(vec![
             OutField {

@@ -73,15 +73,18 @@ pub enum View {
     Map(Box<View>),
     /// A record: its fields are viewed when they are selected.
     Record,
+    /// A column that Debezium may have left out: an optional, without a value where its placeholder stands.
+    LeftOut(Box<View>),
 }
 
 impl View {
     /// Whether the slot must be built in the arena (lists, maps, records) before it can be looked at.
     pub fn is_built(&self) -> bool {
-        matches!(
-            self,
-            View::List(_) | View::Map(_) | View::Record | View::VariableDecimal
-        )
+        match self {
+            View::List(_) | View::Map(_) | View::Record | View::VariableDecimal => true,
+            View::LeftOut(of) => of.is_built(),
+            _ => false,
+        }
     }
 
     /// Whether the physical value is the value already.

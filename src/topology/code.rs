@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::codec::placeholder::Forms;
 use crate::codec::{FieldSource, json};
 use crate::expr::{Node, Template, Wants};
 use crate::schema::{NodeId, Schema};
@@ -20,6 +21,8 @@ pub struct SourceCode {
     pub envelope: Option<EnvelopeSlots>,
     /// Columns that may arrive as Debezium's placeholder.
     pub guards: Vec<Guard>,
+    /// The forms that it can have in one of them.
+    pub placeholders: Forms,
     /// The steps, in order.
     pub steps: Vec<StepCode>,
     /// The routes, in order.

@@ -258,6 +258,11 @@ pub static FAULTS: &[FaultCode] = &[
         "Test it for null, keep only events where it is not null, or make the field nullable.",
     ),
     fault(
+        "left_out",
+        "Under `unavailable: optional`, a column that Debezium leaves out of updates which do not touch it is used as data, as a part of its row, or compared with null.",
+        "Say what stands for it: `x.orValue(…)`; or ask whether it is there: `x.hasValue()`, `has(x)`.",
+    ),
+    fault(
         "wrong_field_type",
         "A value does not fit the type of its field.",
         "Convert it, or change the schema.",
@@ -564,7 +569,7 @@ pub static REASONS: &[ReasonCode] = &[
     ),
     rule(
         "unavailable_value",
-        "A column that is read or copied arrived as Debezium's placeholder for an unchanged large value.",
+        "A column that is read, copied, or sent as it came, arrived as Debezium's placeholder for an unchanged large value.",
         "Set the replica identity to full, do not read the column, or choose another `unavailable`.",
     ),
     rule(

@@ -325,6 +325,7 @@ pub(super) fn endings(source: &SourcePlan) -> Vec<(&'static str, &'static str)> 
     let unavailable = match source.unavailable {
         Unavailable::DeadLetter => "dead_letter",
         Unavailable::Null => "null",
+        Unavailable::Optional => "optional",
         Unavailable::Keep => "keep",
     };
     let others = source.others.iter().map(|(kind, outcome)| {

@@ -367,9 +367,10 @@ pub static SOURCE: Object = Object {
             Kind::Words(&[
                 word("dead_letter", "the record is dead-lettered with the reason `unavailable_value`"),
                 word("null", "the column counts as null; one that cannot be null is dead-lettered"),
-                word("keep", "the placeholder is an ordinary text"),
+                word("optional", "the columns that can arrive so are optional values: usable through `hasValue()`, `orValue(…)` and the like, never as data"),
+                word("keep", "the placeholder is an ordinary value"),
             ]),
-            "What becomes of a column that is read or copied and arrives as `__debezium_unavailable_value` (an unchanged TOAST value).",
+            "What becomes of a column that is read or copied and arrives as Debezium's placeholder, `__debezium_unavailable_value` (an unchanged TOAST value). Copied is also what a route sends as it came.",
             "unavailable: dead_letter",
         )
         .default("dead_letter"),

@@ -269,6 +269,8 @@ pub enum Unavailable {
     DeadLetter,
     /// The column counts as null.
     Null,
+    /// The column is an optional value.
+    Optional,
     /// The text is an ordinary value.
     Keep,
 }

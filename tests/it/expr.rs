@@ -28,6 +28,7 @@ fn env(shop: &Json) -> Env {
         schema: schema(&shop["schemas"]["6"]),
         envelope: Envelope::Debezium,
         before: BeforeColumns::Only(vec!["id".into()]),
+        left_out: Vec::new(),
     };
     Env {
         event: Some(event),

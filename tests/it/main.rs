@@ -14,3 +14,4 @@ mod records;
 mod road;
 mod test_command;
 mod topology;
+mod unavailable;

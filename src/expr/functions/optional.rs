@@ -48,6 +48,12 @@ const FUNCTIONS: &[Function] = &[
     })
     .doc("Whether there is a value.")
     .examples(&[("{'a': 1}.?a.hasValue()", "true")]),
+    Function::new("optional(V).has_value() -> bool", |_, args| match args[0] {
+        Val::Optional(inner) => Ok(Val::Bool(inner.is_some())),
+        other => Err(mismatch(&[other])),
+    })
+    .doc("The same as `hasValue`.")
+    .examples(&[("{'a': 1}.?b.has_value()", "false")]),
     Function::new("optional(V).value() -> V", |_, args| match args[0] {
         Val::Optional(inner) => inner.copied().ok_or_else(no_value),
         other => Err(mismatch(&[other])),

@@ -132,6 +132,7 @@ fn the_idioms_of_the_reference_compile() {
             schema: schema.into(),
             envelope: Envelope::Debezium,
             before: BeforeColumns::All,
+            left_out: Vec::new(),
         }),
         ..given()
     };

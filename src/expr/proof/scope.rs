@@ -125,6 +125,10 @@ impl<'e> Scope<'e> {
     /// Under which name conditions note what they prove of a value; `None` for what is not worth it.
     pub fn key(&self, node: &Node) -> Option<String> {
         Some(match node {
+            Node::Slot {
+                view: View::LeftOut(_),
+                ..
+            } => return None,
             Node::Slot { source, slot, .. } => match source {
                 Source::Value => format!("v{slot}"),
                 Source::Key => format!("k{slot}"),

@@ -32,6 +32,7 @@ fn env() -> Env {
             schema: Arc::new(Schema::parse(SCHEMA).unwrap()),
             envelope: Envelope::None,
             before: BeforeColumns::All,
+            left_out: Vec::new(),
         }),
         ..Env::default()
     }

@@ -1,13 +1,10 @@
 //! The way of one record through a plan, stage by stage, in the order in which it meets them.
 
-use std::sync::LazyLock;
-
 use bumpalo::Bump;
-use memchr::memmem::Finder;
 
 use crate::codec::frame::Side;
 use crate::codec::json::Writer;
-use crate::codec::{Emit, Scan, Slots, Val, encode, frame};
+use crate::codec::{Emit, Scan, Slots, Val, encode, frame, placeholder};
 use crate::expr::{Cx, Datum, EvalFault, Meta, Node, eval};
 use crate::topology::code::{
     AvroKey, Body, Computed, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode,
@@ -20,9 +17,6 @@ use crate::topology::program::{KeyProgram, ValueKind, ValueProgram};
 use super::{
     ARENA_BYTES_MAX, Builtin, Input, Output, OutputHeader, Outputs, Part, Poison, Scratch,
 };
-
-/// What Debezium writes in place of a large value that a change did not touch.
-const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
 /// What ends a record on its way.
 pub(super) enum End {
@@ -73,7 +67,7 @@ impl<'a> Run<'a> {
         self.scan(scan, datum, value_slots, self.steps.decode)?;
         self.envelope(scan, datum, value_slots)?;
         let key = self.key(key, key_slots)?;
-        if !self.code.guards.is_empty() && PLACEHOLDER.find(datum).is_some() {
+        if self.code.placeholders.suspect(datum) {
             self.unavailable(scan, datum, value_slots)?;
         }
         let datum = Datum {
@@ -220,13 +214,13 @@ impl<'a> Run<'a> {
                 .map_err(|fault| {
                     self.poison(fault.reason, self.steps.unavailable, fault.message)
                 })?;
-            if !holds_placeholder(&value) {
+            if !placeholder::holds(&value) {
                 continue;
             }
             match self.source.unavailable {
                 Unavailable::Null if guard.nullable => slots.set_null(guard.slot),
                 Unavailable::Keep => {}
-                Unavailable::Null | Unavailable::DeadLetter => {
+                Unavailable::Null | Unavailable::Optional | Unavailable::DeadLetter => {
                     let message = format!(
                         "{} was not part of the change: it is Debezium's placeholder",
                         guard.path
@@ -580,20 +574,6 @@ impl<'a> Run<'a> {
 
     fn poison(&self, reason: &'static str, step: u16, message: String) -> End {
         End::Poison(Poison::new(reason, Some(step), message))
-    }
-}
-
-static PLACEHOLDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(UNAVAILABLE));
-
-fn holds_placeholder(value: &Val<'_>) -> bool {
-    match value {
-        Val::Str(text) => *text == UNAVAILABLE,
-        Val::Bytes(bytes) => *bytes == UNAVAILABLE.as_bytes(),
-        Val::List(items) => items.iter().any(holds_placeholder),
-        Val::Map(entries) => entries
-            .iter()
-            .any(|(key, value)| holds_placeholder(key) || holds_placeholder(value)),
-        _ => false,
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::source::Scope;
 use super::{Compiler, Sourced};
-use crate::codec::FieldSource;
 use crate::codec::frame::Side;
 use crate::codec::json::{BigInts, Bytes, Decimals, NonFinite, Nulls, Policy, Times, Writer};
-use crate::expr::Type;
+use crate::codec::{FieldSource, placeholder};
+use crate::expr::{Envelope, Type};
 use crate::schema::Kind;
 use crate::topology::code::{Body, Computed, Emission, KeyCode, SourceCode};
-use crate::topology::plan::{KeyFormat, OutputFormat, RoutePlan, SourceSchema};
+use crate::topology::plan::{KeyFormat, OutputFormat, RoutePlan, SourceSchema, Unavailable};
 use crate::topology::spec::{KafkaSpec, RouteSpec, Text, Words};
 
 impl Compiler<'_> {
@@ -37,9 +37,15 @@ impl Compiler<'_> {
                 let writer = Writer::compile(&self.outputs[usize::from(schema)].schema, policy);
                 Some(Body::Json(emission, Box::new(writer)))
             }
-            (OutputFormat::Json(policy), None) => self.event_as_json(kafka?, source, policy, scope),
+            (OutputFormat::Json(policy), None) => {
+                self.sends_event(kafka?, scope)?;
+                self.event_as_json(kafka?, source, policy, scope)
+            }
             (_, Some(emission)) => Some(Body::Emission(emission)),
-            (_, None) => Some(Body::Source),
+            (_, None) => {
+                self.sends_event(kafka?, scope)?;
+                Some(Body::Source)
+            }
         }
     }
 
@@ -50,11 +56,42 @@ impl Compiler<'_> {
             Type::String | Type::Bytes | Type::Null => Some(Body::Computed(compiled.node)),
             other => {
                 let message = format!("the value of an output is text or bytes, this is {other}");
-                let help = format!("write `string({})`", text.value.trim());
+                let help = match other {
+                    Type::Optional(_) => format!("write `{}.orValue(…)`", text.value.trim()),
+                    _ => format!("write `string({})`", text.value.trim()),
+                };
                 self.error("value_type", &text.span, message, help);
                 None
             }
         }
+    }
+
+    /// A route that sends the whole event sends its columns, those that Debezium has left out with the rest.
+    fn sends_event(&mut self, kafka: &KafkaSpec, scope: &mut Scope) -> Option<()> {
+        if scope.env.out.is_some() || scope.out_broken {
+            // A mapping had faults: it is not the event that would be sent.
+            return Some(());
+        }
+        let event = scope.env.event.as_ref()?;
+        if let Some(first) = event.left_out.first() {
+            let message = format!(
+                "the event is sent as it came, and Debezium may have left out columns such as `{first}`"
+            );
+            let help = "give the route a `map`, or write `unavailable: keep` to send Debezium's placeholder".to_owned();
+            let span = kafka.topic.as_ref().map(|topic| topic.span.clone());
+            self.error("left_out", &span.unwrap_or_default(), message, help);
+            return None;
+        }
+        scope.copies_event = true;
+        let root = event.schema.root;
+        let is_row = event.envelope == Envelope::None;
+        if is_row
+            && scope.unavailable != Unavailable::Keep
+            && placeholder::of_value(&event.schema, root).any()
+        {
+            scope.wants.slot(&[]);
+        }
+        Some(())
     }
 
     /// The value as it came, as the checked schema reads it: its fields are copied one by one.
@@ -84,7 +121,6 @@ impl Compiler<'_> {
             schema: self.output(source.clone()),
             step: None,
         };
-        scope.copies_event = true;
         scope.emissions.push(emission);
         let writer = Writer::compile(schema, policy);
         Some(Body::Json(

@@ -41,11 +41,13 @@ impl Compiler<'_> {
             Type::String | Type::Bytes | Type::Null => Some(KeyCode::Computed(compiled.node)),
             other => {
                 let message = format!("a key is text or bytes, this is {other}");
-                let help = format!(
-                    "write `string({})`, or give the key a schema: `key: {{ schema: …, value: {} }}`",
-                    text.value.trim(),
-                    text.value.trim()
-                );
+                let text_of = text.value.trim();
+                let help = match other {
+                    Type::Optional(_) => format!("write `{text_of}.orValue(…)`"),
+                    _ => format!(
+                        "write `string({text_of})`, or give the key a schema: `key: {{ schema: …, value: {text_of} }}`"
+                    ),
+                };
                 self.error("key_type", &text.span, message, help);
                 None
             }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Compiler;
-use super::source::{Scope, follow, may_be_unavailable};
-use crate::codec::{self, FieldSource};
+use super::source::{Scope, follow};
+use crate::codec::{self, FieldSource, placeholder};
 use crate::expr::{Binding, Compiled, Const, Facts, Node, OutField, Source, Type};
 use crate::schema::{Field, Kind, Schema};
 use crate::topology::code::{Computed, Emission, StepCode};
 use crate::topology::fault::nearest;
-use crate::topology::plan::OutputSchema;
+use crate::topology::plan::{OutputSchema, Unavailable};
 use crate::topology::proof::fields;
 use crate::topology::spec::{MapSpec, Text};
 
@@ -203,12 +203,24 @@ impl Compiler<'_> {
             self.error("may_be_null", &place.span, message, help);
             return None;
         }
+        if compiled.may_be_left_out() {
+            let message =
+                format!("{what} may be left out by Debezium, and the field `{name}` needs a value");
+            let path = compiled.reads.first().map_or("x", String::as_str);
+            let mut help = format!("write `{name}: {path}.orValue(…)` under `set`");
+            if copied {
+                help.push_str(&format!(", or list `{name}` under `except`"));
+            }
+            self.error("left_out", &place.span, message, help);
+            return None;
+        }
         mapped.only_meta &= compiled.reads_only_meta();
         let reader = &scope.env.event.as_ref()?.schema;
         let slot = match compiled.as_slot() {
             Some((Source::Value, slot)) if mapped.splices => {
                 let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
-                let nulled = scope.placeholders_are_null && may_be_unavailable(reader, node, 0);
+                let nulled = scope.unavailable == Unavailable::Null
+                    && placeholder::of_value(reader, node).any();
                 (!nulled && codec::copyable(reader, node, schema, field.ty).is_ok()).then_some(slot)
             }
             _ => None,

@@ -393,6 +393,7 @@ impl Compiler<'_> {
                 },
                 unavailable: match said("unavailable").unwrap_or("dead_letter") {
                     "null" => Unavailable::Null,
+                    "optional" => Unavailable::Optional,
                     "keep" => Unavailable::Keep,
                     _ => Unavailable::DeadLetter,
                 },

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::{Compiler, Sourced, word};
+use crate::codec::placeholder::{self, Forms};
 use crate::expr::{
     self, BeforeColumns, Compiled, Env, EventEnv, ExprFault, Facts, KeyEnv, Template, Type, Wants,
     proof,
 };
-use crate::schema::{Kind, Logical, NodeId, Schema};
+use crate::schema::{NodeId, Schema};
 use crate::topology::code::{
     EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
 };
@@ -34,10 +35,10 @@ pub(super) struct Scope {
     pub dead: bool,
     /// A mapping before had faults: what `out` is, is unknown.
     pub out_broken: bool,
-    /// Whether placeholders count as null, so that columns which may hold one are computed and not copied.
-    pub placeholders_are_null: bool,
+    /// What becomes of columns that Debezium left out.
+    pub unavailable: Unavailable,
     pub emissions: Vec<crate::topology::code::Emission>,
-    /// Whether a route writes the whole event, field by field.
+    /// Whether a route sends the whole event, as it came or field by field.
     pub copies_event: bool,
 }
 
@@ -108,6 +109,10 @@ impl Compiler<'_> {
             ),
             _ => BeforeColumns::Only(Vec::new()),
         };
+        let left_out = match plan.unavailable {
+            Unavailable::Optional => left_out(&reader, plan.envelope, key_reader.as_deref()),
+            _ => Vec::new(),
+        };
         let mut scope = Scope {
             env: Env {
                 event: Some(EventEnv {
@@ -117,6 +122,7 @@ impl Compiler<'_> {
                         Envelope::None => expr::Envelope::None,
                     },
                     before,
+                    left_out: left_out.clone(),
                 }),
                 out: None,
                 key: match &plan.key {
@@ -140,7 +146,7 @@ impl Compiler<'_> {
             facts_broken: false,
             dead: false,
             out_broken: false,
-            placeholders_are_null: plan.unavailable == Unavailable::Null,
+            unavailable: plan.unavailable,
             emissions: Vec::new(),
             copies_event: false,
         };
@@ -197,9 +203,9 @@ impl Compiler<'_> {
             );
             whole = false;
         }
-        let guards = match plan.unavailable {
-            Unavailable::Keep => Vec::new(),
-            _ => guards(&reader, &scope.wants, plan.envelope, scope.copies_event),
+        let (guards, placeholders) = match plan.unavailable {
+            Unavailable::Keep => Default::default(),
+            _ => guards(&reader, &scope, plan.envelope, &left_out),
         };
         whole.then(|| {
             Arc::new(SourceCode {
@@ -208,6 +214,7 @@ impl Compiler<'_> {
                 wants: scope.wants,
                 envelope,
                 guards,
+                placeholders,
                 steps,
                 routes: compiled,
                 emissions: scope.emissions,
@@ -384,61 +391,66 @@ impl Compiler<'_> {
     }
 }
 
-/// The slots of columns that Debezium may fill with its placeholder: text and bytes that PostgreSQL may store out of
-/// line, and arrays of them.
-fn guards(reader: &Schema, wants: &Wants, envelope: Envelope, copies_event: bool) -> Vec<Guard> {
+/// The columns that Debezium may leave out of an update, as far as they are no part of the key: a key is always sent.
+fn left_out(reader: &Schema, envelope: Envelope, key: Option<&Schema>) -> Vec<String> {
+    let row = match envelope {
+        Envelope::Debezium => reader
+            .field(reader.root, "after")
+            .map(|(_, field)| field.ty),
+        Envelope::None => Some(reader.root),
+    };
+    let fields = row.map_or(&[][..], |row| reader.fields(reader.strip_null(row).0));
+    let is_key = |name: &str| key.is_some_and(|key| key.field(key.root, name).is_some());
+    fields
+        .iter()
+        .filter(|field| placeholder::of_column(reader, field.ty).any() && !is_key(&field.name))
+        .map(|field| field.name.to_string())
+        .collect()
+}
+
+/// The slots of columns that Debezium may fill with its placeholder, and the forms that it has there. Those that are
+/// optional values are not among them.
+fn guards(
+    reader: &Schema,
+    scope: &Scope,
+    envelope: Envelope,
+    left_out: &[String],
+) -> (Vec<Guard>, Forms) {
     let mut guards = Vec::new();
-    for (slot, want) in wants.value().iter().enumerate() {
+    let mut forms = Forms::default();
+    // Where columns begin in a path.
+    let depth = match envelope {
+        Envelope::Debezium => 1,
+        Envelope::None => 0,
+    };
+    for (slot, want) in scope.wants.value().iter().enumerate() {
         let Some((names, node)) = follow(reader, &want.path) else {
             continue;
         };
-        let is_whole_row = names.len() == 1;
-        let row = match envelope {
-            Envelope::Debezium => {
-                (!is_whole_row || copies_event)
-                    && names
-                        .first()
-                        .is_some_and(|name| matches!(name.as_str(), "before" | "after"))
-            }
-            Envelope::None => !names.is_empty(),
+        let is_row = match (envelope, names.first()) {
+            (Envelope::Debezium, Some(name)) => matches!(name.as_str(), "before" | "after"),
+            (Envelope::Debezium, None) => false,
+            (Envelope::None, _) => true,
         };
-        if row && may_be_unavailable(reader, node, 0) {
+        let is_whole = names.len() == depth;
+        let is_optional = names.get(depth).is_some_and(|name| left_out.contains(name));
+        let found = placeholder::of_value(reader, node);
+        if is_row && found.any() && !is_optional && (!is_whole || scope.copies_event) {
+            forms = forms.and(found);
             guards.push(Guard {
                 slot: slot as u16,
-                path: format!("event.{}", names.join(".")),
-                // A row is not made null for the sake of one of its columns.
-                nullable: reader.strip_null(node).1
-                    && !(envelope == Envelope::Debezium && is_whole_row),
+                path: ["event".to_owned()]
+                    .into_iter()
+                    .chain(names)
+                    .collect::<Vec<_>>()
+                    .join("."),
+                // A row is not made null for the sake of one of its columns, and bytes that are sent as they came say
+                // what they say.
+                nullable: reader.strip_null(node).1 && !scope.copies_event,
             });
         }
     }
-    guards
-}
-
-pub(super) fn may_be_unavailable(schema: &Schema, node: NodeId, depth: u32) -> bool {
-    let node = schema.node(schema.strip_null(node).0);
-    match &node.kind {
-        Kind::String | Kind::Bytes => !matches!(
-            node.logical,
-            Some(
-                Logical::Uuid
-                    | Logical::TextEnum { .. }
-                    | Logical::ZonedTimestamp
-                    | Logical::ZonedTime
-                    | Logical::Decimal { .. }
-            )
-        ),
-        Kind::Array(items) | Kind::Map(items) => {
-            depth < 4 && may_be_unavailable(schema, *items, depth + 1)
-        }
-        Kind::Record(fields) => {
-            depth < 4
-                && fields
-                    .iter()
-                    .any(|field| may_be_unavailable(schema, field.ty, depth + 1))
-        }
-        _ => false,
-    }
+    (guards, forms)
 }
 
 /// The field names along a path, and the node at its end.

@@ -129,6 +129,7 @@ fn unavailable(source: &SourcePlan) -> &'static str {
     match source.unavailable {
         Unavailable::DeadLetter => "dead letter",
         Unavailable::Null => "null",
+        Unavailable::Optional => "optional values",
         Unavailable::Keep => "kept as text",
     }
 }
