@@ -18,6 +18,7 @@
 //! admin     /live /ready /metrics /status: reads, never steers
 //! cli       one file per command
 //! demo      the main job on an embedded broker and registry
+//! words     causes in words: what the system and libraries say, for people
 //! ```
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
@@ -48,3 +49,4 @@ pub mod service;
 pub mod sink;
 pub mod telemetry;
 pub mod topology;
+mod words;

@@ -61,7 +61,7 @@ impl Decoder {
             return Err(why.clone());
         }
         let Some(client) = &self.client else {
-            return Err("no registry is configured (`registry.urls`)".into());
+            return Err("no registry is configured (`registry.url`)".into());
         };
         let known = match self.runtime.block_on(client.by_id(id)) {
             Ok(Read::Found(schema)) => Ok(schema),

@@ -19,6 +19,7 @@ use crate::schema::Schema;
 use crate::topology;
 use crate::topology::cases::{Bytes, encoded};
 use crate::topology::fault::{Faults, Source};
+use crate::words;
 
 /// The words of `lockgate eval`.
 #[derive(clap::Args)]
@@ -26,7 +27,8 @@ use crate::topology::fault::{Faults, Source};
     after_help = "Examples:\n  lockgate eval '\"a-b\".split(\"-\")'\n  lockgate eval 'event.total * 2' --schema avro/orders.clean-value.avsc --event order.json\n  lockgate tail --topic shop.public.orders --count 1 --json | lockgate eval 'event.after.price' --schema avro/shop.public.orders-value.avsc --given 'event.after != null' --event -\n\nExit 64 if the expression has a fault, 1 if it has no value for the event."
 )]
 pub struct Args {
-    /// The expression. It reads `event` and `meta`.
+    /// The expression. It reads `event` and `meta`; `vars`, tables and secrets belong to a topology: `lockgate trace` shows what
+    /// comes of them.
     #[arg(value_name = "EXPR")]
     pub expr: String,
     /// Avro schema of the event.
@@ -147,8 +149,10 @@ struct Record {
 
 fn read_schema(path: &Path) -> Result<Arc<Schema>, UsageError> {
     let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| UsageError(format!("reading the schema {shown} failed: {error}")))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        let (why, help) = (words::of_io(&error), words::remedy(&error));
+        UsageError(format!("the schema {shown} cannot be read: {why}; {help}"))
+    })?;
     Schema::parse(&text)
         .map(Arc::new)
         .map_err(|fault| UsageError(format!("the schema {shown} is not valid: {fault}")))
@@ -181,6 +185,10 @@ fn compile(args: &Args, env: &Env, wants: &mut Wants) -> Result<Compiled, Faults
             match (fault.code, &mut fault.help) {
                 ("no_event", help) => {
                     *help = Some("name its schema with `--schema FILE`".to_owned());
+                }
+                // Only a topology has variables, and here is none to declare them in.
+                ("unknown_field", help) if fault.message.contains("no variable") => {
+                    *help = Some("an expression alone has no `vars`: write the value in its place, or see it at work with `lockgate trace`".to_owned());
                 }
                 ("nullable", Some(help)) => {
                     help.push_str("; or say what steps before ensure: `--given 'CONDITION'`");

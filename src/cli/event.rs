@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::UsageError;
 use crate::topology::cases::Bytes;
+use crate::words;
 
 /// Members of a record as `tail --json` writes it.
 const MEMBERS: [&str; 7] = [
@@ -51,8 +52,12 @@ pub fn read(path: &Path) -> Result<Vec<Event>, UsageError> {
         }
         false => fs::read_to_string(path),
     };
-    let text =
-        text.map_err(|error| UsageError(format!("reading the event from {name} failed: {error}")))?;
+    let text = text.map_err(|error| {
+        let (why, help) = (words::of_io(&error), words::remedy(&error));
+        UsageError(format!(
+            "the event cannot be read from {name}: {why}; {help}"
+        ))
+    })?;
     let mut events = Vec::new();
     for value in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {
         let value = value.map_err(|error| UsageError(format!("{name} is not JSON: {error}")))?;

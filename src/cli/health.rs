@@ -32,8 +32,9 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         ));
     };
     let path = if args.ready { "/ready" } else { "/live" };
-    let (status, body) = ask(reachable(listen), path)
-        .with_context(|| format!("asking {path} of the worker at {listen} failed"))?;
+    let (status, body) = ask(reachable(listen), path).with_context(|| {
+        format!("asking {path} of the worker at {listen} (admin.listen) failed")
+    })?;
     if status == 200 {
         return Ok(Exit::Done);
     }

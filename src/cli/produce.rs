@@ -13,6 +13,7 @@ use super::topic;
 use super::{Exit, Global, UsageError, runtime, signals, stderr, stdout};
 use crate::config::Config;
 use crate::kafka::{EnqueueError, Producer, Report, TopicHandle};
+use crate::words;
 
 mod encode;
 
@@ -67,7 +68,8 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         None => (Box::new(std::io::stdin()), None),
         Some(path) => {
             let file = File::open(path).map_err(|error| {
-                UsageError(format!("{} cannot be read: {error}", path.display()))
+                let (why, help) = (words::of_io(&error), words::remedy(&error));
+                UsageError(format!("{} cannot be read: {why}; {help}", path.display()))
             })?;
             let length = file.metadata().ok().map(|metadata| metadata.len());
             (Box::new(file), length)

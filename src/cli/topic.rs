@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 
 use super::signals::Stop;
 use crate::config::{Config, ConfigFaults, Role};
@@ -10,7 +10,8 @@ use crate::core::Tp;
 use crate::kafka::admin::Admin;
 use crate::kafka::classify::{self, Class};
 use crate::kafka::{
-    Consumer, ConsumerHandle, Event, Position, Producer, Properties, RawRecord, Watermarks,
+    ClientError, Consumer, ConsumerHandle, Event, Position, Producer, Properties, RawRecord,
+    Watermarks,
 };
 
 /// How long the cluster may take to answer one question.
@@ -34,14 +35,37 @@ pub fn properties(config: &Config, connection: &str, role: Role) -> anyhow::Resu
         .collect())
 }
 
+/// Why nothing can be done with a topic, with the addresses that were tried.
+fn unusable(
+    config: &Config,
+    connection: &str,
+    topic: &str,
+    what: &str,
+    error: ClientError,
+) -> anyhow::Error {
+    let known = config.connection(connection).ok();
+    let brokers = known.map_or("", |known| &known.brokers);
+    let what = format!(
+        "the topic {topic} cannot be {what} over the connection `{connection}` ({brokers})"
+    );
+    // No broker has said anything: the library's words would not help.
+    let code = error.error.name();
+    if matches!(code, "_TRANSPORT" | "_ALL_BROKERS_DOWN" | "_TIMED_OUT") {
+        return anyhow!(
+            "{what}: no broker answers ({code}): is the cluster up, are its address and `security.protocol` right? \
+             `lockgate config` shows what is set"
+        );
+    }
+    anyhow::Error::new(error).context(what)
+}
+
 /// A producer for topics of one connection, which must exist. No record beyond what the largest of them takes is enqueued, and no
 /// batch is larger than what the smallest takes: a broker refuses a batch as a whole.
 pub fn producer(config: &Config, connection: &str, topics: &[&str]) -> anyhow::Result<Producer> {
     let admin = Admin::new(&properties(config, connection, Role::Admin)?)?;
     for name in topics {
-        admin.topic(name, PATIENCE).with_context(|| {
-            format!("the topic {name} cannot be written to over the connection `{connection}`")
-        })?;
+        let found = admin.topic(name, PATIENCE);
+        found.map_err(|error| unusable(config, connection, name, "written to", error))?;
     }
     let told = admin.topic_settings(topics, "max.message.bytes", SETTINGS_PATIENCE);
     let limits: Vec<u64> = told
@@ -81,9 +105,9 @@ impl Topic {
         properties.set("enable.partition.eof", "true");
         let consumer = Consumer::new(&properties, &[name])?;
         let handle = consumer.handle();
-        let partitions = handle.partition_count(0, PATIENCE).with_context(|| {
-            format!("the topic {name} cannot be read over the connection `{connection}`")
-        })?;
+        let found = handle.partition_count(0, PATIENCE);
+        let partitions =
+            found.map_err(|error| unusable(config, connection, name, "read", error))?;
         Ok(Topic {
             name: name.to_owned(),
             connection: connection.to_owned(),

@@ -9,6 +9,7 @@ use config::{FileFormat, Map, Source, Value, ValueKind};
 use super::fault::ConfigFault;
 use super::key::{self, Found, Key};
 use super::types::Sources;
+use crate::words;
 
 /// One value for one key.
 #[derive(Clone)]
@@ -224,12 +225,12 @@ pub fn file(
     faults: &mut Vec<ConfigFault>,
 ) -> Option<Layer> {
     let origin = format!("file {}", path.display());
-    let mut fault = |message: String| {
+    let mut fault = |message: String, help: Option<String>| {
         faults.push(ConfigFault {
             key: String::new(),
             source: String::new(),
             message: format!("{origin}: {message}"),
-            help: None,
+            help,
         });
     };
     let mut text = String::new();
@@ -237,20 +238,21 @@ pub fn file(
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
     match read {
         Ok(_) if text.len() as u64 > FILE_BYTES_MAX => {
-            fault(format!("larger than {FILE_BYTES_MAX} bytes"));
+            fault(format!("larger than {FILE_BYTES_MAX} bytes"), None);
             return None;
         }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return None,
         Err(error) => {
-            fault(format!("cannot be read: {error}"));
+            let (why, help) = (words::of_io(&error), words::remedy(&error));
+            fault(format!("cannot be read: {why}"), Some(help.to_owned()));
             return None;
         }
     }
     match config::File::from_str(&text, FileFormat::Toml).collect() {
         Ok(table) => Some(Layer(walk(&table, plain, &origin, faults))),
         Err(error) => {
-            fault(without_source_lines(&error.to_string()));
+            fault(without_source_lines(&error.to_string()), None);
             None
         }
     }

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::words;
+
 /// A secret. It has no `Debug`, `Display` or `Serialize`, so that it cannot reach a log, an error or a dump by accident;
 /// what holds one has to write its own `Debug`. Whoever hands it on says so with [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
@@ -48,7 +50,10 @@ pub fn resolve(
     let mut secret = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut secret))
-        .map_err(|error| format!("the secret file {path} cannot be read: {error}"))?;
+        .map_err(|error| {
+            let why = words::of_io(&error);
+            format!("the secret file {path} cannot be read: {why}")
+        })?;
     if secret.len() as u64 > FILE_BYTES_MAX {
         return Err(format!(
             "the secret file {path} is larger than {FILE_BYTES_MAX} bytes"

@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::config::{Auth, RegistryConfig};
+use crate::words;
 
 /// The media type of the Confluent API.
 pub const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -209,14 +210,22 @@ async fn read(mut response: reqwest::Response) -> Result<Said, String> {
 /// An error and its causes, without the URL.
 fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
+    let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
+        // Beneath the system's own word the others are names of layers.
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && io.raw_os_error().is_some()
+        {
+            return sanitised(&words::of_io(io));
+        }
+        causes.push(inner.to_string());
         cause = inner.source();
     }
-    sanitised(&text)
+    match error.is_timeout() {
+        true => "no answer in time (registry.request_timeout_ms)".to_owned(),
+        false => sanitised(&causes.join(": ")),
+    }
 }
 
 /// Foreign words for logs: short, without control characters.
