@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Runs the command: every error, warning and note of all files, and which topologies are sound. Only errors fail it.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let vars = global.config()?.vars;
+    let vars = global.vars()?;
     let mut out = stdout();
     let avro = args.avro.as_deref();
     let (plans, faults) = topology::check(&args.paths, avro, &vars);

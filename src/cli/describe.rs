@@ -41,7 +41,7 @@ pub enum Format {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let vars = global.config()?.vars;
+    let vars = global.vars()?;
     let mut out = stdout();
     let all = match topology::load_watched(
         std::slice::from_ref(&args.path),

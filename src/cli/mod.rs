@@ -31,6 +31,7 @@ use std::sync::LazyLock;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, ConfigFaults, Profile, Sources};
+use crate::topology::Vars;
 
 /// The whole command line.
 #[derive(Parser)]
@@ -89,6 +90,11 @@ impl Global {
     /// The effective configuration: defaults, files, environment, these flags. Fails with every fault found.
     pub fn config(&self) -> Result<Config, ConfigFaults> {
         crate::config::load(&self.sources())
+    }
+
+    /// The values for variables of topologies, for commands that connect to nothing and need no secret of the configuration.
+    pub fn vars(&self) -> Result<Vars, ConfigFaults> {
+        Ok(crate::config::load_offline(&self.sources())?.vars)
     }
 
     /// Where the configuration is read from, so that a command may add to it.

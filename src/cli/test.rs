@@ -84,7 +84,7 @@ impl Suite {
 
 /// Runs the command: exit 1 if a case failed or coverage is too low, 64 if the topologies or the cases have faults.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let vars = global.config()?.vars;
+    let vars = global.vars()?;
     let avro = args.avro.as_deref();
     let ran = topology::load_watched(&args.paths, avro, &vars).and_then(|all| run_all(&all, avro));
     let mut out = stdout();

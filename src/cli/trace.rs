@@ -46,7 +46,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let vars = global.config()?.vars;
+    let vars = global.vars()?;
     let avro = args.avro.as_deref();
     let loaded = topology::load_watched(std::slice::from_ref(&args.path), avro, &vars);
     let mut schemas = Schemas::new(avro);

@@ -37,6 +37,9 @@ impl Reading<'_> {
             };
             let text = texts(&assignment.value).map(|texts| texts.concat());
             let Ok(text) = text else { continue };
+            if !self.resolve && secret::is_reference(&text) {
+                continue;
+            }
             match self.property(property, &text, draft.switches) {
                 Ok(property) => {
                     let shown = match secret::is_reference(&text) {

@@ -15,9 +15,20 @@ use super::types::{Config, Entry, Profile, Sources};
 
 /// Reads the effective configuration, or every fault of every layer.
 pub fn load(sources: &Sources) -> Result<Config, ConfigFaults> {
+    read(sources, true)
+}
+
+/// As [`load`], for commands that connect to nothing: references to secrets are not followed, so that they may lead nowhere
+/// here. What they would have given is not set.
+pub fn load_offline(sources: &Sources) -> Result<Config, ConfigFaults> {
+    read(sources, false)
+}
+
+fn read(sources: &Sources, resolve: bool) -> Result<Config, ConfigFaults> {
     let profile = sources.profile.unwrap_or_default();
     let mut reading = Reading {
         sources,
+        resolve,
         config: Config {
             profile,
             ..Config::default()
@@ -68,6 +79,8 @@ fn merge(
 /// A configuration being read.
 pub struct Reading<'a> {
     pub sources: &'a Sources,
+    /// Whether references are followed.
+    pub resolve: bool,
     pub config: Config,
     pub credentials: Credentials,
     connections: BTreeMap<String, Draft>,
@@ -106,6 +119,7 @@ impl Reading<'_> {
     fn check(&mut self, layer: &Layer) {
         let mut scratch = Reading {
             sources: self.sources,
+            resolve: self.resolve,
             config: Config {
                 profile: self.config.profile,
                 ..Config::default()
@@ -126,7 +140,7 @@ impl Reading<'_> {
     fn apply(&mut self, merged: &[Assignment]) {
         for assignment in merged {
             // A wrong form has been reported with its layer.
-            if let Err((message, help)) = self.assign(assignment, true)
+            if let Err((message, help)) = self.assign(assignment, self.resolve)
                 && !self.faults.iter().any(|known| {
                     known.key == assignment.key.path() && known.source == assignment.origin
                 })
@@ -141,7 +155,11 @@ impl Reading<'_> {
         match &assignment.key {
             Key::Var(name) => {
                 let value = json(&assignment.value);
-                self.note(assignment, value.to_string(), false);
+                // Which variables are secrets, the topologies say, and they are not here: only references are shown.
+                match value.as_str().filter(|text| secret::is_reference(text)) {
+                    Some(reference) => self.note(assignment, reference.to_owned(), false),
+                    None => self.note(assignment, HIDDEN.to_owned(), true),
+                }
                 self.config.vars.insert(name.clone(), value);
                 Ok(())
             }

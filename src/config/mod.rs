@@ -21,7 +21,7 @@ mod tests;
 
 pub use connection::{Connection, Property, Role};
 pub use fault::{ConfigFault, ConfigFaults};
-pub use load::{HIDDEN, load};
+pub use load::{HIDDEN, load, load_offline};
 pub use secret::{Secret, secret_of};
 pub use types::{
     AdminConfig, Auth, Config, Entry, Limits, LogConfig, LogFormat, Profile, RegistryConfig,

@@ -264,7 +264,8 @@ fn planted_secrets_are_nowhere_to_be_seen() {
     let good = format!(
         "[registry]\nurl = \"https://r:8081\"\nusername = \"u\"\npassword = \"{CANARY}-a\"\n\
          [kafka]\nbrokers = \"a:1\"\n[kafka.properties]\n\"sasl.password\" = \"{CANARY}-b\"\n\
-         \"ssl.key.pem\" = \"env:KEY\"\n\"sasl.oauthbearer.config\" = \"{CANARY}-c\"\n\"sasl.username\" = \"file:{}\"\n",
+         \"ssl.key.pem\" = \"env:KEY\"\n\"sasl.oauthbearer.config\" = \"{CANARY}-c\"\n\"sasl.username\" = \"file:{}\"\n\
+         [vars]\nkey = \"{CANARY}-f\"\n",
         secret_file.path().display()
     );
     let good = Place::new(&[("lockgate.toml", &good)])
@@ -312,7 +313,10 @@ fn planted_secrets_are_nowhere_to_be_seen() {
     for text in &printed {
         assert!(!text.contains(CANARY), "{text}");
     }
-    let planted = Place::new(&[]).flag("vars.shown", CANARY).load().unwrap();
+    let planted = Place::new(&[])
+        .flag("outputs.correlation_header", CANARY)
+        .load()
+        .unwrap();
     printed.push(serde_json::to_string(&planted.entries).unwrap());
     assert!(
         found(&printed),

@@ -8,8 +8,8 @@ use super::connection::Connection;
 use super::fault::ConfigFault;
 use super::secret::Secret;
 
-/// How this process runs.
-#[derive(Clone, Debug, Default)]
+/// How this process runs. `Debug` leaves the values of variables out: some may be secrets.
+#[derive(Clone, Default)]
 pub struct Config {
     /// The profile in force.
     pub profile: Profile,
@@ -32,6 +32,21 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Every value that is in force and where it comes from, for people; no secrets.
     pub entries: Vec<Entry>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("profile", &self.profile)
+            .field("connections", &self.connections)
+            .field("registry", &self.registry)
+            .field("limits", &self.limits)
+            .field("admin", &self.admin)
+            .field("correlation_header", &self.correlation_header)
+            .field("log", &self.log)
+            .field("vars", &self.vars.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -115,7 +130,7 @@ pub struct Limits {
     pub commit_interval_ms: u64,
     /// How long a producer waits for more records before it sends a batch (`linger.ms`).
     pub linger_ms: u64,
-    /// Threads that decode, map and route; 0: as many as there are processors, at most 8.
+    /// Threads that decode, map and route; 0: half as many as there are processors, at most 4.
     pub pipeline_threads: u64,
     /// Share of poison at which a source or a route stops, of the last `poison_window` records.
     pub poison_share: f64,
