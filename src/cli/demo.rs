@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Exit, Global, UsageError, signals};
+use super::{Exit, Global, UsageError, number, signals};
 use crate::demo::run::{self, Options};
 use crate::demo::show::{self, Show};
 use crate::telemetry::logging;
@@ -22,16 +22,17 @@ const SERVE_RATE: u64 = 2_000;
 )]
 pub struct Args {
     /// Source records to write, tombstones and poison included [default: 200000; with --serve: without end].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::positive::<u64>)]
     pub records: Option<u64>,
     /// Records per second [default: as fast as it goes; without end: 2000].
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "R", value_parser = number::positive::<u64>)]
     pub rate: Option<u64>,
     /// Seed of the generated events [default: a random one, which is printed].
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::whole::<u64>)]
     pub seed: Option<u64>,
-    /// Share of poison records.
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    /// Share of the source records that are poison, and end as dead letters: from 0 to `limits.poison_share` (0.2 unless set), at
+    /// which a source would stop.
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = number::share)]
     pub poison: f64,
     /// Go on until Ctrl-C, so that the status page can be looked at.
     #[arg(long)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config::{ConfigFault, ConfigFaults};
+use crate::words;
 
 /// The exit codes of every command (CONTRACTS: scripts rely on them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +90,9 @@ pub fn conclude(ended: anyhow::Result<Exit>) -> Exit {
         Ok(exit) => return exit,
         Err(error) => error,
     };
-    let exit = exit_of(&error);
-    if exit != Exit::Done {
-        // Nobody is left to tell if the stream is closed.
-        let _ = show(&error, &mut stderr());
-    }
-    exit
+    // Nobody is left to tell if the stream is closed.
+    let _ = show(&error, &mut stderr());
+    exit_of(&error)
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
@@ -102,34 +100,81 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         if cause.is::<UsageError>() || cause.is::<ConfigFault>() || cause.is::<ConfigFaults>() {
             return Exit::Usage;
         }
-        if let Some(io) = cause.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::BrokenPipe
-        {
-            // The reader of our output had enough (`lockgate tail … | head`).
-            return Exit::Done;
-        }
     }
     Exit::Failed
 }
 
 fn show(error: &anyhow::Error, to: &mut impl Write) -> io::Result<()> {
     let red = anstyle::AnsiColor::Red.on_default().bold();
-    write!(to, "{red}error{red:#}: {error}")?;
-    for cause in error.chain().skip(1) {
-        write!(to, ": {cause}")?;
+    write!(to, "{red}error{red:#}")?;
+    for cause in error.chain() {
+        let words = match cause.downcast_ref::<io::Error>() {
+            Some(error) => words::of_io(error),
+            None => words::without_number(&cause.to_string()),
+        };
+        write!(to, ": {words}")?;
     }
     writeln!(to)
 }
 
-/// Standard output, with colours only on a terminal and never under `NO_COLOR`. Write with `writeln!(…)?`: a closed pipe
-/// is then an error that ends the command with exit 0, where `println!` would panic.
-pub fn stdout() -> anstream::AutoStream<io::StdoutLock<'static>> {
-    anstream::AutoStream::auto(io::stdout().lock())
+/// An output stream whose reader may leave (`lockgate … | head`). What is written after that is dropped: how a command ends
+/// is its own affair, not its reader's. An endless command asks [`Stream::is_closed`].
+pub struct Stream<W> {
+    inner: W,
+    is_closed: bool,
+}
+
+impl<W: Write> Stream<W> {
+    fn new(inner: W) -> Stream<W> {
+        Stream {
+            inner,
+            is_closed: false,
+        }
+    }
+
+    /// Whether the reader has left.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    fn unless_closed<T>(&mut self, done: io::Result<T>, otherwise: T) -> io::Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(otherwise)
+            }
+            done => done,
+        }
+    }
+}
+
+impl<W: Write> Write for Stream<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Ok(bytes.len());
+        }
+        let done = self.inner.write(bytes);
+        self.unless_closed(done, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        let done = self.inner.flush();
+        self.unless_closed(done, ())
+    }
+}
+
+/// Standard output, with colours only on a terminal and never under `NO_COLOR`. Write with `writeln!(…)?`: `println!` would
+/// panic where the reader left.
+pub fn stdout() -> Stream<anstream::AutoStream<io::StdoutLock<'static>>> {
+    Stream::new(anstream::AutoStream::auto(io::stdout().lock()))
 }
 
 /// Standard error, with colours only on a terminal and never under `NO_COLOR`.
-pub fn stderr() -> anstream::AutoStream<io::StderrLock<'static>> {
-    anstream::AutoStream::auto(io::stderr().lock())
+pub fn stderr() -> Stream<anstream::AutoStream<io::StderrLock<'static>>> {
+    Stream::new(anstream::AutoStream::auto(io::stderr().lock()))
 }
 
 #[cfg(test)]
@@ -152,16 +197,38 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_is_not_an_error() {
+    fn a_pipe_that_breaks_elsewhere_is_an_error() {
         let pipe = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(exit_of(&failed(pipe)), Exit::Done);
+        assert_eq!(exit_of(&failed(pipe)), Exit::Failed);
+    }
+
+    #[test]
+    fn a_stream_notices_that_its_reader_left_and_hides_no_other_error() {
+        struct Broken(io::ErrorKind);
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(self.0.into())
+            }
+        }
+        let mut left = Stream::new(Broken(io::ErrorKind::BrokenPipe));
+        assert!(!left.is_closed());
+        left.write_all(b"a").unwrap();
+        left.flush().unwrap();
+        assert!(left.is_closed());
+        let mut full = Stream::new(Broken(io::ErrorKind::StorageFull));
+        assert!(full.write_all(b"a").is_err() && full.flush().is_err());
+        assert!(!full.is_closed());
     }
 
     #[test]
     fn an_error_is_shown_as_one_chain() {
         let mut shown = Vec::new();
         let to = &mut anstream::StripStream::new(&mut shown);
-        show(&failed(io::Error::other("disk full")), to).unwrap();
-        assert_eq!(shown, b"error: while doing it: disk full\n");
+        show(&failed(io::Error::from_raw_os_error(28)), to).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(shown, "error: while doing it: No space left on device\n");
     }
 }

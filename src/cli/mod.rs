@@ -21,6 +21,7 @@ pub mod trace;
 mod decode;
 mod ending;
 mod event;
+mod number;
 mod topic;
 
 pub use ending::{Exit, Shown, UsageError, conclude, stderr, stdout};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::decode::{self, Decoder};
 use super::topic::Topic;
-use super::{Exit, Global, UsageError, runtime, signals, stdout};
+use super::{Exit, Global, UsageError, number, runtime, signals, stdout};
 use crate::core::Tp;
 use crate::kafka::{Position, RawRecord};
 
@@ -32,7 +32,7 @@ pub struct Args {
     )]
     pub from: From,
     /// End after so many records.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::whole::<u64>)]
     pub count: Option<u64>,
     /// One JSON object per record, with its position, key and headers.
     #[arg(long)]
@@ -170,7 +170,7 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         }
         out.flush()?;
         left -= 1;
-        Ok(left > 0)
+        Ok(left > 0 && !out.is_closed())
     })?;
     Ok(Exit::Done)
 }

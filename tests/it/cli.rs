@@ -100,6 +100,47 @@ fn a_pipe_shows_no_colours() {
     assert!(!output(&["conifg"]).stderr.contains(&0x1b));
 }
 
+/// Standard output or error without a reader from the beginning on.
+fn deaf() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_closed_pipe_does_not_hide_how_a_command_ended() {
+    for (words, code) in [
+        (&["check", "absent.yaml"][..], 64),
+        (&["check", "absent.yaml", "--json"], 64),
+        (&["describe", "absent.yaml"], 64),
+        (&["test", "absent.yaml"], 64),
+        (&["eval", "1 +"], 64),
+        (&["eval", "1 / 0 == 1"], 1),
+        (&["conifg"], 64),
+        (&["config", "--config", "absent.toml"], 64),
+        (&["config"], 0),
+        (&["eval", "1 + 1"], 0),
+        (&["completion", "bash"], 0),
+    ] {
+        let (_folder, mut command) = lockgate(words);
+        let output = command
+            .stdout(deaf())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {error}");
+        assert!(!error.to_lowercase().contains("pipe"), "{words:?}: {error}");
+        let (_folder, mut command) = lockgate(words);
+        let output = command
+            .stdout(Stdio::piped())
+            .stderr(deaf())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}");
+    }
+}
+
 #[test]
 fn a_reader_that_had_enough_is_not_an_error() {
     let (folder, mut command) = lockgate(&["config", "--json"]);
@@ -138,7 +179,7 @@ fn secrets_of_the_environment_are_in_no_output() {
                 format!("sasl.password={password}"),
             )
             .env("LOCKGATE__REGISTRY__TOKEN", password)
-            .env("LOCKGATE__VARS__SHOWN", shown)
+            .env("LOCKGATE__OUTPUTS__CORRELATION_HEADER", shown)
             .env("KAFKA_PASSWORD", "canary-71")
             .output()
             .unwrap();
@@ -161,4 +202,87 @@ fn secrets_of_the_environment_are_in_no_output() {
     );
     let (_, printed) = run("dev", "x", "canary-71");
     assert!(printed.contains("canary-71"), "the search finds nothing");
+}
+
+#[test]
+fn config_shows_of_variables_only_where_they_come_from() {
+    for words in [&["config"][..], &["config", "--json"]] {
+        let (folder, mut command) = lockgate(words);
+        let file = "[vars]\nkey = \"canary-1\"\nnumber = 5555\nby_reference = \"env:ABSENT\"\n";
+        std::fs::write(folder.path().join("lockgate.toml"), file).unwrap();
+        let output = command
+            .args(["--set", "vars.flag=canary-2"])
+            .env("LOCKGATE__VARS__ENVIRONMENT", "canary-3")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(!text.contains("canary") && !text.contains("5555"), "{text}");
+        for shown in [
+            "vars.key",
+            "vars.number",
+            "vars.flag",
+            "vars.environment",
+            "env:ABSENT",
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        assert_eq!(text.matches("<hidden>").count(), 4, "{text}");
+    }
+}
+
+#[test]
+fn causes_are_in_words_and_say_what_was_tried() {
+    let brokers = ["--set", "kafka.brokers=127.0.0.1:1"];
+    let registry = ["--set", "registry.url=http://127.0.0.1:1"];
+    for (words, said) in [
+        (
+            &["check", "absent.yaml"][..],
+            "there is no such file or folder",
+        ),
+        (
+            &["config", "--config", "absent.toml"],
+            "there is no such file or folder",
+        ),
+        (&["config", "--config", "."], "it is a folder"),
+        (
+            &["eval", "event", "--schema", "absent.avsc"],
+            "absent.avsc cannot be read",
+        ),
+        (
+            &["tail", "--topic", "t"],
+            "(127.0.0.1:1): no broker answers",
+        ),
+        (
+            &["produce", "--topic", "t", "absent"],
+            "absent cannot be read",
+        ),
+        (
+            &["produce", "--topic", "t"],
+            "127.0.0.1:1: connection refused",
+        ),
+        (
+            &["health", "--set", "admin.listen=127.0.0.1:1"],
+            "127.0.0.1:1 (admin.listen)",
+        ),
+        (
+            &["config", "--set", "registry.token=file:absent"],
+            "there is no such file",
+        ),
+    ] {
+        let (_folder, mut command) = lockgate(words);
+        let output = command.args(brokers).args(registry).output().unwrap();
+        let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.code() != Some(0), "{words:?}: {shown}");
+        assert!(shown.contains(said), "{words:?}: {shown}");
+        for noise in [
+            "os error",
+            ":1:1:",
+            "yaml:1:1",
+            "(Connect)",
+            "error sending",
+        ] {
+            assert!(!shown.contains(noise), "{words:?}: {shown}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::outbox::{Outbox, Parcel};
 use super::show;
 use crate::cli::decode::Decoder;
 use crate::cli::signals::Stop;
-use crate::cli::{Exit, UsageError, stderr, stdout};
+use crate::cli::{Exit, UsageError, number, stderr, stdout};
 use crate::config::Config;
 use crate::topology;
 use crate::topology::plan::OutputTopic;
@@ -50,10 +50,10 @@ pub struct Args {
     #[arg(long, value_name = "PARTITION:OFFSET", value_parser = show::position)]
     pub at: Vec<(i32, i64)>,
     /// So many at most.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::whole::<u64>)]
     pub limit: Option<u64>,
     /// So many per second at most.
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "R", value_parser = number::positive::<u32>)]
     pub rate: Option<u32>,
     /// Process, but write nothing: shows what would happen.
     #[arg(long)]
