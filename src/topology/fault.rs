@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
 /// A file that was read: its path as the user wrote it, and its text.
@@ -171,9 +171,9 @@ impl Faults {
         }
     }
 
-    /// Leaves out what forbids nothing.
-    pub fn keep_errors(&mut self) {
-        self.list.retain(|fault| fault.severity == Severity::Error);
+    /// Leaves out the others.
+    pub fn keep(&mut self, wanted: impl FnMut(&Fault) -> bool) {
+        self.list.retain(wanted);
     }
 
     /// How many there are of a severity.
@@ -253,14 +253,16 @@ impl Faults {
                 Severity::Warning => Level::WARNING,
                 Severity::Note => continue,
             };
-            let mut group = level
-                .primary_title(fault.message.as_str())
-                .id(fault.code)
-                .element(
-                    Snippet::source(fault.file.text.as_str())
+            let title = level.primary_title(fault.message.as_str()).id(fault.code);
+            // A file without a text has no line to be shown.
+            let mut group = match fault.file.text.as_str() {
+                "" => title.element(Origin::path(path)),
+                text => title.element(
+                    Snippet::source(text)
                         .path(path)
                         .annotation(AnnotationKind::Primary.span(one_line(fault))),
-                );
+                ),
+            };
             if let Some(help) = &fault.help {
                 group = group.element(Level::HELP.message(help.as_str()));
             }
@@ -302,23 +304,18 @@ impl Faults {
     }
 }
 
-/// One fault per line, `file:line:column: code: message`: for logs.
+/// One fault per line, `file:line:column: code: message`: for logs. Without the position where the file has no text.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.list.iter().enumerate() {
-            let (line, column) = fault.position();
-            let end = if index + 1 == self.list.len() {
-                ""
-            } else {
-                "\n"
-            };
-            write!(
-                f,
-                "{}:{line}:{column}: {}: {}{end}",
-                fault.file.path.display(),
-                fault.code,
-                fault.message
-            )?;
+            write!(f, "{}", fault.file.path.display())?;
+            if !fault.file.text.is_empty() {
+                let (line, column) = fault.position();
+                write!(f, ":{line}:{column}")?;
+            }
+            let is_last = index + 1 == self.list.len();
+            let end = if is_last { "" } else { "\n" };
+            write!(f, ": {}: {}{end}", fault.code, fault.message)?;
         }
         Ok(())
     }

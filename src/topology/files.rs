@@ -2,34 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::fault::{Faults, Source, nearest};
 use crate::schema::Schema;
+use crate::words;
 
 /// The topology files of the paths, in order: files as given, folders by name without their `*.test.yaml`.
 pub fn topologies(paths: &[PathBuf], faults: &mut Faults) -> Vec<Arc<Source>> {
     let mut sources: Vec<Arc<Source>> = Vec::new();
     for path in paths {
-        if path.is_dir() {
-            let files = folder(path);
-            if files.is_empty() {
-                let message = format!("no topology in the folder {}", path.display());
-                nowhere(
-                    faults,
-                    path,
-                    "no_topology",
-                    message,
-                    "topologies are files named *.yaml",
-                );
-            }
-            files
-                .iter()
-                .for_each(|file| sources.extend(open(file, faults)));
-        } else {
+        if !path.is_dir() {
             sources.extend(open(path, faults));
+            continue;
+        }
+        match folder(path) {
+            Ok(files) if files.is_empty() => {
+                let message = format!("no topology in the folder {}", path.display());
+                let help = "topologies are files named *.yaml";
+                nowhere(faults, path, "no_topology", message, help);
+            }
+            Ok(files) => {
+                let read = files.iter().filter_map(|file| open(file, faults));
+                sources.extend(without_tables(read.collect()));
+            }
+            Err(error) => unreadable(faults, path, "the folder ", &error),
         }
     }
     let mut seen = Vec::new();
@@ -45,6 +45,22 @@ pub fn topologies(paths: &[PathBuf], faults: &mut Faults) -> Vec<Arc<Source>> {
     sources
 }
 
+/// Leaves out the tables of the topologies beside them: files that are a list, and that a topology names.
+fn without_tables(mut files: Vec<Arc<Source>>) -> Vec<Arc<Source>> {
+    let is_table = |file: &Arc<Source>| {
+        let mut lines = file.text.lines().map(str::trim_start);
+        let first = lines.find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---");
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        let is_list = first.is_some_and(|line| line.starts_with(['-', '[']));
+        let mut others = files.iter().filter(|other| !Arc::ptr_eq(other, file));
+        is_list && others.any(|other| other.text.contains(&*name))
+    };
+    let tables: Vec<_> = files.iter().map(is_table).collect();
+    let mut tables = tables.into_iter();
+    files.retain(|_| !tables.next().unwrap_or_default());
+    files
+}
+
 /// Whether a file holds test cases rather than a topology.
 pub fn is_test(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -53,44 +69,49 @@ pub fn is_test(path: &Path) -> bool {
 
 /// Reads a file; a fault if that fails.
 pub fn open(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
-    match fs::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Some(Arc::new(Source::new(
-                path,
-                text.strip_prefix('\u{feff}').unwrap_or(&text),
-            ))),
-            Err(_) => {
-                let message = format!("{} is not UTF-8", path.display());
-                nowhere(faults, path, "file_unreadable", message, "save it as UTF-8");
-                None
-            }
-        },
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Some(Arc::new(Source::new(path, text)))
+        }
         Err(error) => {
-            let message = format!("reading {} failed: {error}", path.display());
-            nowhere(faults, path, "file_unreadable", message, "check the path");
+            unreadable(faults, path, "", &error);
             None
         }
     }
 }
 
+fn unreadable(faults: &mut Faults, path: &Path, what: &str, error: &io::Error) {
+    let why = words::of_io(error);
+    let message = format!("{what}{} cannot be read: {why}", path.display());
+    nowhere(
+        faults,
+        path,
+        "file_unreadable",
+        message,
+        words::remedy(error),
+    );
+}
+
+/// A fault of a file as a whole.
 fn nowhere(faults: &mut Faults, path: &Path, code: &'static str, message: String, help: &str) {
     let file = Arc::new(Source::new(path, ""));
     faults.error(code, &file, &(0..0), message, help.to_owned());
 }
 
-fn folder(path: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(path)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|end| end == "yaml" || end == "yml")
-        })
-        .filter(|path| !is_test(path))
-        .collect();
+fn folder(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        let is_yaml = path
+            .extension()
+            .is_some_and(|end| end == "yaml" || end == "yml");
+        if is_yaml && !is_test(&path) {
+            files.push(path);
+        }
+    }
     files.sort();
-    files
+    Ok(files)
 }
 
 /// The Avro schemas that topologies name, each read once.
@@ -130,22 +151,21 @@ impl Schemas {
         }
     }
 
-    /// Where the schemas of a topology file are: as given, else `avro` in its folder or beside its folder.
+    /// Where the schemas of a topology file are: as given, else `avro` in its folder or beside its folder. A link is looked
+    /// for where it stands, then where it leads.
     pub fn folder(&self, topology: &Path) -> PathBuf {
         if let Some(given) = &self.given {
             return given.clone();
         }
-        let beside = topology.parent().unwrap_or(Path::new(""));
-        let inside = beside.join("avro");
-        let above = match beside.parent() {
-            Some(above) => above.join("avro"),
-            None => beside.join("../avro"),
-        };
-        if !inside.is_dir() && above.is_dir() {
-            above
-        } else {
-            inside
+        let here = topology.parent().unwrap_or(Path::new(""));
+        let inside = here.join("avro");
+        let mut places = vec![inside.clone(), above(here).join("avro")];
+        if let Ok(real) = topology.canonicalize() {
+            let folders = real.ancestors().skip(1).take(2);
+            places.extend(folders.map(|folder| folder.join("avro")));
         }
+        let found = places.into_iter().find(|place| place.is_dir());
+        found.unwrap_or(inside)
     }
 
     /// The schema of a name; a fault at the place that names it if there is none.
@@ -165,24 +185,29 @@ impl Schemas {
             return None;
         }
         let path = folder.join(format!("{name}.avsc"));
-        if !self.known.contains_key(&path) && (self.is_closed || !path.is_file()) {
-            let message = format!("there is no schema `{name}` in {}", folder.display());
-            let stems = stems(&folder);
-            let stem = name.strip_suffix(".avsc").unwrap_or(name);
-            let help = match nearest(stem, stems.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("put it into {}", path.display()),
+        if !self.known.contains_key(&path) {
+            let text = match self.is_closed {
+                true => Err(ErrorKind::NotFound.into()),
+                false => fs::read_to_string(&path),
             };
-            faults.error("schema_missing", file, span, message, help);
-            return None;
+            match text {
+                Ok(text) => {
+                    let schema = Schema::parse(&text).map(Arc::new);
+                    let read = schema.map_err(|fault| fault.to_string());
+                    self.known.insert(path.clone(), read);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.missing(file, name, span, &folder, faults);
+                }
+                Err(error) => {
+                    let why = words::of_io(&error);
+                    let message = format!("the schema {} cannot be read: {why}", path.display());
+                    let help = words::remedy(&error).to_owned();
+                    faults.error("file_unreadable", file, span, message, help);
+                }
+            }
         }
-        let read = self.known.entry(path.clone()).or_insert_with(|| {
-            let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
-            Schema::parse(&text)
-                .map(Arc::new)
-                .map_err(|fault| fault.to_string())
-        });
-        match read {
+        match self.known.get(&path)? {
             Ok(schema) => Some(schema.clone()),
             Err(why) => {
                 let message = format!("the schema {} is not valid: {why}", path.display());
@@ -196,6 +221,45 @@ impl Schemas {
                 None
             }
         }
+    }
+
+    fn missing(
+        &self,
+        file: &Arc<Source>,
+        name: &str,
+        span: &Range<usize>,
+        folder: &Path,
+        faults: &mut Faults,
+    ) {
+        let is_there = self.is_closed || folder.is_dir();
+        let message = match is_there {
+            true => format!("there is no schema `{name}` in {}", folder.display()),
+            false => format!(
+                "there is no schema `{name}`, and no folder {}",
+                folder.display()
+            ),
+        };
+        let stems = stems(folder);
+        let stem = name.strip_suffix(".avsc").unwrap_or(name);
+        let path = folder.join(format!("{stem}.avsc"));
+        let help = match nearest(stem, stems.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if is_there => format!("put it into {}", path.display()),
+            None => format!(
+                "put it into {}, or name the folder of the schemas with `--avro`",
+                path.display()
+            ),
+        };
+        faults.error("schema_missing", file, span, message, help);
+    }
+}
+
+/// The folder above a folder, as it is written: `..` where the path says nothing of it.
+fn above(folder: &Path) -> PathBuf {
+    match folder.components().next_back() {
+        Some(Component::Normal(_)) => folder.parent().unwrap_or(Path::new("")).to_owned(),
+        None | Some(Component::CurDir) => PathBuf::from(".."),
+        Some(_) => folder.join(".."),
     }
 }
 

@@ -25,7 +25,7 @@ pub fn load(
     if faults.is_ok() {
         return Ok(plans);
     }
-    faults.keep_errors();
+    faults.keep(|fault| fault.severity == Severity::Error);
     Err(faults)
 }
 
@@ -105,7 +105,7 @@ pub fn load_watched(
         Ok(all)
     } else {
         faults.sort();
-        faults.keep_errors();
+        faults.keep(|fault| fault.severity == Severity::Error);
         Err(faults)
     }
 }

@@ -1,6 +1,7 @@
 //! Static tables: CSV or YAML files beside the topology, read whole, typed, bounded.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use std::sync::Arc;
 use super::fault::{Faults, Source, nearest};
 use super::spec::{Spec, TableSpec};
 use super::vars::constant;
-use super::yaml::{self, Data, Node};
+use super::yaml::{self, Bounds, Data, Node};
 use crate::expr::{Const, Table, Type};
+use crate::words;
 
 /// Bytes of a table's file. It is kept in memory, some times as large.
 const BYTES_MAX: u64 = 16 << 20;
@@ -77,15 +79,19 @@ impl Reader<'_> {
         let path = beside(self.spec, &file.value);
         let text = fs::metadata(&path).and_then(|metadata| match metadata.len() {
             0..=BYTES_MAX => fs::read_to_string(&path),
-            size => Err(std::io::Error::other(format!(
+            size => Err(io::Error::other(format!(
                 "it has {size} bytes, at most {BYTES_MAX} are read"
             ))),
         });
         let text = match text {
             Ok(text) => text,
             Err(error) => {
-                let message = format!("the table {} cannot be read: {error}", path.display());
-                let help = "the path begins at the folder of the topology";
+                let why = words::of_io(&error);
+                let message = format!("the table {} cannot be read: {why}", path.display());
+                let help = match error.kind() {
+                    ErrorKind::NotFound => "the path begins at the folder of the topology",
+                    _ => words::remedy(&error),
+                };
                 self.error("table_unreadable", &file.span, message, help);
                 return None;
             }
@@ -142,7 +148,8 @@ impl Reader<'_> {
         let header = match reader.headers() {
             Ok(header) => header.clone(),
             Err(error) => {
-                let message = format!("{} is not CSV: {error}", source.path.display());
+                let why = of_csv(&error);
+                let message = format!("{} is not CSV: {why}", source.path.display());
                 self.error(
                     "table_invalid",
                     &span,
@@ -179,12 +186,12 @@ impl Reader<'_> {
                     rows.push(places.iter().map(cell).collect());
                 }
                 Err(error) => {
-                    let at = error.position().map_or(0, |at| at.byte() as usize);
+                    let at = error.position().map_or(1, |at| at.line() as usize);
                     self.faults.error(
                         "table_invalid",
                         source,
-                        &(at..at + 1),
-                        format!("this is not CSV: {error}"),
+                        &source.line(at),
+                        of_csv(&error),
                         "every line has as many cells as the first; text with commas is quoted"
                             .to_owned(),
                     );
@@ -196,7 +203,7 @@ impl Reader<'_> {
     }
 
     fn yaml(&mut self, source: &Arc<Source>, names: &[&str]) -> Option<Vec<Row>> {
-        let root = yaml::parse(source, self.faults)?;
+        let root = yaml::parse_within(Bounds::ROWS, source, self.faults)?;
         let shape = |faults: &mut Faults, node: &Node| {
             let message = format!("a table is a list of mappings, this is {}", node.kind());
             let help = "write `- { code: DE, name: Germany }`".to_owned();
@@ -268,6 +275,17 @@ impl Reader<'_> {
             }
         }
         Some(table)
+    }
+}
+
+/// What is wrong with a file of CSV.
+fn of_csv(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("this line has {len} cells, and the first {expected_len}"),
+        csv::ErrorKind::Io(error) => words::of_io(error),
+        _ => "it is not text in UTF-8".to_owned(),
     }
 }
 

@@ -10,12 +10,31 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::fault::{Faults, Source};
 
-/// A file beyond this is refused.
-pub const BYTES_MAX: usize = 1 << 20;
 /// Nesting beyond this is refused.
 pub const DEPTH_MAX: usize = 32;
-/// Nodes beyond this, aliases expanded, are refused.
-pub const NODES_MAX: usize = 50_000;
+
+/// How large a file may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// A file beyond this is refused.
+    pub bytes: usize,
+    /// Nodes beyond this, aliases expanded, are refused.
+    pub nodes: usize,
+}
+
+impl Bounds {
+    /// Of what a person writes: a topology.
+    pub const TOPOLOGY: Bounds = Bounds {
+        bytes: 1 << 20,
+        nodes: 50_000,
+    };
+    /// Of what may be written by a program: test cases, the rows of a table.
+    pub const ROWS: Bounds = Bounds {
+        bytes: 16 << 20,
+        nodes: 2_000_000,
+    };
+}
+
 /// Lines that are quoted on the author's behalf before giving up.
 const REPAIRS_MAX: usize = 32;
 
@@ -112,29 +131,28 @@ impl Node {
     }
 }
 
-/// Reads the one document of a file. `None` if nothing could be made of it; the faults say why.
+/// Reads the one document of a topology. `None` if nothing could be made of it; the faults say why.
 pub fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
+    parse_within(Bounds::TOPOLOGY, source, faults)
+}
+
+/// As [`parse`], of a file that may be larger or not as large.
+pub fn parse_within(bounds: Bounds, source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
     let whole = 0..0;
     let before = faults.iter().count();
-    if source.text.len() > BYTES_MAX {
-        faults.error(
-            "yaml_limit",
-            source,
-            &whole,
-            format!(
-                "the file has {} bytes; at most {BYTES_MAX} are read",
-                source.text.len()
-            ),
-            "split the topology".to_owned(),
-        );
+    let (size, most) = (source.text.len(), bounds.bytes);
+    if size > most {
+        let message = format!("the file has {size} bytes; at most {most} are read");
+        let help = "make several of it".to_owned();
+        faults.error("yaml_limit", source, &whole, message, help);
         return None;
     }
     let mut text = source.text.clone();
     let mut repaired = Vec::new();
     let events = loop {
-        match events(&text) {
+        match events(&text, bounds) {
             Ok(events) => break events,
-            Err(error) => match repair(&text, &error, &repaired) {
+            Err(error) => match repair(&text, bounds, &error, &repaired) {
                 Some(repair) if repaired.len() < REPAIRS_MAX => {
                     let value = &text[repair.value.clone()];
                     let original = Lines::new(&text).map(source, repair.value.start, &repaired);
@@ -177,6 +195,7 @@ pub fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<Node> {
         lines: Lines::new(&text),
         repaired: &repaired,
         anchors: HashMap::new(),
+        nodes_max: bounds.nodes,
         nodes: 0,
         stop: false,
     };
@@ -199,11 +218,15 @@ pub fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
-fn events(text: &str) -> Result<Vec<(Event<'_>, Span)>, ScanError> {
+fn events(text: &str, bounds: Bounds) -> Result<Vec<(Event<'_>, Span)>, ScanError> {
     let mut parser = Parser::new_from_str(text);
     let mut events = Vec::new();
+    // A node has two events at most, and few are open at once: more than these are refused when nodes are made of them.
     while let Some(event) = parser.next_event() {
         events.push(event?);
+        if events.len() > 2 * bounds.nodes + 128 {
+            break;
+        }
     }
     Ok(events)
 }
@@ -214,7 +237,7 @@ struct Repair {
 }
 
 /// The line at or before a syntax error whose value, once quoted, lets the parser get further.
-fn repair(text: &str, error: &ScanError, repaired: &[usize]) -> Option<Repair> {
+fn repair(text: &str, bounds: Bounds, error: &ScanError, repaired: &[usize]) -> Option<Repair> {
     let last = error.marker().line();
     let lines = Lines::new(text);
     for line in [last, last.saturating_sub(1)] {
@@ -229,7 +252,7 @@ fn repair(text: &str, error: &ScanError, repaired: &[usize]) -> Option<Repair> {
         }
         let mut tried = text.to_owned();
         tried.replace_range(value.clone(), &quote(&text[value.clone()]));
-        let further = match events(&tried) {
+        let further = match events(&tried, bounds) {
             Ok(_) => true,
             Err(next) => next.marker().line() > last,
         };
@@ -353,6 +376,7 @@ struct Builder<'a> {
     lines: Lines,
     repaired: &'a [usize],
     anchors: HashMap<usize, (Node, usize)>,
+    nodes_max: usize,
     nodes: usize,
     stop: bool,
 }
@@ -461,10 +485,12 @@ impl Builder<'_> {
                 continue;
             };
             self.nodes += size;
-            if self.nodes > NODES_MAX {
+            if self.nodes > self.nodes_max {
+                let most = self.nodes_max;
                 let message =
-                    format!("more than {NODES_MAX} values, aliases counted where they are used");
-                self.fault("yaml_limit", &node.span, &message, "use fewer aliases");
+                    format!("more than {most} values, aliases counted where they are used");
+                let help = "make several files of it, or use fewer aliases";
+                self.fault("yaml_limit", &node.span, &message, help);
                 return None;
             }
             if anchor > 0 {
@@ -639,7 +665,10 @@ mod tests {
             read(&format!("a: {}", "[".repeat(100) + &"]".repeat(100))).1[0].0,
             "yaml_limit"
         );
-        assert_eq!(read(&"x".repeat(BYTES_MAX + 1)).1[0].0, "yaml_limit");
+        assert_eq!(
+            read(&"x".repeat(Bounds::TOPOLOGY.bytes + 1)).1[0].0,
+            "yaml_limit"
+        );
         assert_eq!(read("a: &x [*x]\n").1[0].0, "yaml_limit");
         assert_eq!(read("a: 1\n---\nb: 2\n").1[0].0, "yaml_documents");
         assert_eq!(read("a: b\n c: [\n").1[0].0, "yaml_syntax");

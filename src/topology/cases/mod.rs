@@ -8,6 +8,8 @@ pub(super) mod run;
 mod update;
 pub mod write;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::fault::{Faults, Source};
 use super::files::Schemas;
-use super::yaml::{Data, Node};
+use super::yaml::{Bounds, Data, Node};
 use super::{files, plan::Plan, read, yaml};
 use crate::schema::Schema;
 
@@ -103,16 +105,36 @@ fn read_source(
     faults: &mut Faults,
 ) -> Option<Cases> {
     let before = faults.iter().count();
-    let root = yaml::parse(&file, faults)?;
+    let root = yaml::parse_within(Bounds::ROWS, &file, faults)?;
     read::check_shape(&file, &root, &keys::FILE, faults);
     let defaults = root.get("defaults");
     let mut list = Vec::new();
     if let Some(Data::List(cases)) = root.get("cases").map(|cases| &cases.data) {
+        are_named_once(&file, cases, faults);
         for node in cases {
             list.extend(case(&file, node, defaults, plan, schemas, faults));
         }
     }
     (faults.iter().count() == before).then_some(Cases { file, list })
+}
+
+/// A name finds one case (`trace --case`), and a report tells them apart by it.
+fn are_named_once(file: &Arc<Source>, cases: &[Node], faults: &mut Faults) {
+    let mut known = HashMap::new();
+    for name in cases.iter().filter_map(|node| node.get("name")) {
+        let Some(text) = name.text() else { continue };
+        let line = file.position(name.span.start).0;
+        match known.entry(text) {
+            Entry::Vacant(place) => {
+                place.insert(line);
+            }
+            Entry::Occupied(first) => {
+                let message = format!("a test case on line {} has this name already", first.get());
+                let help = "choose another name".to_owned();
+                faults.error("duplicate_name", file, &name.span, message, help);
+            }
+        }
+    }
 }
 
 fn case(
@@ -142,11 +164,24 @@ fn case(
             return None;
         }
     };
-    let number = |key: &str| {
-        get(key)
-            .and_then(Node::text)
-            .and_then(|text| text.parse::<i64>().ok())
+    let mut number = |key: &str, max: i64| {
+        let Some(node) = get(key).filter(|node| !node.is_null()) else {
+            return Some(None);
+        };
+        let number = node.text().and_then(|text| text.parse::<i64>().ok());
+        let number = number.filter(|number| (0..=max).contains(number));
+        if number.is_none() {
+            let message = format!("this is no {key}");
+            let help = format!("write a whole number from 0 to {max}");
+            faults.error("wrong_value", file, &node.span, message, help);
+        }
+        number.map(Some)
     };
+    let (partition, offset, timestamp) = (
+        number("partition", i32::MAX.into())?.unwrap_or(0),
+        number("offset", i64::MAX)?.unwrap_or(0),
+        number("timestamp", i64::MAX)?,
+    );
     let mut headers = Vec::new();
     for entries in [
         defaults.and_then(|node| node.get("headers")),
@@ -177,11 +212,7 @@ fn case(
         value: bytes(file, node, defaults, "value", faults)?,
         value_schema,
         headers,
-        position: (
-            number("partition").unwrap_or(0) as i32,
-            number("offset").unwrap_or(0),
-            number("timestamp"),
-        ),
+        position: (partition as i32, offset, timestamp),
         expect: Expect {
             deliveries: match values("deliveries") {
                 Some(Value::Array(list)) => list,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::compare::{aligned, compare};
 use super::{Cases, write};
 use crate::topology::fault::{Faults, Source};
-use crate::topology::yaml::{self, Data, Node};
+use crate::topology::yaml::{self, Bounds, Data, Node};
 
 /// A piece of the file and what stands there instead.
 type Edit = (Range<usize>, String);
@@ -20,14 +20,36 @@ type Edit = (Range<usize>, String);
 /// A case whose expectation cannot be written so that it reads back.
 pub fn update(cases: &Cases, failed: &[(usize, &Value)]) -> Result<String, String> {
     let file = &cases.file;
-    let root = yaml::parse(file, &mut Faults::default()).ok_or("the file is not YAML any more")?;
+    let root = yaml::parse_within(Bounds::ROWS, file, &mut Faults::default())
+        .ok_or("the file is not YAML any more")?;
     let Some(Data::List(nodes)) = root.get("cases").map(|cases| &cases.data) else {
         return Err("the file has no list of cases any more".to_owned());
     };
-    let mut edits = Vec::new();
+    let mut changes = Vec::new();
     for (index, actual) in failed {
         let node = nodes.get(*index).ok_or("a case is gone")?;
-        edits.extend(case(file, node, actual)?);
+        changes.push(change(file, *index, node, actual)?);
+    }
+    // Nearly always all of them read back at once; else each is tried alone.
+    let edits: Vec<Edit> = changes
+        .iter()
+        .flat_map(|change| change.in_place.as_ref().unwrap_or(&change.whole))
+        .cloned()
+        .collect();
+    if reads_as(&file.text, nodes, &edits, &changes) {
+        return Ok(applied(&file.text, edits));
+    }
+    let mut edits = Vec::new();
+    for change in &changes {
+        let mut ways = change.in_place.iter().chain([&change.whole]);
+        let alone = std::slice::from_ref(change);
+        let way = ways.find(|edits| reads_as(&file.text, nodes, edits, alone));
+        edits.extend_from_slice(way.ok_or_else(|| {
+            format!(
+                "the expectation of the case `{}` cannot be rewritten here: write it by hand",
+                change.name
+            )
+        })?);
     }
     Ok(applied(&file.text, edits))
 }
@@ -45,8 +67,20 @@ fn applied(text: &str, mut edits: Vec<Edit>) -> String {
     out
 }
 
-/// The edits for one case: of single values if they are enough, else of its whole expectation.
-fn case(file: &Arc<Source>, node: &Node, actual: &Value) -> Result<Vec<Edit>, String> {
+/// How a case's expectation is to be changed.
+struct Change {
+    /// Index of the case.
+    index: usize,
+    name: String,
+    /// What is to be expected.
+    wanted: Value,
+    /// Single values in their place, if they are enough.
+    in_place: Option<Vec<Edit>>,
+    /// The whole expectation.
+    whole: Vec<Edit>,
+}
+
+fn change(file: &Arc<Source>, index: usize, node: &Node, actual: &Value) -> Result<Change, String> {
     let name = node.get("name").and_then(Node::text).unwrap_or_default();
     let Data::Map(entries) = &node.data else {
         return Err(format!("the case `{name}` is not a mapping"));
@@ -56,21 +90,19 @@ fn case(file: &Arc<Source>, node: &Node, actual: &Value) -> Result<Vec<Edit>, St
     };
     let wanted = projected(&expect.to_json(), actual);
     let mut edits = Vec::new();
-    if in_place(file, expect, &wanted, &mut edits) && reads_as(&file.text, &edits, key, &wanted) {
-        return Ok(edits);
-    }
+    let in_place = in_place(file, expect, &wanted, &mut edits).then_some(edits);
     let column = file.position(key.span.start).1 - 1;
     let mut new = String::from("\n");
     write::block(&mut new, &wanted, column + 2);
     let start = key.span.end + file.text[key.span.end..].find(':').map_or(0, |at| at + 1);
     let end = end_of(file, expect).max(start);
-    let edits = vec![(start..end, new)];
-    match reads_as(&file.text, &edits, key, &wanted) {
-        true => Ok(edits),
-        false => Err(format!(
-            "the expectation of the case `{name}` cannot be rewritten here: write it by hand"
-        )),
-    }
+    Ok(Change {
+        index,
+        name: name.to_owned(),
+        wanted,
+        in_place,
+        whole: vec![(start..end, new)],
+    })
 }
 
 /// What is to be expected: of what came out the members that the author compares; new deliveries whole.
@@ -208,30 +240,27 @@ fn in_place(file: &Source, node: &Node, wanted: &Value, edits: &mut Vec<Edit>) -
     }
 }
 
-/// Whether the file with the edits has this expectation at this place, and all other cases as before.
-fn reads_as(text: &str, edits: &[Edit], key: &Node, wanted: &Value) -> bool {
-    let read = |text: String| {
-        let mut faults = Faults::default();
-        let node = yaml::parse(&Arc::new(Source::new("", text)), &mut faults);
-        node.filter(|_| faults.is_empty())
-    };
-    let (Some(before), Some(after)) = (read(text.to_owned()), read(applied(text, edits.to_vec())))
-    else {
+/// Whether the file with the edits has these expectations, and is as before otherwise.
+fn reads_as(text: &str, before: &[Node], edits: &[Edit], changes: &[Change]) -> bool {
+    let source = Arc::new(Source::new("", applied(text, edits.to_vec())));
+    let mut faults = Faults::default();
+    let root = yaml::parse_within(Bounds::ROWS, &source, &mut faults);
+    let cases = root.as_ref().and_then(|root| root.get("cases"));
+    let Some(Data::List(after)) = cases.map(|cases| &cases.data) else {
         return false;
     };
-    let cases = |root: &Node| match root.get("cases").map(|cases| &cases.data) {
-        Some(Data::List(list)) => list.clone(),
-        _ => Vec::new(),
-    };
-    let (old, new) = (cases(&before), cases(&after));
-    old.len() == new.len()
-        && old.iter().zip(&new).all(|(old, new)| {
-            let is_this = old.span.contains(&key.span.start);
-            match is_this {
-                true => new.get("expect").map(Node::to_json).as_ref() == Some(wanted),
-                false => old.to_json() == new.to_json(),
-            }
-        })
+    let mut changes = changes.iter().peekable();
+    let mut pairs = before.iter().zip(after).enumerate();
+    faults.is_empty()
+        && before.len() == after.len()
+        && pairs.all(
+            |(index, (old, new))| match changes.next_if(|change| change.index == index) {
+                Some(change) => {
+                    new.get("expect").map(Node::to_json).as_ref() == Some(&change.wanted)
+                }
+                None => old.to_json() == new.to_json(),
+            },
+        )
 }
 
 /// Where a value ends: the span of a collection goes on to what follows it, comments included.
