@@ -42,8 +42,15 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     for warning in &config.warnings {
         tracing::warn!(warning, "configuration");
     }
-    let plans = match topology::load(&args.paths, args.avro.as_deref(), &config.vars) {
-        Ok(plans) => plans,
+    let avro = args.avro.as_deref();
+    let plans = match topology::load_to_run(&args.paths, avro, &config.vars) {
+        Ok((plans, warnings)) => {
+            for fault in warnings.iter() {
+                let help = fault.help.as_deref().unwrap_or_default();
+                tracing::warn!(reason = fault.code, help, "{}", fault.message);
+            }
+            plans
+        }
         Err(faults) => {
             let mut stderr = super::stderr();
             write!(stderr, "{}", faults.render(true)).context("write the faults")?;

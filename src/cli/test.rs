@@ -141,7 +141,10 @@ fn run_all(all: &[Watched], avro: Option<&Path>) -> Result<Vec<(Suite, Option<Ca
             .flat_map(|cases| cases.list.iter().map(|case| (&cases.file, case)))
             .map(|(file, case)| {
                 let began = Instant::now();
-                let ran = cases::run(plan, case);
+                let mut ran = cases::run(plan, case);
+                if let Some(why) = watched.lacks() {
+                    ran.outcome = Outcome::Broken(why.to_owned());
+                }
                 Done {
                     line: file.position(case.span.start).0,
                     name: case.name.clone(),

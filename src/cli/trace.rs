@@ -68,7 +68,11 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let mut out = stdout();
     for (index, (at, record)) in records.iter().enumerate() {
         let watched = &all[*at];
-        let trace = trace(watched, record, &mut schemas, &vars).map_err(|why| anyhow!(why))?;
+        let trace = trace(watched, record, &mut schemas, &vars);
+        if let Some(why) = watched.lacks() {
+            return Err(UsageError(why.to_owned()).into());
+        }
+        let trace = trace.map_err(|why| anyhow!(why))?;
         match args.json {
             true => writeln!(out, "{}", object(&watched.plan, record, &trace))?,
             false => {

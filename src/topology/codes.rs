@@ -100,7 +100,7 @@ pub static FAULTS: &[FaultCode] = &[
     fault(
         "yaml_limit",
         "The file is too large, too deep, or its aliases multiply.",
-        "Split the file; write values out.",
+        "Make several files of it; write values out. A topology has at most 1 MiB and 50 000 values, a file of test cases or of a table 16 MiB and 2 000 000.",
     ),
     fault(
         "yaml_documents",
@@ -194,7 +194,7 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "duplicate_name",
-        "Two steps or two routes have the same name, or a step has the name of a built-in one.",
+        "Two steps, two routes or two test cases have the same name, or a step has the name of a built-in one.",
         "Choose another name.",
     ),
     fault(
@@ -434,8 +434,18 @@ pub static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "secret_missing",
-        "A variable of the type secret is not set, or is not a reference to a secret.",
-        "Set `vars.NAME` in the configuration to `env:NAME` or `file:PATH`.",
+        "A variable of the type secret is set to something else than a reference, or, where the topology is to run, leads to nothing.",
+        "Write `NAME = \"env:VARIABLE\"` under `[vars]` in lockgate.toml and set that variable, or `NAME = \"file:PATH\"` and put the secret into that file.",
+    ),
+    fault(
+        "secret_short",
+        "A secret has fewer than 16 bytes: it can be found by trying, and then the tokens made with it hide nothing. A warning.",
+        "Make one of 32 random bytes (`openssl rand -hex 32`). All tokens change with it.",
+    ),
+    fault(
+        "var_unknown",
+        "The configuration sets a variable that none of the topologies declares. A warning.",
+        "Correct the name, or remove it; `lockgate config` tells where it is set.",
     ),
     fault(
         "not_a_secret",

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::fault::{Fault, Faults, Severity, Source};
 use super::files::{self, Schemas};
 use super::plan::Plan;
 use super::spec::{KafkaSpec, RouteSpec, Spec, Text};
-use super::vars::{self, Vars};
+use super::vars::{self, Absent, Secrets, Vars};
 use super::{compile, read, yaml};
 use crate::expr::Probes;
 
-/// Reads, checks and compiles the topologies of files and folders. Schemas are read from `avro_dir`, or from the folder
-/// `avro` in or beside each topology's folder. `vars` are the configuration's values for `vars:`.
+/// Reads, checks and compiles the topologies of files and folders, to work with them. Schemas are read from `avro_dir`, or
+/// from the folder `avro` in or beside each topology's folder. `vars` are the configuration's values for `vars:`; the secrets
+/// that they refer to must be there.
 ///
 /// # Errors
 /// Every error of all files, sorted; what [`check`] warns of is not among them.
@@ -21,20 +23,56 @@ pub fn load(
     avro_dir: Option<&Path>,
     vars: &Vars,
 ) -> Result<Vec<Arc<Plan>>, Faults> {
-    let (plans, mut faults) = check(paths, avro_dir, vars);
+    load_to_run(paths, avro_dir, vars).map(|(plans, _)| plans)
+}
+
+/// As [`load`], with the warnings that [`check`] cannot give where the configuration is another one.
+///
+/// # Errors
+/// Every error of all files, sorted.
+pub fn load_to_run(
+    paths: &[PathBuf],
+    avro_dir: Option<&Path>,
+    vars: &Vars,
+) -> Result<(Vec<Arc<Plan>>, Faults), Faults> {
+    let (plans, mut faults) = compiled(paths, avro_dir, vars, Secrets::Needed);
     if faults.is_ok() {
-        return Ok(plans);
+        faults.keep(|fault| matches!(fault.code, "var_unknown" | "secret_short"));
+        return Ok((plans, faults));
     }
     faults.keep(|fault| fault.severity == Severity::Error);
     Err(faults)
 }
 
 /// As [`load`], with what forbids nothing: the plans of the files without errors, and every error, warning and note of all
-/// files, sorted.
+/// files, sorted. Secrets need not be there.
 pub fn check(paths: &[PathBuf], avro_dir: Option<&Path>, vars: &Vars) -> (Vec<Arc<Plan>>, Faults) {
+    compiled(paths, avro_dir, vars, Secrets::IfThere)
+}
+
+fn compiled(
+    paths: &[PathBuf],
+    avro_dir: Option<&Path>,
+    vars: &Vars,
+    secrets: Secrets,
+) -> (Vec<Arc<Plan>>, Faults) {
     let mut faults = Faults::default();
     let sources = files::topologies(paths, &mut faults);
-    let plans = compile_all(&sources, &mut Schemas::new(avro_dir), vars, &mut faults);
+    let are_all_read = faults.is_ok();
+    let specs = read_all(&sources, &mut faults);
+    // What a file declares that could not be read is not known.
+    if are_all_read && specs.len() == sources.len() {
+        vars::unknown(&specs, vars, &mut faults);
+    }
+    let mut schemas = Schemas::new(avro_dir);
+    let mut plans = compile_specs(&specs, &mut schemas, vars, secrets, &mut faults);
+    // A file may have an error that only shows beside others.
+    plans.retain(|plan| {
+        let mut errors = faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Error);
+        errors.all(|fault| fault.file.path != plan.path)
+    });
     faults.sort();
     (plans, faults)
 }
@@ -48,9 +86,20 @@ pub struct Watched {
     pub probes: Probes,
     /// As it is written.
     pub(super) spec: Spec,
+    /// Secrets that have a stand-in.
+    absent: Vec<Absent>,
 }
 
 impl Watched {
+    /// Why what was made since this was last asked is worth nothing: it was made without a secret that it needs. `None` if
+    /// all is well.
+    pub fn lacks(&self) -> Option<&str> {
+        let used = |absent: &&Absent| absent.used.swap(false, Ordering::Relaxed);
+        // All of them are asked, so that none is still set the next time.
+        let lacking: Vec<_> = self.absent.iter().filter(used).collect();
+        Some(&lacking.first()?.why)
+    }
+
     /// The topology with its first steps only, and one route that takes everything as it is then.
     pub(super) fn until(
         &self,
@@ -84,12 +133,13 @@ impl Watched {
             }),
         }];
         let mut faults = Faults::default();
-        let known = vars::settle(&spec, vars, &mut faults);
+        let known = vars::settle(&spec, vars, Secrets::IfThere, &mut faults);
         compile::compile(&spec, schemas, &known, None, &mut faults).map(Arc::new)
     }
 }
 
-/// [`load`], with every condition watched.
+/// [`load`], with every condition watched, to be looked at: secrets need not be there, and [`Watched::lacks`] tells what was
+/// made without one.
 ///
 /// # Errors
 /// Every fault of all files, sorted.
@@ -119,7 +169,7 @@ pub(super) fn watch_all(
 ) -> Vec<Watched> {
     let mut all = Vec::new();
     for spec in read_all(sources, faults) {
-        let known = vars::settle(&spec, vars, faults);
+        let known = vars::settle(&spec, vars, Secrets::IfThere, faults);
         let probes = Probes::default();
         let watch = Some(probes.clone());
         if let Some(plan) = compile::compile(&spec, schemas, &known, watch, faults) {
@@ -127,6 +177,7 @@ pub(super) fn watch_all(
                 plan: Arc::new(plan),
                 probes,
                 spec,
+                absent: known.absent,
             });
         }
     }
@@ -146,17 +197,29 @@ fn read_all(sources: &[Arc<Source>], faults: &mut Faults) -> Vec<Spec> {
     specs
 }
 
-/// Compiles files that have been read. Plans of files without faults are returned even if other files have some.
+/// Compiles files that have been read, to work with them. Plans of files without faults are returned even if other files
+/// have some.
 pub fn compile_all(
     sources: &[Arc<Source>],
     schemas: &mut Schemas,
     vars: &Vars,
     faults: &mut Faults,
 ) -> Vec<Arc<Plan>> {
-    read_all(sources, faults)
+    let specs = read_all(sources, faults);
+    compile_specs(&specs, schemas, vars, Secrets::Needed, faults)
+}
+
+fn compile_specs(
+    specs: &[Spec],
+    schemas: &mut Schemas,
+    vars: &Vars,
+    secrets: Secrets,
+    faults: &mut Faults,
+) -> Vec<Arc<Plan>> {
+    specs
         .iter()
         .filter_map(|spec| {
-            let known = vars::settle(spec, vars, faults);
+            let known = vars::settle(spec, vars, secrets, faults);
             compile::compile(spec, schemas, &known, None, faults).map(Arc::new)
         })
         .collect()

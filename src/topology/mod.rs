@@ -28,6 +28,6 @@ pub mod yaml;
 
 pub use compile::is_envelope;
 pub use fault::{Fault, Faults};
-pub use load::{Watched, check, compile_all, load, load_watched};
+pub use load::{Watched, check, compile_all, load, load_to_run, load_watched};
 pub use plan::Plan;
 pub use vars::Vars;

@@ -11,7 +11,7 @@ use super::load::Watched;
 use super::origin::{Origin, names, origins};
 use super::plan::{Plan, Tombstones, builtin};
 use super::spec::{ActionSpec, MapSpec, RouteSpec};
-use super::vars::{self, Vars};
+use super::vars::{self, Secrets, Vars};
 use crate::expr;
 use crate::pipeline::process::{Poison, Verdict};
 
@@ -111,7 +111,7 @@ pub fn trace(
     let json = ended.json(plan, record)?;
     let entered = ended.trail(plan, record).steps;
     let (key, event) = (record.key_json(plan), record.value_json(plan));
-    let known = vars::settle(spec, vars, &mut Faults::default());
+    let known = vars::settle(spec, vars, Secrets::IfThere, &mut Faults::default());
     let texts = known.texts.into_iter();
     let mut scope = Scope {
         event: event.clone(),

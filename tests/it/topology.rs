@@ -8,8 +8,15 @@ use std::path::{Path, PathBuf};
 use lockgate::topology::files::Schemas;
 use lockgate::topology::{self, Faults, Vars, codes};
 
-/// Faults that need a file that cannot be committed, or a file of test cases; tested elsewhere.
-const WITHOUT_FILE: [&str; 4] = ["file_unreadable", "case_source", "case_hex", "case_base64"];
+/// Faults that need a file that cannot be committed, a configuration or a file of test cases; tested elsewhere.
+const WITHOUT_FILE: [&str; 6] = [
+    "file_unreadable",
+    "case_source",
+    "case_hex",
+    "case_base64",
+    "secret_short",
+    "var_unknown",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

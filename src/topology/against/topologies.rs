@@ -53,7 +53,7 @@ impl Side<'_> {
 /// Compares the topologies of two versions by their ids.
 pub(super) fn compare(old: &Version, new: &Version, given: &Vars, findings: &mut Findings) {
     let settle =
-        |watched: &Watched| vars::settle(&watched.spec, given, &mut Faults::default()).texts;
+        |watched: &Watched| vars::settle(&watched.spec, given, vars::Secrets::IfThere, &mut Faults::default()).texts;
     let of = |version: &Version, id: &str| {
         let mut all = version.topologies.iter();
         all.position(|watched| watched.plan.id == id)
