@@ -1,7 +1,7 @@
 //! `lockgate check --against`: what changed since an earlier version, out of a folder or a git revision.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -15,19 +15,29 @@ use crate::schema::compat::Level;
 use crate::topology::against::{Finding, Version, compare};
 use crate::topology::fault::Source;
 use crate::topology::files::{self, Schemas};
-use crate::topology::{self, Vars};
+use crate::topology::{self, Vars, Watched};
+use crate::words;
 
 /// The words about an earlier version.
 #[derive(clap::Args)]
 pub struct Earlier {
     /// Compare with an earlier version, exit 1 if the change breaks somebody: a git revision, or a folder of `avro/` and
-    /// `topologies/`, or of versions of these in the order of their names. May be given several times, oldest first.
+    /// `topologies/`, or of topologies with `avro/` beside it, or of versions of these in the order of their names. May be given
+    /// several times, oldest first. If files are checked and no folder, only they and their schemas are compared.
     #[arg(long, value_name = "REV|DIR")]
     pub against: Vec<String>,
     /// What versions of a schema owe each other: NONE, BACKWARD, FORWARD, FULL, or one of the latter with _TRANSITIVE, which
     /// counts all versions and not only the last.
     #[arg(long, value_name = "LEVEL", default_value = "BACKWARD", value_parser = level, requires = "against")]
     pub level: Level,
+}
+
+impl Earlier {
+    /// Says in an object what is compared with, and how.
+    pub fn head(&self, object: &mut Value) {
+        object["against"] = json!(self.against);
+        object["level"] = json!(self.level.name());
+    }
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -72,18 +82,20 @@ pub fn run(
     vars: &Vars,
     json: Option<Value>,
 ) -> anyhow::Result<Exit> {
-    let new = Version {
-        topologies: topology::load_watched(paths, avro, vars)
-            .map_err(|faults| UsageError(faults.to_string()))?,
-        ..Version::default()
-    };
-    let folders = schema_folders(&new, avro);
+    let topologies = topology::load_watched(paths, avro, vars)
+        .map_err(|faults| UsageError(faults.to_string()))?;
+    let folders = schema_folders(&topologies, avro);
     let mut now = Files::default();
     for folder in &folders {
         read_folder(folder, &mut now)?;
     }
-    let schemas = Version::read("", &[], &now.schemas, vars).schemas;
-    let new = Version { schemas, ..new };
+    let read = Version::read("the present version", &[], &now.schemas, vars);
+    let new = Version {
+        topologies,
+        // Who names files asks about them, not about what lies beside them.
+        is_part: !paths.iter().any(|path| path.is_dir()),
+        ..read
+    };
     let mut earlier = Vec::new();
     for name in &args.against {
         let found = match Path::new(name).is_dir() {
@@ -103,7 +115,6 @@ pub fn run(
     match json {
         Some(mut object) => {
             object["against"] = json!(names);
-            object["level"] = json!(args.level.name());
             object["findings"] = findings.iter().map(Finding::json).collect();
             writeln!(stdout(), "{object}")?;
         }
@@ -115,10 +126,9 @@ pub fn run(
     })
 }
 
-fn schema_folders(version: &Version, avro: Option<&Path>) -> Vec<PathBuf> {
+fn schema_folders(topologies: &[Watched], avro: Option<&Path>) -> Vec<PathBuf> {
     let schemas = Schemas::new(avro);
-    let mut folders: Vec<PathBuf> = version
-        .topologies
+    let mut folders: Vec<PathBuf> = topologies
         .iter()
         .map(|watched| schemas.folder(&watched.plan.path))
         .collect();
@@ -127,21 +137,31 @@ fn schema_folders(version: &Version, avro: Option<&Path>) -> Vec<PathBuf> {
     folders
 }
 
-/// Reads the files of a folder, not of its folders.
-fn read_folder(folder: &Path, into: &mut Files) -> anyhow::Result<()> {
-    let failed = || format!("reading the folder {} failed", folder.display());
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).with_context(failed)? {
-        entries.push(entry.with_context(failed)?.path());
-    }
+/// A folder or file of an earlier version that cannot be read.
+fn unreadable(path: &Path, error: &io::Error) -> UsageError {
+    let (why, help) = (words::of_io(error), words::remedy(error));
+    UsageError(format!("{} cannot be read: {why}; {help}", path.display()))
+}
+
+/// What a folder holds, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, UsageError> {
+    let read = fs::read_dir(folder).and_then(|entries| {
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<io::Result<Vec<_>>>()
+    });
+    let mut entries = read.map_err(|error| unreadable(folder, &error))?;
     entries.sort();
-    for path in entries.iter().filter(|path| path.is_file()) {
+    Ok(entries)
+}
+
+/// Reads the files of a folder, not of its folders.
+fn read_folder(folder: &Path, into: &mut Files) -> Result<(), UsageError> {
+    for path in entries(folder)?.iter().filter(|path| !path.is_dir()) {
         let is_ours = path
             .extension()
             .is_some_and(|end| end == "avsc" || end == "yaml" || end == "yml");
         if is_ours {
-            let text =
-                fs::read(path).with_context(|| format!("reading {} failed", path.display()))?;
+            let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
             into.add(path, path, text);
         }
     }
@@ -153,11 +173,8 @@ fn of_folder(folder: &Path) -> anyhow::Result<Vec<Files>> {
     if let Some(files) = version_in(folder)? {
         return Ok(vec![files]);
     }
-    let mut inner: Vec<PathBuf> = fs::read_dir(folder)
-        .with_context(|| format!("reading the folder {} failed", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_dir())
-        .collect();
+    let mut inner = entries(folder)?;
+    inner.retain(|path| path.is_dir());
     inner.sort_by_key(|path| natural(&path.file_name().unwrap_or_default().to_string_lossy()));
     let mut versions = Vec::new();
     for path in &inner {
@@ -173,20 +190,26 @@ fn of_folder(folder: &Path) -> anyhow::Result<Vec<Files>> {
     }
 }
 
-/// The version in a folder: in its `avro/` and `topologies/`, or in itself.
-fn version_in(folder: &Path) -> anyhow::Result<Option<Files>> {
+/// The version in a folder: in its `avro/` and `topologies/`, or in itself. The schemas of a folder of topologies are where
+/// those of all topologies are.
+fn version_in(folder: &Path) -> Result<Option<Files>, UsageError> {
     let mut files = Files {
         name: folder.display().to_string(),
         ..Files::default()
     };
-    let parts = [folder.join("avro"), folder.join("topologies")];
-    if parts[1].is_dir() {
-        read_folder(&parts[1], &mut files)?;
-    } else {
-        read_folder(folder, &mut files)?;
+    let inner = folder.join("topologies");
+    match inner.is_dir() {
+        true => read_folder(&inner, &mut files)?,
+        false => read_folder(folder, &mut files)?,
     }
-    if parts[0].is_dir() {
-        read_folder(&parts[0], &mut files)?;
+    let mut avro = folder.join("avro");
+    if let (Some(topology), []) = (files.topologies.first(), files.schemas.as_slice())
+        && !avro.is_dir()
+    {
+        avro = Schemas::new(None).folder(&topology.path);
+    }
+    if avro.is_dir() {
+        read_folder(&avro, &mut files)?;
     }
     let is_empty = files.topologies.is_empty() && files.schemas.is_empty();
     Ok((!is_empty).then_some(files))
@@ -223,8 +246,13 @@ fn of_revision(name: &str, paths: &[PathBuf], folders: &[PathBuf]) -> anyhow::Re
             .unwrap_or(Path::new(".")),
     };
     let unknown = |why: String| {
+        let what = match fs::metadata(name) {
+            Ok(_) => "this is a file, not a folder".to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => "this is no folder".to_owned(),
+            Err(error) => words::of_io(&error),
+        };
         UsageError(format!(
-            "--against {name}: this is no folder, and no git revision: {why}"
+            "--against {name}: {what}, and no git revision: {why}"
         ))
     };
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
@@ -323,7 +351,7 @@ fn git(folder: &Path, words: &[&str]) -> Result<Vec<u8>, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err("the program `git` was not found".to_owned())
         }
-        Err(error) => Err(format!("running git failed: {error}")),
+        Err(error) => Err(format!("running git failed: {}", words::of_io(&error))),
     }
 }
 

@@ -3,19 +3,21 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::{Exit, Global, against, stdout};
 use crate::topology;
 
 /// The words of `lockgate check`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockgate check topologies/\n  lockgate check topologies/orders.yaml --json\n  lockgate check topologies/ --avro schemas/\n  lockgate check topologies/ --against main --level FULL_TRANSITIVE"
+    after_help = "Examples:\n  lockgate check topologies/\n  lockgate check topologies/orders.yaml --json\n  lockgate check topologies/ --avro schemas/\n  lockgate check topologies/ --against main --level FULL_TRANSITIVE\n\nThe values of secrets are not needed. Exit 64 if there is an error, 1 if a change breaks somebody."
 )]
 pub struct Args {
     /// Topology files, or folders of them.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Folder of the Avro schemas [default: `avro` beside the topologies].
+    /// Folder of the Avro schemas [default: `avro` in or beside the folder of the topology].
     #[arg(long, value_name = "DIR")]
     pub avro: Option<PathBuf>,
     /// Print the faults as JSON.
@@ -26,46 +28,65 @@ pub struct Args {
     pub against: against::Earlier,
 }
 
-/// Runs the command: every error, warning and note of all files, and which topologies are sound. Only errors fail it.
+/// Runs the command: every error, warning and note of all files; without an error, that the topologies are sound, and what
+/// changed since the earlier version.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let vars = global.vars()?;
     let mut out = stdout();
     let avro = args.avro.as_deref();
     let (plans, faults) = topology::check(&args.paths, avro, &vars);
-    let compares = faults.is_ok() && !args.against.against.is_empty();
-    if args.json && compares {
-        drop(out);
-        let found = Some(faults.to_json());
-        return against::run(&args.against, &args.paths, avro, &vars, found);
-    }
+    let is_asked = !args.against.against.is_empty();
     if args.json {
-        writeln!(out, "{}", faults.to_json())?;
-    } else {
-        write!(out, "{}", faults.render(true))?;
-        for plan in &plans {
-            let (sources, routes) = (plan.sources.len(), plan.routes.len());
-            writeln!(
-                out,
-                "{}: sound ({}, {sources} source{}, {routes} route{})",
-                plan.id,
-                plan.path.display(),
-                plural(sources),
-                plural(routes)
-            )?;
+        let mut object = faults.to_json();
+        if is_asked {
+            args.against.head(&mut object);
         }
-        if !faults.is_empty() {
-            writeln!(out, "{}", faults.counted())?;
+        if is_asked && faults.is_ok() {
+            drop(out);
+            return against::run(&args.against, &args.paths, avro, &vars, Some(object));
         }
+        if is_asked {
+            // Not an empty list: nothing was compared.
+            object["findings"] = Value::Null;
+        }
+        writeln!(out, "{object}")?;
+        return Ok(exit(faults.is_ok()));
     }
-    if compares {
+    write!(out, "{}", faults.render(true))?;
+    // A verdict on some beside errors of others would be read as one on all.
+    for plan in plans.iter().filter(|_| faults.is_ok()) {
+        let (sources, routes) = (plan.sources.len(), plan.routes.len());
+        writeln!(
+            out,
+            "{}: sound ({}, {sources} source{}, {routes} route{})",
+            plan.id,
+            plan.path.display(),
+            plural(sources),
+            plural(routes)
+        )?;
+    }
+    if !faults.is_empty() {
+        writeln!(out, "{}", faults.counted())?;
+    }
+    if is_asked && faults.is_ok() {
         drop(out);
         return against::run(&args.against, &args.paths, avro, &vars, None);
     }
-    Ok(if faults.is_ok() {
-        Exit::Done
-    } else {
-        Exit::Usage
-    })
+    if is_asked {
+        let earlier = args.against.against.join(", ");
+        writeln!(
+            out,
+            "against {earlier}: not compared; mend the errors first"
+        )?;
+    }
+    Ok(exit(faults.is_ok()))
+}
+
+fn exit(is_ok: bool) -> Exit {
+    match is_ok {
+        true => Exit::Done,
+        false => Exit::Usage,
+    }
 }
 
 fn plural(count: usize) -> &'static str {

@@ -1,6 +1,7 @@
 //! A topology as written: every value with its place in the file. What is missing or malformed is `None`; the reader has
 //! reported it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,6 +52,27 @@ pub struct Spec {
     pub unmatched: Option<Text>,
     /// Where records go that can never be delivered.
     pub dead_letter: Option<DeadLetterSpec>,
+}
+
+impl Spec {
+    /// The names of its schemas.
+    pub fn schemas(&self) -> BTreeSet<&str> {
+        let sources = self.sources.iter();
+        let read = sources.flat_map(|source| source.key_avro.iter().chain(&source.value));
+        let steps = self.steps.iter().filter_map(|step| match &step.action {
+            Some(ActionSpec::Map(map)) => Some(&map.schema),
+            _ => None,
+        });
+        let routes = self.routes.iter().flat_map(|route| {
+            let key = route.kafka.as_ref().and_then(|kafka| match &kafka.key {
+                Some(KeySpec::Avro { map, .. }) => Some(&map.schema),
+                _ => None,
+            });
+            route.map.iter().map(|map| &map.schema).chain(key)
+        });
+        let all = read.chain(steps).chain(routes);
+        all.map(|schema| schema.name.value.as_str()).collect()
+    }
 }
 
 /// Keys that are words: name and word.

@@ -46,9 +46,13 @@ fn fields(path: &Path, edit: impl FnOnce(&mut Vec<Value>)) {
 }
 
 fn check(folder: &Path, words: &[&str]) -> Output {
+    check_path(folder, "topologies", words)
+}
+
+fn check_path(folder: &Path, checked: &str, words: &[&str]) -> Output {
     let path = std::env::var_os("PATH").unwrap_or_default();
     Command::new(env!("CARGO_BIN_EXE_lockgate"))
-        .args(["check", "topologies"])
+        .args(["check", checked])
         .args(words)
         .current_dir(folder)
         .env_clear()
@@ -59,8 +63,16 @@ fn check(folder: &Path, words: &[&str]) -> Output {
 
 /// The exit code, and code and subject of every finding.
 fn findings(folder: &Path, words: &[&str]) -> (Option<i32>, Vec<(String, String)>) {
+    findings_of(folder, "topologies", words)
+}
+
+fn findings_of(
+    folder: &Path,
+    checked: &str,
+    words: &[&str],
+) -> (Option<i32>, Vec<(String, String)>) {
     let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-    let output = check(folder, &words);
+    let output = check_path(folder, checked, &words);
     let json: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -92,6 +104,104 @@ fn what_did_not_change_is_not_reported() {
         findings(folder.path(), &["--against", "old"]),
         (Some(0), Vec::new())
     );
+}
+
+#[test]
+fn an_earlier_folder_of_topologies_has_its_schemas_beside_it() {
+    let folder = versions();
+    let words = ["--against", "old/topologies"];
+    assert_eq!(findings(folder.path(), &words), (Some(0), Vec::new()));
+    let orders = folder.path().join("topologies/orders.yaml");
+    edit(&orders, "string(out.customer_id)", "out.order_id");
+    let expected = vec![("key_changed".to_owned(), "orders, route big".to_owned())];
+    assert_eq!(findings(folder.path(), &words), (Some(1), expected));
+}
+
+#[test]
+fn what_cannot_be_compared_breaks() {
+    let lost = |folder: &Path, words: &[&str]| {
+        let (code, found) = findings(folder, words);
+        assert_eq!(code, Some(1), "{found:?}");
+        let lost = found.into_iter().filter(|(code, _)| code == "not_compared");
+        lost.map(|(_, subject)| subject).collect::<Vec<_>>()
+    };
+    let folder = versions();
+    // A topology without its schemas.
+    fs::rename(folder.path().join("old/avro"), folder.path().join("moved")).unwrap();
+    let found = lost(folder.path(), &["--against", "old"]);
+    assert!(
+        found.contains(&"old/topologies/orders.yaml".to_owned()),
+        "{found:?}"
+    );
+    // A schema that no topology names, on either side.
+    let folder = versions();
+    let broken = |path: &str| fs::write(folder.path().join(path), "{").unwrap();
+    broken("old/avro/events.avsc");
+    assert_eq!(
+        lost(folder.path(), &["--against", "old"]),
+        ["schema events of old"]
+    );
+    fs::remove_file(folder.path().join("old/avro/events.avsc")).unwrap();
+    broken("avro/events.avsc");
+    let found = lost(folder.path(), &["--against", "old"]);
+    assert_eq!(found, ["schema events of the present version"]);
+    fs::remove_file(folder.path().join("avro/events.avsc")).unwrap();
+    // In a version before the last, where all versions count.
+    copy_to(&folder.path().join("all/v2"));
+    copy_to(&folder.path().join("all/v1"));
+    broken("all/v1/avro/events.avsc");
+    let words = ["--against", "all"];
+    assert_eq!(findings(folder.path(), &words), (Some(0), Vec::new()));
+    let words = ["--against", "all", "--level", "BACKWARD_TRANSITIVE"];
+    assert_eq!(lost(folder.path(), &words), ["schema events of all/v1"]);
+}
+
+#[test]
+fn a_single_file_is_compared_alone() {
+    let folder = versions();
+    let words = ["--against", "old"];
+    let orders = || findings_of(folder.path(), "topologies/orders.yaml", &words);
+    assert_eq!(orders(), (Some(0), Vec::new()));
+    // What belongs to the others may change as it likes.
+    let other = folder.path().join("topologies/customers.yaml");
+    edit(&other, "id: customers\n", "id: people\n");
+    fs::remove_file(folder.path().join("avro/customers.clean-value.avsc")).unwrap();
+    fs::write(folder.path().join("avro/events.avsc"), "{").unwrap();
+    fs::write(folder.path().join("old/topologies/x.yaml"), "id: x\n").unwrap();
+    assert_eq!(orders(), (Some(0), Vec::new()));
+    // What it names may not.
+    let clean = folder.path().join("avro/orders.clean-value.avsc");
+    fields(&clean, |fields| {
+        fields.push(serde_json::json!({ "name": "more", "type": "string", "default": "" }));
+    });
+    edit(
+        &folder.path().join("topologies/orders.yaml"),
+        "string(out.customer_id)",
+        "out.order_id",
+    );
+    let (code, found) = orders();
+    let found: BTreeSet<_> = found.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(code, Some(1));
+    assert_eq!(found, BTreeSet::from(["field_added", "key_changed"]));
+}
+
+#[test]
+fn a_comparison_that_errors_prevent_is_said_not_to_have_been_made() {
+    let folder = versions();
+    let orders = folder.path().join("topologies/orders.yaml");
+    edit(&orders, "id: orders\n", "id: orders\nunknown: 1\n");
+    let output = check(folder.path(), &["--against", "old"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{text}");
+    assert!(
+        text.ends_with("against old: not compared; mend the errors first\n"),
+        "{text}"
+    );
+    let output = check(folder.path(), &["--against", "old", "--json"]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(json["against"], serde_json::json!(["old"]));
+    assert_eq!(json.get("findings"), Some(&Value::Null), "{json}");
 }
 
 #[test]

@@ -211,9 +211,9 @@ pub static FINDINGS: &[Code] = &[
         "It has no earlier version to break.",
         "Nothing.",
     ),
-    changes(
+    breaks(
         "not_compared",
-        "This version of the program refuses the earlier file, so that what changed in it is not known.",
-        "Review it by eye.",
+        "This version of the program refuses the file, so that what changed in it is not known: it may break anybody.",
+        "Mend what the message says, in a copy of the earlier version if need be, and compare with that; or review it by eye.",
     ),
 ];

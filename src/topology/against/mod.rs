@@ -6,7 +6,8 @@ mod routes;
 mod schemas;
 mod topologies;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -27,10 +28,23 @@ pub struct Version {
     pub name: String,
     /// Its topologies, as far as they are sound.
     pub topologies: Vec<Watched>,
-    /// Files of it that this program finds unsound, with the first fault: they are not compared.
-    pub unsound: Vec<(String, String)>,
+    /// Files of it that this program finds unsound: they cannot be compared.
+    pub unsound: Vec<Unsound>,
     /// Its schemas by name.
     pub schemas: BTreeMap<String, Arc<Schema>>,
+    /// Whether it is not all there is: what other versions have besides its topologies and their schemas is not in question.
+    pub is_part: bool,
+}
+
+/// A file that cannot be compared.
+#[derive(Debug)]
+pub struct Unsound {
+    /// The file, or the schema by its name.
+    pub file: String,
+    /// The first fault.
+    pub why: String,
+    /// The name, if it is a schema.
+    schema: Option<String>,
 }
 
 impl Version {
@@ -50,10 +64,11 @@ impl Version {
                 Ok(schema) => {
                     version.schemas.insert(stem.clone(), Arc::new(schema));
                 }
-                Err(fault) => {
-                    let file = format!("schema {stem}");
-                    version.unsound.push((file, fault.to_string()));
-                }
+                Err(fault) => version.unsound.push(Unsound {
+                    file: format!("schema {stem}"),
+                    why: fault.to_string(),
+                    schema: Some(stem.clone()),
+                }),
             }
         }
         let known = schemas
@@ -67,9 +82,10 @@ impl Version {
             .filter(|fault| fault.severity == FaultSeverity::Error)
         {
             let file = fault.file.path.display().to_string();
-            if !version.unsound.iter().any(|(known, _)| *known == file) {
+            if !version.unsound.iter().any(|known| known.file == file) {
                 let why = format!("line {}: {}", fault.position().0, fault.message);
-                version.unsound.push((file, why));
+                let schema = None;
+                version.unsound.push(Unsound { file, why, schema });
             }
         }
         version
@@ -138,19 +154,49 @@ impl Findings {
 /// transitive level, with all. `vars` are the configuration's values, the same for all versions.
 pub fn compare(earlier: &[Version], new: &Version, level: Level, vars: &Vars) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let with_topologies =
-        |version: &&Version| !version.topologies.is_empty() || !version.unsound.is_empty();
-    if let Some(last) = earlier.iter().rev().find(with_topologies) {
-        for (file, why) in &last.unsound {
-            let subject = match file.contains(last.name.as_str()) {
-                true => file.clone(),
-                false => format!("{file} of {}", last.name),
-            };
-            findings.add("not_compared", &subject, why.clone(), None);
+    let with_topologies = |version: &&Version| {
+        let is_topology = |one: &Unsound| one.schema.is_none();
+        !version.topologies.is_empty() || version.unsound.iter().any(is_topology)
+    };
+    let last = earlier.iter().rev().find(with_topologies);
+    let counterparts = match last {
+        Some(last) => topologies::compare(last, new, vars, &mut findings),
+        None => Vec::new(),
+    };
+    let all = new.topologies.iter().chain(counterparts);
+    let named: Option<BTreeSet<&str>> = new
+        .is_part
+        .then(|| all.flat_map(|watched| watched.spec.schemas()).collect());
+    let is_asked = |name: &str| named.as_ref().is_none_or(|named| named.contains(name));
+    schemas::compare(earlier, new, level, &is_asked, &mut findings);
+    let is_in_question = |version: &Version, one: &Unsound| match &one.schema {
+        Some(name) => {
+            let is_last = earlier
+                .last()
+                .is_some_and(|last| std::ptr::eq(last, version));
+            let counts = is_last || level.is_transitive() || std::ptr::eq(new, version);
+            counts && is_asked(name)
         }
-        topologies::compare(last, new, vars, &mut findings);
+        None => last.is_some_and(|last| {
+            let file = Path::new(&one.file).file_name();
+            let mut files = new.topologies.iter();
+            let is_asked = files.any(|watched| watched.plan.path.file_name() == file);
+            std::ptr::eq(last, version) && (is_asked || !new.is_part)
+        }),
+    };
+    for version in earlier.iter().chain([new]) {
+        for one in version
+            .unsound
+            .iter()
+            .filter(|one| is_in_question(version, one))
+        {
+            let subject = match one.file.contains(version.name.as_str()) {
+                true => one.file.clone(),
+                false => format!("{} of {}", one.file, version.name),
+            };
+            findings.add("not_compared", &subject, one.why.clone(), None);
+        }
     }
-    schemas::compare(earlier, new, level, &mut findings);
     let mut found = findings.0;
     found.sort_by_key(|finding| !finding.is_break());
     found

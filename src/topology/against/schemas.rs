@@ -8,16 +8,22 @@ use crate::schema::resolve::{Mismatch, resolvable};
 /// Reasons that are told of one schema.
 const TOLD_MAX: usize = 5;
 
-/// Compares every schema with its earlier versions.
-pub(super) fn compare(earlier: &[Version], new: &Version, level: Level, findings: &mut Findings) {
+/// Compares every schema that is asked for with its earlier versions.
+pub(super) fn compare(
+    earlier: &[Version],
+    new: &Version,
+    level: Level,
+    is_asked: &dyn Fn(&str) -> bool,
+    findings: &mut Findings,
+) {
     let Some(last) = earlier.last() else { return };
-    for name in last.schemas.keys() {
+    for name in last.schemas.keys().filter(|name| is_asked(name)) {
         if !new.schemas.contains_key(name) {
             let message = format!("it was in {}", last.name);
             findings.add("schema_removed", &subject(name), message, None);
         }
     }
-    for (name, schema) in &new.schemas {
+    for (name, schema) in new.schemas.iter().filter(|(name, _)| is_asked(name)) {
         let versions: Vec<(&Version, &Schema)> = earlier
             .iter()
             .filter_map(|version| Some((version, &**version.schemas.get(name)?)))

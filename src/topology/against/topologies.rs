@@ -9,7 +9,7 @@ use crate::topology::fault::Faults;
 use crate::topology::load::Watched;
 use crate::topology::plan::{Delivery, KeyFormat, Ordering, Plan, SourcePlan, StartFrom};
 use crate::topology::spec::ActionSpec;
-use crate::topology::vars::{self, Vars};
+use crate::topology::vars::{self, Secrets, Vars};
 
 /// A topology on one side of a comparison.
 #[derive(Clone, Copy)]
@@ -50,15 +50,23 @@ impl Side<'_> {
     }
 }
 
-/// Compares the topologies of two versions by their ids.
-pub(super) fn compare(old: &Version, new: &Version, given: &Vars, findings: &mut Findings) {
-    let settle =
-        |watched: &Watched| vars::settle(&watched.spec, given, vars::Secrets::IfThere, &mut Faults::default()).texts;
+/// Compares the topologies of two versions by their ids. Returns those of the old one that the new one has too.
+pub(super) fn compare<'a>(
+    old: &'a Version,
+    new: &Version,
+    given: &Vars,
+    findings: &mut Findings,
+) -> Vec<&'a Watched> {
+    let settle = |watched: &Watched| {
+        let mut faults = Faults::default();
+        vars::settle(&watched.spec, given, Secrets::IfThere, &mut faults).texts
+    };
     let of = |version: &Version, id: &str| {
         let mut all = version.topologies.iter();
         all.position(|watched| watched.plan.id == id)
     };
     let mut taken = Vec::new();
+    let mut counterparts = Vec::new();
     for before in &old.topologies {
         let id = &before.plan.id;
         let same = of(new, id);
@@ -68,6 +76,9 @@ pub(super) fn compare(old: &Version, new: &Version, given: &Vars, findings: &mut
             all.position(|after| of(old, &after.plan.id).is_none() && is_same(before, after))
         });
         let Some(at) = found else {
+            if new.is_part {
+                continue;
+            }
             let topics: Vec<_> = before
                 .plan
                 .topics
@@ -80,6 +91,7 @@ pub(super) fn compare(old: &Version, new: &Version, given: &Vars, findings: &mut
         };
         let after = &new.topologies[at];
         taken.push(at);
+        counterparts.push(before);
         let (old_vars, new_vars) = (settle(before), settle(after));
         let sides = (
             Side {
@@ -107,6 +119,7 @@ pub(super) fn compare(old: &Version, new: &Version, given: &Vars, findings: &mut
             findings.add("topology_added", &after.plan.id, message, None);
         }
     }
+    counterparts
 }
 
 fn is_same(old: &Watched, new: &Watched) -> bool {
