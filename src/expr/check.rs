@@ -2,8 +2,10 @@
 //! operators in `operators.rs`, functions in `calls.rs`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::ast::{Ast, AstKind, BinaryOp, Span};
+use super::functions::Known;
 use super::proof::Finding;
 use super::{
     Binding, Compiled, Const, Env, EvalFault, ExprFault, Facts, Node, Source, Type, View, Wants,
@@ -65,6 +67,8 @@ pub(super) struct Typed {
     pub span: Span,
     /// The name under which facts know the value.
     pub path: Option<String>,
+    /// The parts of a list or a map that is written out.
+    pub parts: Option<Arc<[Known]>>,
     /// What is known where it is true, beyond what was known before.
     pub if_true: Facts,
     /// What is known where it is false.
@@ -124,8 +128,17 @@ impl Typed {
             ty,
             span,
             path: None,
+            parts: None,
             if_true: Facts::none(),
             if_false: Facts::none(),
+        }
+    }
+
+    /// What is known of the value by its type and its parts.
+    pub fn known(&self) -> Known {
+        Known {
+            ty: self.ty.clone(),
+            parts: self.parts.clone(),
         }
     }
 

@@ -15,6 +15,7 @@ impl Checker<'_> {
         let all: Vec<_> = items.iter().map(|item| self.item(item, facts)).collect();
         let all = all.into_iter().collect::<Option<Vec<_>>>()?;
         let ty = joined(all.iter().map(|item| &item.ty));
+        let parts = all.iter().map(Typed::known).collect();
         let mut nodes = Vec::with_capacity(all.len());
         for (typed, item) in all.into_iter().zip(items) {
             let node = self.node(typed)?;
@@ -25,7 +26,10 @@ impl Checker<'_> {
             });
         }
         let ty = Type::List(Box::new(ty));
-        Some(Typed::new(Node::List(nodes), ty, span))
+        Some(Typed {
+            parts: Some(parts),
+            ..Typed::new(Node::List(nodes), ty, span)
+        })
     }
 
     /// An element or a value, with the type it has in the container.
@@ -74,6 +78,7 @@ impl Checker<'_> {
             typed.push((key, value));
         }
         let key = joined(typed.iter().map(|(key, _)| &key.ty));
+        let parts = typed.iter().map(|(_, value)| value.known()).collect();
         let value = joined(typed.iter().map(|(_, value)| &value.ty));
         let mut nodes = Vec::with_capacity(typed.len());
         for ((key, value), (_, item)) in typed.into_iter().zip(entries) {
@@ -90,7 +95,10 @@ impl Checker<'_> {
             self.can_fail.insert("duplicate_key");
         }
         let ty = Type::Map(Box::new(key), Box::new(value));
-        Some(Typed::new(Node::Map(nodes), ty, span))
+        Some(Typed {
+            parts: Some(parts),
+            ..Typed::new(Node::Map(nodes), ty, span)
+        })
     }
 
     pub fn fold(&mut self, fold: &FoldAst, span: Span, facts: &Facts) -> Option<Typed> {

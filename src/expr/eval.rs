@@ -49,8 +49,16 @@ pub(super) fn budgeted<'a, T>(
     cx: &Cx<'a>,
     evaluate: impl FnOnce(&Run<'_, 'a>) -> Result<T>,
 ) -> Result<T> {
+    limited(cx, STEPS_MAX, evaluate)
+}
+
+fn limited<'a, T>(
+    cx: &Cx<'a>,
+    steps: usize,
+    evaluate: impl FnOnce(&Run<'_, 'a>) -> Result<T>,
+) -> Result<T> {
     let budget = Budget {
-        steps: Cell::new(STEPS_MAX),
+        steps: Cell::new(steps),
         bytes: Cell::new(BUILT_MAX),
         arena: cx.bump.allocated_bytes(),
         built: Default::default(),
@@ -376,6 +384,18 @@ pub(super) fn mismatch(vals: &[Val]) -> EvalFault {
 
 /// Evaluates an expression that reads nothing; `None` if it fails or its value is not a constant.
 pub(super) fn constant(node: &Node) -> Option<std::result::Result<Const, EvalFault>> {
+    without_record(|cx| eval(node, cx).map(Const::of)).transpose()
+}
+
+/// Steps of an evaluation that is only tried, while a text is checked.
+const TRIED_STEPS_MAX: usize = 100_000;
+
+/// Evaluates an expression that reads nothing, to see whether it fails; the value, if it is a constant.
+pub(super) fn tried(node: &Node) -> Result<Option<Const>> {
+    without_record(|cx| limited(cx, TRIED_STEPS_MAX, |run| run.eval(node)).map(Const::of))
+}
+
+fn without_record<T>(evaluate: impl FnOnce(&Cx<'_>) -> T) -> T {
     let bump = bumpalo::Bump::new();
     let meta = super::Meta {
         topic: "",
@@ -385,12 +405,11 @@ pub(super) fn constant(node: &Node) -> Option<std::result::Result<Const, EvalFau
         key: None,
         headers: &[],
     };
-    let cx = Cx {
+    evaluate(&Cx {
         value: None,
         key: None,
         regs: &[],
         meta: &meta,
         bump: &bump,
-    };
-    eval(node, &cx).map(Const::of).transpose()
+    })
 }

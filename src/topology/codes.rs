@@ -273,6 +273,11 @@ pub static FAULTS: &[FaultCode] = &[
         "Guard it, as the help shows; the proof understands comparisons, `in`, `has`, `size`, `?:`, `&&`, `||`, and the steps before.",
     ),
     fault(
+        "always_fails",
+        "A part of an expression fails for all values: a position before the start of a text, a division by the constant 0, a clause of a format for a value that it cannot write.",
+        "Correct it; what is to be refused on purpose is written as `error(\"reason\")`.",
+    ),
+    fault(
         "bad_data",
         "Data that keeps to its schema can be outside of what the language has, such as a time beyond the year 9999; no condition can ask for it. A note.",
         "Nothing; such records are dead-lettered.",

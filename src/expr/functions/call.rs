@@ -7,20 +7,22 @@ use super::super::check::{Checker, Typed, article};
 use super::super::eval::{self, Result, Run, mismatch, weight};
 use super::super::path::closest;
 use super::super::{ExprFault, Facts, Node, Type};
-use super::{Body, Overload, Prepared, named, names};
+use super::{Body, Known, Overload, Prepare, Prepared, named, names};
 use crate::codec::Val;
 
 /// A checked call.
 #[derive(Clone, Debug)]
 pub struct Call {
-    target: Target,
+    pub(super) target: Target,
     pub(in super::super) args: Vec<Node>,
     /// What was made of a constant argument.
-    prepared: Option<Prepared>,
+    pub(super) prepared: Option<Prepared>,
+    /// What is known of the types of the arguments; empty where nobody asks.
+    pub(super) known: Vec<Known>,
 }
 
 #[derive(Clone, Debug)]
-enum Target {
+pub(super) enum Target {
     One(&'static Overload),
     /// The types of the values decide, which are known at run time only.
     ByValue(Vec<&'static Overload>),
@@ -89,6 +91,7 @@ impl Call {
             target: Target::One(overload),
             args,
             prepared: None,
+            known: Vec::new(),
         }
     }
 
@@ -193,26 +196,15 @@ impl Checker<'_> {
         if is_open(first) {
             return self.call_by_value(fitting, typed, span);
         }
-        let mut nodes = Vec::with_capacity(typed.len());
+        let known = typed.iter().map(Typed::known).collect();
         let spans: Vec<Span> = typed.iter().map(|arg| arg.span).collect();
+        let mut nodes = Vec::with_capacity(typed.len());
         for arg in typed {
             nodes.push(self.node(arg)?);
         }
         let function = first.function;
         let mut fails = function.fails.to_vec();
-        let mut prepared = None;
-        if let Body::With { prepare, .. } = &function.body
-            && let Some(Node::Const(value)) = nodes.get(prepare.arg)
-        {
-            match (prepare.make)(value) {
-                Ok(made) => prepared = Some(made),
-                Err(unfit) => {
-                    let fault = ExprFault::new(unfit.code, spans[prepare.arg], unfit.message);
-                    return self.fault(fault.help(unfit.help));
-                }
-            }
-            fails.retain(|reason| !prepare.rules_out.contains(reason));
-        }
+        let prepared = self.prepared(first, &nodes, &spans, &mut fails)?;
         if let Body::Built(build) = &function.body {
             return Some(self.folded(build(nodes), ty, span, &fails));
         }
@@ -221,6 +213,7 @@ impl Checker<'_> {
             target: Target::One(first),
             args: nodes,
             prepared,
+            known,
         }));
         if constant
             && function.converts
@@ -230,6 +223,43 @@ impl Checker<'_> {
             return self.fault(ExprFault::new("bad_constant", span, message));
         }
         Some(self.folded(node, ty, span, &fails))
+    }
+
+    /// What is made of the constant arguments of an entry, and the reasons that they rule out; a fault for one that cannot be
+    /// used.
+    fn prepared(
+        &mut self,
+        overload: &Overload,
+        nodes: &[Node],
+        spans: &[Span],
+        fails: &mut Vec<&'static str>,
+    ) -> Option<Option<Prepared>> {
+        let own = match &overload.function.body {
+            Body::With { prepare, .. } => Some(prepare),
+            _ => None,
+        };
+        let mut make = |this: &mut Self, prepare: &Prepare| {
+            let Some(Node::Const(value)) = nodes.get(prepare.arg) else {
+                return Some(None);
+            };
+            match (prepare.make)(value) {
+                Ok(made) => {
+                    fails.retain(|reason| !prepare.rules_out.contains(reason));
+                    Some(Some(made))
+                }
+                Err(unfit) => {
+                    let fault = ExprFault::new(unfit.code, spans[prepare.arg], unfit.message);
+                    this.fault(fault.help(unfit.help))
+                }
+            }
+        };
+        for check in overload.function.checks {
+            make(self, check)?;
+        }
+        match own {
+            Some(prepare) => make(self, prepare),
+            None => Some(None),
+        }
     }
 
     /// A call whose entry is found when its values are known.
@@ -247,10 +277,17 @@ impl Checker<'_> {
         for (overload, _) in &fitting {
             fails.extend(overload.function.fails);
         }
+        let known = typed.iter().map(Typed::known).collect();
+        let spans: Vec<Span> = typed.iter().map(|arg| arg.span).collect();
         let mut args = Vec::with_capacity(typed.len());
         for arg in typed {
             args.push(self.node(arg)?);
         }
+        // Where it can be one entry only, its constants are known now.
+        let prepared = match fitting[..] {
+            [(one, _)] => self.prepared(one, &args, &spans, &mut fails)?,
+            _ => None,
+        };
         if let [(one, _)] = fitting[..]
             && let Body::Built(build) = &one.function.body
         {
@@ -259,7 +296,8 @@ impl Checker<'_> {
         let node = Node::Call(Box::new(Call {
             target: Target::ByValue(fitting.into_iter().map(|(overload, _)| overload).collect()),
             args,
-            prepared: None,
+            prepared,
+            known,
         }));
         Some(self.folded(node, ty, span, &fails))
     }

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use super::super::eval::{Result, Run, int_overflow, mismatch};
+use super::super::proof::{Extent, Number, is_number};
 use super::super::value::whole;
 use super::super::{EvalFault, time};
+use super::needs::{Fails, Given, Gives, Need, Of};
 use super::{Family, Function};
 use crate::codec::decimal::DecimalFault;
 use crate::codec::{Decimal, Val};
@@ -12,33 +14,46 @@ use crate::codec::{Decimal, Val};
 const OVERFLOW: &[&str] = &["int_overflow"];
 const NUMBER: &[&str] = &["bad_number"];
 const RANGE: &[&str] = &["time_range"];
+/// What 64 bits hold with a sign, and without one.
+const INT: (i128, i128) = (i64::MIN as i128, i64::MAX as i128);
+const UINT: (i128, i128) = (0, u64::MAX as i128);
+/// The seconds of the years 1 to 9999.
+pub(super) const SECONDS: (i64, i64) = (-62_135_596_800, 253_402_300_799);
 
 pub(super) static FAMILY: Family = Family {
     title: "Conversions and sizes",
-    intro: "A conversion of a constant that can never succeed is a fault of `check`.",
+    intro: "A conversion of a constant that can never succeed is a fault of `check`, as is every call that fails for all values.",
     functions: &[
         Function::new("size(string) -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of characters (code points).")
             .examples(&[("size('héllo')", "5")]),
         Function::new("string.size() -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of characters (code points).")
             .examples(&[("'héllo'.size()", "5")]),
         Function::new("size(bytes) -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of bytes.")
             .examples(&[("size(b'é')", "2")]),
         Function::new("bytes.size() -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of bytes.")
             .examples(&[("b'é'.size()", "2")]),
         Function::new("size(list(A)) -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of elements.")
             .examples(&[("size([1, 2])", "2")]),
         Function::new("list(A).size() -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of elements.")
             .examples(&[("[1, 2].size()", "2")]),
         Function::new("size(map(A, B)) -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of entries.")
             .examples(&[("size({'a': 1})", "1")]),
         Function::new("map(A, B).size() -> int", size)
+            .gives(Gives::Number(sizes))
             .doc("The number of entries.")
             .examples(&[("{'a': 1}.size()", "1")]),
         Function::new("bool(bool) -> bool", same)
@@ -49,10 +64,12 @@ pub(super) static FAMILY: Family = Family {
             .doc("True for `1`, `t`, `T`, `true`, `TRUE`, `True`, false for `0`, `f`, `F`, `false`, `FALSE`, `False`.")
             .examples(&[("bool('t')", "true"), ("bool('yes')", "fails bad_bool")]),
         Function::new("int(int) -> int", same)
+            .gives(Gives::Number(number))
             .doc("The value itself.")
             .examples(&[("int(1)", "1")]),
         Function::new("int(uint) -> int", to_int)
             .fails(OVERFLOW)
+            .needs(&[Need("int_overflow", Of::Cut(0, INT.0, INT.1))]).gives(Gives::Number(whole_part))
             .doc("The same number, signed.")
             .examples(&[("int(1u)", "1"), ("int(18446744073709551615u)", "fails int_overflow")]),
         Function::new("int(double) -> int", to_int)
@@ -61,20 +78,25 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("int(-3.9)", "-3"), ("int(1e99)", "fails int_overflow")]),
         Function::new("int(decimal) -> int", to_int)
             .fails(OVERFLOW)
+            .needs(&[Need("int_overflow", Of::Cut(0, INT.0, INT.1))]).gives(Gives::Number(whole_part))
             .doc("The number without its fraction.")
             .examples(&[("int(decimal('4.9'))", "4")]),
         Function::new("int(string) -> int", to_int)
             .fails(NUMBER)
+            .needs(&[Need("bad_number", Of::Together(spelled_int))])
             .doc("The number that a text spells.")
             .examples(&[("int('-12')", "-12"), ("int('1.5')", "fails bad_number")]),
         Function::new("int(timestamp) -> int", to_int)
+            .gives(Gives::Whole(SECONDS.0, SECONDS.1))
             .doc("Seconds since 1970-01-01T00:00:00Z.")
             .examples(&[("int(timestamp('1970-01-01T00:01:00Z'))", "60")]),
         Function::new("uint(uint) -> uint", same)
+            .gives(Gives::Number(number))
             .doc("The value itself.")
             .examples(&[("uint(1u)", "1u")]),
         Function::new("uint(int) -> uint", to_uint)
             .fails(OVERFLOW)
+            .needs(&[Need("int_overflow", Of::Cut(0, UINT.0, UINT.1))]).gives(Gives::Number(whole_part))
             .doc("The same number, unsigned.")
             .examples(&[("uint(1)", "1u"), ("uint(-1)", "fails int_overflow")]),
         Function::new("uint(double) -> uint", to_uint)
@@ -83,10 +105,12 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("uint(3.9)", "3u")]),
         Function::new("uint(decimal) -> uint", to_uint)
             .fails(OVERFLOW)
+            .needs(&[Need("int_overflow", Of::Cut(0, UINT.0, UINT.1))]).gives(Gives::Number(whole_part))
             .doc("The number without its fraction.")
             .examples(&[("uint(decimal('4.9'))", "4u")]),
         Function::new("uint(string) -> uint", to_uint)
             .fails(NUMBER)
+            .needs(&[Need("bad_number", Of::Together(spelled_uint))])
             .doc("The number that a text spells.")
             .examples(&[("uint('12')", "12u")]),
         Function::new("double(double) -> double", same)
@@ -103,19 +127,24 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("double(decimal('0.1'))", "0.1")]),
         Function::new("double(string) -> double", to_double)
             .fails(NUMBER)
+            .needs(&[Need("bad_number", Of::Together(spelled))])
             .doc("The number that a text spells.")
             .examples(&[("double('1.5e3')", "1500.0"), ("double('x')", "fails bad_number")]),
         Function::new("decimal(decimal) -> decimal", same)
+            .gives(Gives::Number(number))
             .doc("The value itself.")
             .examples(&[("decimal(decimal('1.50'))", "decimal('1.50')")]),
         Function::new("decimal(int) -> decimal", to_decimal)
+            .gives(Gives::Number(number))
             .doc("The same number, exact, with scale 0.")
             .examples(&[("decimal(5)", "decimal('5')")]),
         Function::new("decimal(uint) -> decimal", to_decimal)
+            .gives(Gives::Number(number))
             .doc("The same number, exact, with scale 0.")
             .examples(&[("decimal(5u)", "decimal('5')")]),
         Function::new("decimal(string) -> decimal", to_decimal)
             .fails(&["bad_number", "decimal_overflow"])
+            .needs(&[Need("bad_number", Of::Together(spelled)), Need("decimal_overflow", Of::Together(spelled))])
             .doc("The number that a text spells, with the scale in which it is written.")
             .examples(&[("string(decimal('1.50'))", "'1.50'"), ("string(decimal('15e-4'))", "'0.0015'")])
             .converts(),
@@ -367,4 +396,40 @@ fn bad_number() -> EvalFault {
 
 pub(super) fn bad_range() -> EvalFault {
     EvalFault::new("time_range", "a time is outside of the years 1 to 9999")
+}
+
+// === what the proof knows ===
+
+fn sizes(given: &Given) -> Option<Number> {
+    given.size(0)
+}
+
+/// The number itself.
+pub(super) fn number(given: &Given) -> Option<Number> {
+    given.number(0)
+}
+
+fn whole_part(given: &Given) -> Option<Number> {
+    let (low, high) = given.number(0)?.cut()?;
+    Some(Number::whole(low, high))
+}
+
+fn spelled_int(given: &Given) -> Fails {
+    spelled_as(given, "int")
+}
+
+fn spelled_uint(given: &Given) -> Fails {
+    spelled_as(given, "uint")
+}
+
+fn spelled(given: &Given) -> Fails {
+    spelled_as(given, "decimal")
+}
+
+/// Whether a pattern was found in the text that makes it a number.
+fn spelled_as(given: &Given, function: &str) -> Fails {
+    match given.extent(0) {
+        Extent::Like(pattern) if is_number(&pattern, function) => Fails::Never,
+        _ => Fails::Perhaps,
+    }
 }

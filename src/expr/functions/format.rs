@@ -5,7 +5,9 @@ use std::fmt::{self, Write};
 use bumpalo::collections::{String as BumpString, Vec as BumpVec};
 
 use super::super::eval::{Result, Run, mismatch};
-use super::super::{Const, EvalFault, time};
+use super::super::proof::Extent;
+use super::super::{Const, EvalFault, Node, Type, time};
+use super::needs::{Fails, Given, Known, Need, Of};
 use super::prepared::Prepared;
 use super::{Function, Prepare, Unfit};
 use crate::codec::Val;
@@ -27,6 +29,11 @@ pub(super) const FORMAT: Function = Function::with(
     format,
 )
 .fails(FAILS)
+.needs(&[
+    Need("bad_format", Of::Together(clauses_fit)),
+    Need("bad_utf8", Of::Together(are_texts)),
+    Need("time_range", Of::Together(are_known)),
+])
 .doc(
     "The text with its clauses replaced by the values, in order: `%s` any value, `%d` whole numbers, `%f` and `%e` with six digits behind the point or \
      as many as `%.2f` says, `%b` binary, `%o` octal, `%x` and `%X` hexadecimal (also of text and bytes), `%%` a percent sign.",
@@ -136,7 +143,7 @@ fn checked(text: &Const) -> std::result::Result<Prepared, Unfit> {
         false => Err(Unfit {
             code: "bad_constant",
             message: "the format has a clause that is none".into(),
-            help: "clauses are %s %d %f %e %b %o %x %X, %.2f and %.2e with at most 1000 digits, and %% for a percent sign",
+            help: "clauses are %s %d %f %e %b %o %x %X, %.2f and %.2e with at most 1000 digits, and %% for a percent sign".into(),
         }),
     }
 }
@@ -350,4 +357,121 @@ fn quote<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
         }
         out.push('"');
     })
+}
+
+// === what the proof knows ===
+
+/// The verbs of a constant format.
+fn verbs(given: &Given) -> Option<Vec<(char, usize)>> {
+    let Some(Const::Str(text)) = given.constant(0) else {
+        return None;
+    };
+    let verbs = Clauses(text).filter_map(|clause| match clause {
+        Ok(Clause::Verb(verb, precision)) => Some((verb, precision.unwrap_or(PRECISION))),
+        _ => None,
+    });
+    Some(verbs.collect())
+}
+
+/// The values of a list that is written out, and what is known of them.
+fn values<'g>(given: &Given<'g>) -> Option<Vec<(&'g Node, &'g Known)>> {
+    let (Some(Node::List(items)), Some(parts)) = (given.node(1), &given.known(1)?.parts) else {
+        return None;
+    };
+    let are_there = !items.iter().any(|item| matches!(item, Node::IfPresent(_)));
+    are_there.then(|| items.iter().zip(parts.iter()).collect())
+}
+
+fn clauses_fit(given: &Given) -> Fails {
+    let Some(verbs) = verbs(given) else {
+        return Fails::Perhaps;
+    };
+    if verbs.is_empty() {
+        return Fails::Never;
+    }
+    let Some(values) = values(given) else {
+        return Fails::Perhaps;
+    };
+    if verbs.len() > values.len() {
+        return Fails::Always;
+    }
+    let each = verbs
+        .iter()
+        .zip(values)
+        .map(
+            |((verb, precision), (node, known))| match (verb, &known.ty) {
+                ('f', Type::Decimal) => {
+                    let fits = |extent: Extent| match extent.number() {
+                        Some(number) => {
+                            *precision < number.scale as usize
+                                || number.at(*precision as u32).is_some()
+                        }
+                        None => false,
+                    };
+                    match fits(given.extent_of(node)) {
+                        true => Fails::Never,
+                        false => Fails::Perhaps,
+                    }
+                }
+                (verb, _) => written_as(*verb, known),
+            },
+        );
+    each.reduce(Fails::and).unwrap_or(Fails::Never)
+}
+
+/// Whether a clause fails for the values of a type.
+fn written_as(verb: char, known: &Known) -> Fails {
+    use Type::{Bool, Bytes, Decimal, Double, Dyn, Int, Never, Nullable, Optional, String, Uint};
+    let ty = &known.ty;
+    let fits = match (verb, ty) {
+        ('s', _) => {
+            let open = |ty: &Type| !matches!(ty, Dyn | Never | Optional(_));
+            return match (known.all(&open), ty) {
+                (true, _) => Fails::Never,
+                (false, Optional(_)) => Fails::Always,
+                (false, _) => Fails::Perhaps,
+            };
+        }
+        (_, Dyn | Never | Nullable(_)) => return Fails::Perhaps,
+        ('d' | 'f' | 'e', Int | Uint | Double | Decimal) => true,
+        ('b', Bool) | ('b' | 'o' | 'x' | 'X', Int | Uint) | ('x' | 'X', String | Bytes) => true,
+        _ => false,
+    };
+    match fits {
+        true => Fails::Never,
+        false => Fails::Always,
+    }
+}
+
+/// `%s` of bytes wants UTF-8.
+fn are_texts(given: &Given) -> Fails {
+    let is_text = |ty: &Type| {
+        !matches!(
+            ty,
+            Type::Bytes | Type::Dyn | Type::Never | Type::Optional(_)
+        )
+    };
+    let (Some(verbs), Some(values)) = (verbs(given), values(given)) else {
+        return all_types(given, is_text);
+    };
+    let mut written = verbs.iter().zip(values);
+    let fits = written.all(|((verb, _), (_, known))| *verb != 's' || known.all(&is_text));
+    match fits {
+        true => Fails::Never,
+        false => Fails::Perhaps,
+    }
+}
+
+/// A time whose type is known is within its range.
+fn are_known(given: &Given) -> Fails {
+    all_types(given, |ty| {
+        !matches!(ty, Type::Dyn | Type::Never | Type::Optional(_))
+    })
+}
+
+fn all_types(given: &Given, holds: impl Fn(&Type) -> bool) -> Fails {
+    match given.known(1).is_some_and(|known| known.all(&holds)) {
+        true => Fails::Never,
+        false => Fails::Perhaps,
+    }
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::super::eval::{Result, Run, mismatch};
 use super::super::{Const, EvalFault};
 use super::encode::room;
+use super::needs::{Gives, Need, Of};
 use super::prepared::Prepared;
 use super::{Family, Function, Prepare, Unfit};
 use crate::codec::Val;
@@ -36,10 +37,12 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("hash.sha256('abc') == hash.sha256(b'abc')", "true")]),
         Function::new("hash.murmur2(bytes) -> int", kafka_hash)
             .fails(LIMIT)
+            .gives(Gives::Whole(i32::MIN as i64, i32::MAX as i64))
             .doc("The hash by which Kafka's default partitioner chooses a partition, with its sign; the partition is `math.bitAnd(x, 2147483647) % n`.")
             .examples(&[("hash.murmur2(b'foobar')", "-790332482")]),
         Function::new("hash.murmur2(string) -> int", kafka_hash)
             .fails(LIMIT)
+            .gives(Gives::Whole(i32::MIN as i64, i32::MAX as i64))
             .doc("The same of the text in UTF-8.")
             .examples(&[("hash.murmur2('21')", "-973932308")]),
         Function::with("uuid5(string, string) -> string", NAMESPACE, uuid5)
@@ -55,11 +58,13 @@ pub(super) static FAMILY: Family = Family {
             .redacts(),
         Function::new("mask.keep_last(string, int) -> string", keep_last)
             .fails(&["bad_argument", "expression_limit"])
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The text with a `*` for every character but the last so many. A text that is no longer than twice that is hidden wholly.")
             .examples(&[("mask.keep_last('4111111111111234', 4)", "'************1234'"), ("mask.keep_last('1234', 4)", "'****'")])
             .redacts(),
         Function::new("mask.keep_first(string, int) -> string", keep_first)
             .fails(&["bad_argument", "expression_limit"])
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The text with a `*` for every character but the first so many. A text that is no longer than twice that is hidden wholly.")
             .examples(&[("mask.keep_first('DE89370400440532013000', 4)", "'DE89******************'")])
             .redacts(),
@@ -147,7 +152,7 @@ fn namespace(text: &Const) -> std::result::Result<Prepared, Unfit> {
         None => Err(Unfit {
             code: "bad_constant",
             message: format!("\"{text}\" is not the namespace of a UUID"),
-            help: "it is a UUID, or one of dns, url, oid, x500",
+            help: "it is a UUID, or one of dns, url, oid, x500".into(),
         }),
     }
 }

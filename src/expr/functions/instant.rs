@@ -9,12 +9,14 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 
 use super::super::eval::{Result, Run, int_overflow, mismatch};
-use super::super::{Const, EvalFault, time};
-use super::convert::bad_range;
+use super::super::{EvalFault, time};
+use super::convert::{SECONDS, bad_range};
 use super::format::Writer;
+use super::needs::{Gives, Need, Of};
 use super::prepared::Prepared;
+use super::strtime::{TO_READ, TO_READ_DAY, TO_WRITE, is_pattern, writes_all};
 use super::time::{ZONE, bad_zone};
-use super::{Family, Function, Prepare, Unfit};
+use super::{Family, Function, Prepare};
 use crate::codec::Val;
 
 const FORMATS: &[&str] = &["bad_format", "expression_limit", "time_range"];
@@ -28,12 +30,6 @@ const PARSES: &[&str] = &["bad_timestamp", "time_range"];
 const RANGE: &[&str] = &["time_range"];
 const DAY: i64 = 86_400;
 
-/// A pattern as the second argument.
-const PATTERN: Prepare = Prepare {
-    arg: 1,
-    make: pattern,
-    rules_out: &["bad_format"],
-};
 /// A zone as the third argument.
 const ZONE_2: Prepare = Prepare { arg: 2, ..ZONE };
 
@@ -41,20 +37,23 @@ pub(super) static FAMILY: Family = Family {
     title: "Times as text and numbers",
     intro: "Patterns are those of `strftime`: `%Y-%m-%d %H:%M:%S%.f`, `%z` for an offset, `%d.%m.%Y`, `%b` for `Jan`, `%j` for the day of the year.",
     functions: &[
-        Function::with("timestamp.format(string) -> string", PATTERN, format)
+        Function::with("timestamp.format(string) -> string", TO_WRITE, format)
             .fails(FORMATS)
+            .needs(&[Need("time_range", Of::Together(writes_all))])
             .doc("The time in UTC, as a pattern says.")
             .examples(&[("timestamp('2024-01-31T10:20:30Z').format('%d.%m.%Y %H:%M')", "'31.01.2024 10:20'")]),
         Function::with("timestamp.format(string, string) -> string", ZONE_2, format_at)
             .fails(FORMATS_AT)
+            .checks(&[TO_WRITE])
             .doc("The time at a zone, as a pattern says.")
             .examples(&[("timestamp('2024-01-31T23:30:00Z').format('%Y-%m-%d %H:%M %:z', 'Europe/Berlin')", "'2024-02-01 00:30 +01:00'")]),
-        Function::with("date.format(string) -> string", PATTERN, format)
+        Function::with("date.format(string) -> string", TO_WRITE, format)
             .fails(FORMATS)
             .doc("The day, as a pattern says.")
             .examples(&[("date('2024-01-31').format('%d/%m/%y')", "'31/01/24'")]),
         Function::new("timestamp(string, string) -> timestamp", parse)
             .fails(PARSES)
+            .checks(&[TO_READ])
             .doc("The time that a text spells in a pattern, in UTC where the pattern has no `%z`; a pattern without a time is midnight.")
             .examples(&[
                 ("timestamp('31.01.2024 10:20', '%d.%m.%Y %H:%M')", "timestamp('2024-01-31T10:20:00Z')"),
@@ -62,10 +61,12 @@ pub(super) static FAMILY: Family = Family {
             ]),
         Function::with("timestamp(string, string, string) -> timestamp", ZONE_2, parse_at)
             .fails(&["bad_timestamp", "bad_timezone", "time_range"])
+            .checks(&[TO_READ])
             .doc("The same, at a zone. A time that a change of clocks skips is moved by the gap; one that it repeats is the first.")
             .examples(&[("timestamp('2024-07-01 12:00', '%Y-%m-%d %H:%M', 'Europe/Berlin')", "timestamp('2024-07-01T10:00:00Z')")]),
         Function::new("date(string, string) -> date", parse_date)
             .fails(&["bad_timestamp"])
+            .checks(&[TO_READ_DAY])
             .doc("The day that a text spells in a pattern.")
             .examples(&[("date('01/31/2024', '%m/%d/%Y')", "date('2024-01-31')")]),
         Function::with("date(timestamp, string) -> date", ZONE, date_at)
@@ -77,12 +78,15 @@ pub(super) static FAMILY: Family = Family {
             .doc("The day so many days later.")
             .examples(&[("date('2024-02-28').plusDays(2)", "date('2024-03-01')")]),
         Function::new("epoch.seconds(timestamp) -> int", to_seconds)
+            .gives(Gives::Whole(SECONDS.0, SECONDS.1))
             .doc("Seconds since 1970-01-01T00:00:00Z, what is finer cut off towards the past.")
             .examples(&[("epoch.seconds(timestamp('1970-01-01T00:01:00Z'))", "60")]),
         Function::new("epoch.millis(timestamp) -> int", to_millis)
+            .gives(Gives::Whole(SECONDS.0 * 1_000, SECONDS.1 * 1_000 + 1_000 - 1))
             .doc("Milliseconds since 1970-01-01T00:00:00Z.")
             .examples(&[("epoch.millis(timestamp('1970-01-01T00:00:01.5Z'))", "1500")]),
         Function::new("epoch.micros(timestamp) -> int", to_micros)
+            .gives(Gives::Whole(SECONDS.0 * 1_000_000, SECONDS.1 * 1_000_000 + 1_000_000 - 1))
             .doc("Microseconds since 1970-01-01T00:00:00Z.")
             .examples(&[("epoch.micros(timestamp('1970-01-01T00:00:01.5Z'))", "1500000")]),
         Function::new("epoch.nanos(timestamp) -> int", to_nanos)
@@ -94,14 +98,17 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("epoch.days(date('1970-01-03'))", "2")]),
         Function::new("epoch.fromSeconds(int) -> timestamp", from_seconds)
             .fails(RANGE)
+            .needs(&[Need("time_range", Of::Whole(0, SECONDS.0, SECONDS.1))])
             .doc("The time so many seconds after 1970-01-01T00:00:00Z.")
             .examples(&[("epoch.fromSeconds(60)", "timestamp('1970-01-01T00:01:00Z')")]),
         Function::new("epoch.fromMillis(int) -> timestamp", from_millis)
             .fails(RANGE)
+            .needs(&[Need("time_range", Of::Whole(0, SECONDS.0 * 1_000, SECONDS.1 * 1_000 + 1_000 - 1))])
             .doc("The time so many milliseconds after 1970-01-01T00:00:00Z.")
             .examples(&[("epoch.fromMillis(1500)", "timestamp('1970-01-01T00:00:01.5Z')")]),
         Function::new("epoch.fromMicros(int) -> timestamp", from_micros)
             .fails(RANGE)
+            .needs(&[Need("time_range", Of::Whole(0, SECONDS.0 * 1_000_000, SECONDS.1 * 1_000_000 + 1_000_000 - 1))])
             .doc("The time so many microseconds after 1970-01-01T00:00:00Z.")
             .examples(&[("epoch.fromMicros(1500000)", "timestamp('1970-01-01T00:00:01.5Z')")]),
         Function::new("epoch.fromNanos(int) -> timestamp", from_nanos)
@@ -110,29 +117,8 @@ pub(super) static FAMILY: Family = Family {
     ],
 };
 
-/// A pattern that can be written.
-fn pattern(text: &Const) -> std::result::Result<Prepared, Unfit> {
-    let Const::Str(text) = text else {
-        return Ok(Prepared::Good);
-    };
-    let mut out = String::new();
-    match write(
-        DateTime::constant(2024, 1, 31, 10, 20, 30, 0),
-        0,
-        text,
-        &mut out,
-    ) {
-        true => Ok(Prepared::Good),
-        false => Err(Unfit {
-            code: "bad_constant",
-            message: format!("\"{text}\" is not a pattern for times"),
-            help: "it is written as for strftime: %Y-%m-%dT%H:%M:%S",
-        }),
-    }
-}
-
 /// Whether a time could be written.
-fn write(civil: DateTime, offset: i32, pattern: &str, out: impl Write) -> bool {
+pub(super) fn write(civil: DateTime, offset: i32, pattern: &str, out: impl Write) -> bool {
     let mut parts = BrokenDownTime::from(civil);
     parts.set_offset(Offset::from_seconds(offset).ok());
     parts.format(pattern, StdFmtWrite(out)).is_ok()
@@ -160,6 +146,10 @@ fn written<'a>(
     let text = out.finish()?;
     match is_written {
         true => Ok(text),
+        false if is_pattern(pattern) => Err(EvalFault::new(
+            "time_range",
+            "the pattern has no text for a time: %y, %g and %D have the years 1969 to 2068, %s ends with 9999-12-30",
+        )),
         false => Err(EvalFault::new(
             "bad_format",
             "a text is not a pattern for times",
@@ -201,7 +191,7 @@ fn read(run: &Run<'_, '_>, text: &str, pattern: &str) -> Result<BrokenDownTime> 
 }
 
 /// The civil time of parts; midnight if they have no time.
-fn civil(parts: &BrokenDownTime) -> Result<DateTime> {
+pub(super) fn civil(parts: &BrokenDownTime) -> Result<DateTime> {
     let date = parts.to_date().map_err(|_| not_a_time())?;
     let time = match parts.hour() {
         None => jiff::civil::Time::midnight(),

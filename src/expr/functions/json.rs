@@ -5,8 +5,9 @@ use std::fmt::{self, Write};
 use serde_json::Value as Json;
 
 use super::super::eval::{Result, Run, mismatch};
-use super::super::{EvalFault, time};
+use super::super::{EvalFault, Type, time};
 use super::format::Writer;
+use super::needs::{Fails, Given, Need, Of};
 use super::{Family, Function};
 use crate::codec::Val;
 
@@ -27,6 +28,7 @@ pub(super) static FAMILY: Family = Family {
             ]),
         Function::new("json.encode(dyn) -> string", encode)
             .fails(&["bad_encoding", "bad_utf8", "expression_limit", "time_range"])
+            .needs(&[Need("bad_encoding", Of::Together(has_json)), Need("bad_utf8", Of::Together(has_json)), Need("time_range", Of::Together(has_json))])
             .doc(
                 "The value as JSON, without white space. Decimals are text with all their digits, bytes are base64, times are as `string(…)` writes them; NaN \
                  and infinity have no JSON and are a fault.",
@@ -194,4 +196,27 @@ fn quoted(text: &str, out: &mut Writer) -> fmt::Result {
     }
     out.write_str(&text[from..])?;
     out.write_char('"')
+}
+
+/// Whether every value of the types has a JSON: all but doubles, which may be NaN, do.
+fn has_json(given: &Given) -> Fails {
+    let has = |ty: &Type| {
+        matches!(
+            ty,
+            Type::Null
+                | Type::Never
+                | Type::Bool
+                | Type::Int
+                | Type::Uint
+                | Type::Decimal
+                | Type::String
+                | Type::Bytes
+                | Type::Timestamp
+                | Type::Duration
+        )
+    };
+    match given.known(0).is_some_and(|known| known.all(&has)) {
+        true => Fails::Never,
+        false => Fails::Perhaps,
+    }
 }

@@ -1,12 +1,21 @@
 //! Text beyond CEL: case, white space, padding.
 
-use super::super::EvalFault;
 use super::super::eval::{Result, Run, mismatch};
-use super::{Family, Function};
+use super::super::{Const, EvalFault};
+use super::needs::{Need, Of};
+use super::prepared::Prepared;
+use super::{Family, Function, Prepare, Unfit};
 use crate::codec::Val;
 
 const LIMIT: &[&str] = &["expression_limit"];
 const PADS: &[&str] = &["bad_argument", "expression_limit"];
+
+/// What a text is padded with, as the third argument.
+const ONE_SIGN: Prepare = Prepare {
+    arg: 2,
+    make: one_sign,
+    rules_out: &[],
+};
 
 pub(super) static FAMILY: Family = Family {
     title: "Case, white space, padding",
@@ -42,15 +51,18 @@ pub(super) static FAMILY: Family = Family {
         .examples(&[("'  a \\n  b '.collapse()", "'a b'")]),
     Function::new("string.padStart(int, string) -> string", pad_start)
         .fails(PADS)
-        .doc("The text with one character in front as often as it needs to have so many characters.")
-        .examples(&[("'42'.padStart(5, '0')", "'00042'"), ("'42'.padStart(5, 'ab')", "fails bad_argument")]),
+        .checks(&[ONE_SIGN]).needs(&[Need("bad_argument", Of::Constant(2))])
+            .doc("The text with one character in front as often as it needs to have so many characters.")
+        .examples(&[("'42'.padStart(5, '0')", "'00042'")]),
     Function::new("string.padEnd(int, string) -> string", pad_end)
         .fails(PADS)
-        .doc("The text with one character behind it as often as it needs to have so many characters.")
+        .checks(&[ONE_SIGN]).needs(&[Need("bad_argument", Of::Constant(2))])
+            .doc("The text with one character behind it as often as it needs to have so many characters.")
         .examples(&[("'ab'.padEnd(4, '.')", "'ab..'")]),
     Function::new("string.truncate(int) -> string", truncate)
         .fails(&["bad_argument"])
-        .doc("The first so many characters, or the text if it has no more.")
+        .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
+            .doc("The first so many characters, or the text if it has no more.")
         .examples(&[("'héllo'.truncate(2)", "'hé'"), ("'a'.truncate(9)", "'a'")]),
     Function::new("string.isBlank() -> bool", is_blank)
         .doc("Whether the text is empty or white space only.")
@@ -197,4 +209,18 @@ fn truncate<'a>(_: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
         .nth(count)
         .map_or(text.len(), |(at, _)| at);
     Ok(Val::Str(&text[..end]))
+}
+
+fn one_sign(text: &Const) -> std::result::Result<Prepared, Unfit> {
+    match text {
+        Const::Str(text) if text.chars().count() != 1 => Err(Unfit {
+            code: "bad_constant",
+            message: format!(
+                "a text is padded with one character, \"{text}\" has {}",
+                text.chars().count()
+            ),
+            help: "write one character: \"0\"".into(),
+        }),
+        _ => Ok(Prepared::Good),
+    }
 }

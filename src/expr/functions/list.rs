@@ -7,6 +7,7 @@ use bumpalo::collections::Vec as BumpVec;
 use super::super::EvalFault;
 use super::super::eval::{Result, Run, mismatch, weight};
 use super::super::value::{compare, equal};
+use super::needs::{Need, Of};
 use super::{Family, Function};
 use crate::codec::Val;
 
@@ -21,6 +22,7 @@ pub(super) static FAMILY: Family = Family {
     functions: &[
         Function::new("list(A).slice(int, int) -> list(A)", slice)
             .fails(&["index_out_of_range"])
+            .needs(&[Need("index_out_of_range", Of::Positions(&[1, 2]))])
             .doc("The elements from a position up to another, which is not part of it.")
             .examples(&[("[1, 2, 3, 4].slice(1, 3)", "[2, 3]"), ("[1].slice(1, 2)", "fails index_out_of_range")]),
         Function::new("list(list(A)).flatten() -> list(A)", flatten)
@@ -33,15 +35,18 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("[1, dyn([2, [3]])].flatten()", "[dyn(1), 2, [3]]")]),
         Function::new("list(dyn).flatten(int) -> list(dyn)", flatten)
             .fails(&["bad_argument", "expression_limit"])
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The same for lists in lists, so many levels deep.")
             .examples(&[("[dyn(1), [2, [3, [4]]]].flatten(2)", "[dyn(1), 2, 3, [4]]")]),
         Function::new("list(O).sort() -> list(O)", sort)
             .fails(SORTED)
+            .needs(&[Need("no_such_overload", Of::Types)])
             .doc("The elements in ascending order.")
             .examples(&[("[3, 1, 2].sort()", "[1, 2, 3]"), ("['b', 'a'].sort()", "['a', 'b']")]),
         Function::new("list(A).sortBy(list(O)) -> list(A)", sort_by)
             .shown("list(A).sortBy(x, O) -> list(A)")
             .fails(SORTED)
+            .needs(&[Need("no_such_overload", Of::Types)])
             .doc("The elements in the order of a key that is computed for each of them; `x` is the name of a variable.")
             .examples(&[("['bbb', 'a', 'cc'].sortBy(s, s.size())", "['a', 'cc', 'bbb']")]),
         Function::new("list(A).distinct() -> list(A)", distinct)
@@ -62,6 +67,7 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("[1, 2].last() == [2].last()", "true")]),
         Function::new("lists.range(int) -> list(int)", range)
             .fails(&["bad_argument", "expression_limit"])
+            .needs(&[Need("bad_argument", Of::Whole(0, 0, i64::MAX))])
             .doc("The numbers from 0 up to one, which is not part of it.")
             .examples(&[("lists.range(3)", "[0, 1, 2]"), ("lists.range(-1)", "fails bad_argument")]),
         Function::new("sets.contains(list(A), list(A)) -> bool", contains)

@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 
 use super::super::EvalFault;
 use super::super::eval::{Result, Run, int_overflow, mismatch};
+use super::super::proof::Number;
 use super::super::value::compare;
-use super::convert::same;
+use super::convert::{number, same};
+use super::needs::{Given, Gives, Need, Of};
 use super::{Family, Function};
 use crate::codec::Val;
 
@@ -16,9 +18,11 @@ pub(super) static FAMILY: Family = Family {
     intro: "Numbers of different types are compared by their value.",
     functions: &[
         Function::new("math.greatest(N) -> N", same)
+            .gives(Gives::Number(number))
             .doc("The number itself.")
             .examples(&[("math.greatest(1)", "1")]),
         Function::new("math.greatest(N, N...) -> N", greatest)
+            .gives(Gives::Number(greatest_of))
             .doc("The greatest of the numbers; the first of equal ones.")
             .examples(&[
                 ("math.greatest(1u, 2u)", "2u"),
@@ -26,16 +30,20 @@ pub(super) static FAMILY: Family = Family {
             ]),
         Function::new("math.greatest(list(N)) -> N", greatest)
             .fails(ARGUMENT)
+            .needs(&[Need("bad_argument", Of::Element(0))])
             .doc("The greatest number of a list; an empty list has none.")
             .examples(&[("math.greatest([-42.0, -21.5])", "-21.5")]),
         Function::new("math.least(N) -> N", same)
+            .gives(Gives::Number(number))
             .doc("The number itself.")
             .examples(&[("math.least(1)", "1")]),
         Function::new("math.least(N, N...) -> N", least)
+            .gives(Gives::Number(least_of))
             .doc("The least of the numbers; the first of equal ones.")
             .examples(&[("math.least(-42.0, -21.5, -100.0)", "-100.0")]),
         Function::new("math.least(list(N)) -> N", least)
             .fails(ARGUMENT)
+            .needs(&[Need("bad_argument", Of::Element(0))])
             .doc("The least number of a list; an empty list has none.")
             .examples(&[("math.least([3, 2])", "2")]),
         Function::new("math.ceil(double) -> double", ceil)
@@ -52,21 +60,26 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("math.trunc(-1.7)", "-1.0")]),
         Function::new("math.abs(int) -> int", abs)
             .fails(&["int_overflow"])
+            .needs(&[Need("int_overflow", Of::Whole(0, -i64::MAX, i64::MAX))])
+            .gives(Gives::Number(magnitude))
             .doc("The number without its sign.")
             .examples(&[
                 ("math.abs(-5)", "5"),
                 ("math.abs(-9223372036854775808)", "fails int_overflow"),
             ]),
         Function::new("math.abs(uint) -> uint", abs)
+            .gives(Gives::Number(number))
             .doc("The number itself.")
             .examples(&[("math.abs(5u)", "5u")]),
         Function::new("math.abs(double) -> double", abs)
             .doc("The number without its sign.")
             .examples(&[("math.abs(-1.5)", "1.5")]),
         Function::new("math.sign(int) -> int", sign)
+            .gives(Gives::Whole(-1, 1))
             .doc("-1, 0 or 1.")
             .examples(&[("math.sign(-42)", "-1")]),
         Function::new("math.sign(uint) -> uint", sign)
+            .gives(Gives::Whole(0, 1))
             .doc("0 or 1.")
             .examples(&[("math.sign(42u)", "1u")]),
         Function::new("math.sign(double) -> double", sign)
@@ -91,9 +104,11 @@ pub(super) static FAMILY: Family = Family {
             .doc("The square root.")
             .examples(&[("math.sqrt(81u)", "9.0")]),
         Function::new("math.bitAnd(int, int) -> int", bit_and)
+            .gives(Gives::Number(common_bits))
             .doc("The bits that both have.")
             .examples(&[("math.bitAnd(3, 5)", "1")]),
         Function::new("math.bitAnd(uint, uint) -> uint", bit_and)
+            .gives(Gives::Number(common_bits))
             .doc("The bits that both have.")
             .examples(&[("math.bitAnd(3u, 5u)", "1u")]),
         Function::new("math.bitOr(int, int) -> int", bit_or)
@@ -116,6 +131,7 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("math.bitNot(0u)", "18446744073709551615u")]),
         Function::new("math.bitShiftLeft(int, int) -> int", shift_left)
             .fails(ARGUMENT)
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The bits moved to the left; by 64 and more it is 0.")
             .examples(&[
                 ("math.bitShiftLeft(1, 2)", "4"),
@@ -123,10 +139,12 @@ pub(super) static FAMILY: Family = Family {
             ]),
         Function::new("math.bitShiftLeft(uint, int) -> uint", shift_left)
             .fails(ARGUMENT)
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The bits moved to the left; by 64 and more it is 0.")
             .examples(&[("math.bitShiftLeft(1u, 2)", "4u")]),
         Function::new("math.bitShiftRight(int, int) -> int", shift_right)
             .fails(ARGUMENT)
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The bits moved to the right, zeros following, also for negative numbers.")
             .examples(&[
                 ("math.bitShiftRight(1024, 2)", "256"),
@@ -134,6 +152,7 @@ pub(super) static FAMILY: Family = Family {
             ]),
         Function::new("math.bitShiftRight(uint, int) -> uint", shift_right)
             .fails(ARGUMENT)
+            .needs(&[Need("bad_argument", Of::Whole(1, 0, i64::MAX))])
             .doc("The bits moved to the right.")
             .examples(&[("math.bitShiftRight(1024u, 2)", "256u")]),
     ],
@@ -273,4 +292,47 @@ fn shift_right<'a>(_: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
 fn bits(by: i64) -> Result<u32> {
     u32::try_from(by.min(64))
         .map_err(|_| EvalFault::new("bad_argument", "bits cannot be moved by a negative number"))
+}
+
+// === what the proof knows ===
+
+fn greatest_of(given: &Given) -> Option<Number> {
+    extreme_of(given, |a, b| a.max(b))
+}
+
+fn least_of(given: &Given) -> Option<Number> {
+    extreme_of(given, |a, b| a.min(b))
+}
+
+/// The extremes of the bounds; numbers of several types are not compared here.
+fn extreme_of(given: &Given, choose: fn(i128, i128) -> i128) -> Option<Number> {
+    let all: Option<Vec<Number>> = (0..given.count()).map(|at| given.number(at)).collect();
+    all?.into_iter().map(Some).reduce(|a, b| {
+        let (a, b) = a?.both(&b?)?;
+        Some(Number {
+            low: choose(a.low, b.low),
+            high: choose(a.high, b.high),
+            scale: a.scale,
+            zero: a.has_zero() || b.has_zero(),
+        })
+    })?
+}
+
+/// The number without its sign.
+pub(super) fn magnitude(given: &Given) -> Option<Number> {
+    let of = given.number(0)?;
+    let low = match (of.low >= 0, of.high <= 0) {
+        (true, _) => of.low,
+        (_, true) => of.high.checked_neg()?,
+        _ => 0,
+    };
+    let high = of.low.checked_neg()?.max(of.high);
+    Some(Number { low, high, ..of })
+}
+
+/// Bits that a number without a sign has: no more than it.
+fn common_bits(given: &Given) -> Option<Number> {
+    let (a, b) = (given.number(0)?, given.number(1)?);
+    let most = [a, b].into_iter().filter(|number| number.low >= 0);
+    Some(Number::whole(0, most.map(|number| number.high).min()?))
 }

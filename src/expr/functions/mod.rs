@@ -17,11 +17,13 @@ mod json;
 mod letters;
 mod list;
 mod math;
+mod needs;
 mod optional;
 mod pattern;
 mod prepared;
 mod reference;
 mod signature;
+mod strtime;
 mod text;
 mod time;
 
@@ -32,10 +34,13 @@ pub(super) use call::invoke;
 pub(super) use convert::utf8;
 pub use given::Key;
 pub(super) use given::look_up;
+pub use needs::{Fails, Known};
 pub(super) use optional::some;
 pub(super) use prepared::Prepared;
 pub use reference::reference;
 pub(super) use signature::Signature;
+
+use needs::{Gives, Need};
 
 use super::eval::{Result, Run};
 use super::{Const, Node, Type};
@@ -59,6 +64,12 @@ pub(super) struct Function {
     /// Expressions and their values, also written as expressions; `fails REASON` is one, too.
     examples: &'static [(&'static str, &'static str)],
     body: Body,
+    /// What it needs of its arguments so as not to fail.
+    needs: &'static [Need],
+    /// The values that it can have.
+    gives: Gives,
+    /// Further arguments that are checked where they are constants.
+    checks: &'static [Prepare],
     /// Whether a call with constants that fails is a fault of the text: `decimal("abc")`.
     converts: bool,
     /// Whether the value that it was given cannot be told from what it gives: it clears a tag such as `pii`.
@@ -93,7 +104,7 @@ struct Prepare {
 struct Unfit {
     code: &'static str,
     message: String,
-    help: &'static str,
+    help: std::borrow::Cow<'static, str>,
 }
 
 impl Function {
@@ -105,6 +116,9 @@ impl Function {
             doc: "",
             examples: &[],
             body: Body::Plain(body),
+            needs: &[],
+            gives: Gives::Any,
+            checks: &[],
             converts: false,
             redacts: false,
         }
@@ -142,6 +156,18 @@ impl Function {
 
     const fn fails(self, fails: &'static [&'static str]) -> Function {
         Function { fails, ..self }
+    }
+
+    const fn needs(self, needs: &'static [Need]) -> Function {
+        Function { needs, ..self }
+    }
+
+    const fn gives(self, gives: Gives) -> Function {
+        Function { gives, ..self }
+    }
+
+    const fn checks(self, checks: &'static [Prepare]) -> Function {
+        Function { checks, ..self }
     }
 
     const fn shown(self, shown: &'static str) -> Function {

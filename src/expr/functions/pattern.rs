@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::super::eval::{Result, Run, mismatch};
 use super::super::{Const, EvalFault};
+use super::needs::{Fails, Given, Need, Of};
 use super::prepared::{self, Prepared};
 use super::{Family, Function, Prepare, Unfit};
 use crate::codec::Val;
@@ -59,10 +60,12 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("regex.extractAll('id:1, id:22', 'id:([0-9]+)')", "['1', '22']")]),
         Function::with("regex.replace(string, string, string) -> string", PATTERN, replace)
             .fails(REPLACES)
+            .needs(&[Need("bad_argument", Of::Together(groups))])
             .doc("The text with all that the pattern finds replaced; `\\1` is what the first group found, `\\0` all.")
             .examples(&[(r"regex.replace('2024-01-31', '([0-9]+)-([0-9]+)-([0-9]+)', r'\3.\2.\1')", "'31.01.2024'")]),
         Function::with("regex.replace(string, string, string, int) -> string", PATTERN, replace)
             .fails(REPLACES)
+            .needs(&[Need("bad_argument", Of::Together(groups))])
             .doc("The same for at most so many places; for all if the number is negative.")
             .examples(&[("regex.replace('banana', 'a', 'x', 2)", "'bxnxna'")]),
     ],
@@ -78,7 +81,7 @@ fn one_group(text: &Const) -> std::result::Result<Prepared, Unfit> {
                 "the pattern has {} groups, and only one can be extracted",
                 pattern.captures_len() - 1
             ),
-            help: "write `(?:…)` around what is not to be extracted",
+            help: "write `(?:…)` around what is not to be extracted".into(),
         }),
         _ => Ok(prepared),
     }
@@ -260,5 +263,23 @@ impl<'t> Iterator for Parts<'t> {
         };
         self.0 = &escaped[1..];
         Some(Some(part))
+    }
+}
+
+/// Whether a replacement names groups only that the pattern has.
+fn groups(given: &Given) -> Fails {
+    let (Some(Prepared::Pattern(pattern)), Some(Const::Str(new))) =
+        (given.prepared(), given.constant(2))
+    else {
+        return Fails::Perhaps;
+    };
+    let fits = Parts(new).all(|part| match part {
+        Some(Part::Group(group)) => group < pattern.captures_len(),
+        Some(Part::Text(_)) => true,
+        None => false,
+    });
+    match fits {
+        true => Fails::Never,
+        false => Fails::Always,
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn pattern(text: &Const) -> Result<Prepared, Unfit> {
         .map_err(|reason| Unfit {
             code: "bad_pattern",
             message: format!("the pattern cannot be used: {reason}"),
-            help: "the syntax is RE2's: no look-around, no back-references",
+            help: "the syntax is RE2's: no look-around, no back-references".into(),
         })
 }
 

@@ -322,3 +322,6 @@ proptest! {
         }
     }
 }
+
+mod needs;
+mod random;

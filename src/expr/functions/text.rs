@@ -4,6 +4,8 @@ use bumpalo::collections::Vec as BumpVec;
 
 use super::super::EvalFault;
 use super::super::eval::{Result, Run, mismatch};
+use super::super::proof::Number;
+use super::needs::{Given, Gives, Need, Of};
 use super::{Family, Function};
 use crate::codec::Val;
 
@@ -42,28 +44,35 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("'  a b '.trim()", "'a b'")]),
         Function::new("string.charAt(int) -> string", char_at)
             .fails(INDEX)
+            .needs(&[Need("index_out_of_range", Of::Positions(&[1]))])
             .doc("The character at a position; empty right behind the last one.")
             .examples(&[("'hello'.charAt(4)", "'o'"), ("'hello'.charAt(5)", "''"), ("'hello'.charAt(-1)", "fails index_out_of_range")]),
         Function::new("string.indexOf(string) -> int", index_of)
+            .gives(Gives::Number(places))
             .doc("The position of the first occurrence of a part, -1 without one.")
             .examples(&[("'hello mellow'.indexOf('ello')", "1"), ("'hello'.indexOf('x')", "-1")]),
         Function::new("string.indexOf(string, int) -> int", index_of)
             .fails(INDEX)
+            .needs(&[Need("index_out_of_range", Of::Positions(&[2]))]).gives(Gives::Number(places))
             .doc("The position of the first occurrence from a position on.")
             .examples(&[("'hello mellow'.indexOf('ello', 2)", "7")]),
         Function::new("string.lastIndexOf(string) -> int", last_index_of)
+            .gives(Gives::Number(places))
             .doc("The position of the last occurrence of a part, -1 without one.")
             .examples(&[("'hello mellow'.lastIndexOf('ello')", "7")]),
         Function::new("string.lastIndexOf(string, int) -> int", last_index_of)
             .fails(INDEX)
+            .needs(&[Need("index_out_of_range", Of::Positions(&[2]))]).gives(Gives::Number(places))
             .doc("The position of the last occurrence that begins at a position or before it.")
             .examples(&[("'hello mellow'.lastIndexOf('ello', 6)", "1")]),
         Function::new("string.substring(int) -> string", substring)
             .fails(INDEX)
+            .needs(&[Need("index_out_of_range", Of::Positions(&[1]))])
             .doc("The text from a position on.")
             .examples(&[("'tacocat'.substring(4)", "'cat'")]),
         Function::new("string.substring(int, int) -> string", substring)
             .fails(INDEX)
+            .needs(&[Need("index_out_of_range", Of::Positions(&[1, 2]))])
             .doc("The text from a position up to another, which is not part of it.")
             .examples(&[("'tacocat'.substring(0, 4)", "'taco'"), ("'tacocat'.substring(2, 1)", "fails index_out_of_range")]),
         Function::new("string.replace(string, string) -> string", replace)
@@ -304,4 +313,9 @@ fn index(text: &str, byte: Option<usize>) -> i64 {
 
 fn bad_index() -> EvalFault {
     EvalFault::new("index_out_of_range", "an index is outside of a text")
+}
+
+/// What the proof knows of a place in a text: -1 where there is none.
+fn places(given: &Given) -> Option<Number> {
+    Some(Number::whole(-1, given.size(0)?.high))
 }

@@ -4,7 +4,8 @@ use jiff::civil::DateTime;
 
 use super::super::eval::{Result, Run, mismatch};
 use super::super::{Const, EvalFault, time};
-use super::convert::{bad_range, same};
+use super::convert::{SECONDS, bad_range, same};
+use super::needs::{Gives, Need, Of};
 use super::prepared::Prepared;
 use super::{Family, Function, Plain, Prepare, Unfit, With};
 use crate::codec::Val;
@@ -48,6 +49,7 @@ pub(super) static FAMILY: Family = Family {
             .converts(),
         Function::new("timestamp(int) -> timestamp", to_timestamp)
             .fails(RANGE)
+            .needs(&[Need("time_range", Of::Whole(0, SECONDS.0, SECONDS.1))])
             .doc("Seconds since 1970-01-01T00:00:00Z.")
             .examples(&[("timestamp(60)", "timestamp('1970-01-01T00:01:00Z')")])
             .converts(),
@@ -93,81 +95,101 @@ pub(super) static FAMILY: Family = Family {
                 "'23:00:00'",
             )]),
         part("timestamp.getFullYear() -> int", year)
+            .gives(Gives::Whole(0, 9999))
             .doc("The year.")
             .examples(&[("timestamp('2024-01-31T00:00:00Z').getFullYear()", "2024")]),
         part("date.getFullYear() -> int", year)
             .fails(RANGE)
+            .gives(Gives::Whole(0, 9999))
             .doc("The year.")
             .examples(&[("date('2024-01-31').getFullYear()", "2024")]),
         zoned("timestamp.getFullYear(string) -> int", year_at)
+            .gives(Gives::Whole(0, 9999))
             .doc("The year, at a zone.")
             .examples(&[(
                 "timestamp('2023-12-31T23:00:00Z').getFullYear('+02:00')",
                 "2024",
             )]),
         part("timestamp.getMonth() -> int", month)
+            .gives(Gives::Whole(0, 11))
             .doc("The month, January being 0.")
             .examples(&[("timestamp('2024-01-31T00:00:00Z').getMonth()", "0")]),
         part("date.getMonth() -> int", month)
             .fails(RANGE)
+            .gives(Gives::Whole(0, 11))
             .doc("The month, January being 0.")
             .examples(&[("date('2024-01-31').getMonth()", "0")]),
         zoned("timestamp.getMonth(string) -> int", month_at)
+            .gives(Gives::Whole(0, 11))
             .doc("The month at a zone, January being 0.")
             .examples(&[("timestamp('2024-01-31T23:00:00Z').getMonth('+02:00')", "1")]),
         part("timestamp.getDate() -> int", day)
+            .gives(Gives::Whole(1, 31))
             .doc("The day of the month, from 1.")
             .examples(&[("timestamp('2024-01-31T00:00:00Z').getDate()", "31")]),
         part("date.getDate() -> int", day)
             .fails(RANGE)
+            .gives(Gives::Whole(1, 31))
             .doc("The day of the month, from 1.")
             .examples(&[("date('2024-01-31').getDate()", "31")]),
         zoned("timestamp.getDate(string) -> int", day_at)
+            .gives(Gives::Whole(1, 31))
             .doc("The day of the month at a zone, from 1.")
             .examples(&[("timestamp('2024-01-31T23:00:00Z').getDate('+02:00')", "1")]),
         part("timestamp.getDayOfMonth() -> int", day_from_zero)
+            .gives(Gives::Whole(0, 30))
             .doc("The day of the month, from 0.")
             .examples(&[("timestamp('2024-01-31T00:00:00Z').getDayOfMonth()", "30")]),
         part("date.getDayOfMonth() -> int", day_from_zero)
             .fails(RANGE)
+            .gives(Gives::Whole(0, 30))
             .doc("The day of the month, from 0.")
             .examples(&[("date('2024-01-31').getDayOfMonth()", "30")]),
         zoned("timestamp.getDayOfMonth(string) -> int", day_from_zero_at)
+            .gives(Gives::Whole(0, 30))
             .doc("The day of the month at a zone, from 0.")
             .examples(&[(
                 "timestamp('2024-01-31T23:00:00Z').getDayOfMonth('+02:00')",
                 "0",
             )]),
         part("timestamp.getDayOfWeek() -> int", weekday)
+            .gives(Gives::Whole(0, 6))
             .doc("The day of the week, Sunday being 0.")
             .examples(&[("timestamp('2024-01-31T00:00:00Z').getDayOfWeek()", "3")]),
         part("date.getDayOfWeek() -> int", weekday)
             .fails(RANGE)
+            .gives(Gives::Whole(0, 6))
             .doc("The day of the week, Sunday being 0.")
             .examples(&[("date('2024-01-31').getDayOfWeek()", "3")]),
         zoned("timestamp.getDayOfWeek(string) -> int", weekday_at)
+            .gives(Gives::Whole(0, 6))
             .doc("The day of the week at a zone, Sunday being 0.")
             .examples(&[(
                 "timestamp('2024-01-31T23:00:00Z').getDayOfWeek('+02:00')",
                 "4",
             )]),
         part("timestamp.getDayOfYear() -> int", day_of_year)
+            .gives(Gives::Whole(0, 365))
             .doc("The day of the year, from 0.")
             .examples(&[("timestamp('2024-02-01T00:00:00Z').getDayOfYear()", "31")]),
         part("date.getDayOfYear() -> int", day_of_year)
             .fails(RANGE)
+            .gives(Gives::Whole(0, 365))
             .doc("The day of the year, from 0.")
             .examples(&[("date('2024-02-01').getDayOfYear()", "31")]),
         zoned("timestamp.getDayOfYear(string) -> int", day_of_year_at)
+            .gives(Gives::Whole(0, 365))
             .doc("The day of the year at a zone, from 0.")
             .examples(&[(
                 "timestamp('2024-01-31T23:00:00Z').getDayOfYear('+02:00')",
                 "31",
             )]),
         part("timestamp.getHours() -> int", hours)
+            .gives(Gives::Whole(0, 23))
             .doc("The hour.")
             .examples(&[("timestamp('2024-01-31T10:20:30.5Z').getHours()", "10")]),
         zoned("timestamp.getHours(string) -> int", hours_at)
+            .gives(Gives::Whole(0, 23))
             .doc("The hour, at a zone.")
             .examples(&[
                 (
@@ -183,9 +205,11 @@ pub(super) static FAMILY: Family = Family {
             .doc("All hours of a duration.")
             .examples(&[("duration('90m').getHours()", "1")]),
         part("timestamp.getMinutes() -> int", minutes)
+            .gives(Gives::Whole(0, 59))
             .doc("The minute.")
             .examples(&[("timestamp('2024-01-31T10:20:30.5Z').getMinutes()", "20")]),
         zoned("timestamp.getMinutes(string) -> int", minutes_at)
+            .gives(Gives::Whole(0, 59))
             .doc("The minute, at a zone.")
             .examples(&[(
                 "timestamp('2024-01-31T10:20:30.5Z').getMinutes('-05:30')",
@@ -195,9 +219,11 @@ pub(super) static FAMILY: Family = Family {
             .doc("All minutes of a duration.")
             .examples(&[("duration('90m').getMinutes()", "90")]),
         part("timestamp.getSeconds() -> int", seconds)
+            .gives(Gives::Whole(0, 59))
             .doc("The second.")
             .examples(&[("timestamp('2024-01-31T10:20:30.5Z').getSeconds()", "30")]),
         zoned("timestamp.getSeconds(string) -> int", seconds_at)
+            .gives(Gives::Whole(0, 59))
             .doc("The second, at a zone.")
             .examples(&[(
                 "timestamp('2024-01-31T10:20:30.5Z').getSeconds('+02:00')",
@@ -207,12 +233,14 @@ pub(super) static FAMILY: Family = Family {
             .doc("All seconds of a duration.")
             .examples(&[("duration('90m').getSeconds()", "5400")]),
         part("timestamp.getMilliseconds() -> int", millis)
+            .gives(Gives::Whole(0, 999))
             .doc("The milliseconds of the second.")
             .examples(&[(
                 "timestamp('2024-01-31T10:20:30.5Z').getMilliseconds()",
                 "500",
             )]),
         zoned("timestamp.getMilliseconds(string) -> int", millis_at)
+            .gives(Gives::Whole(0, 999))
             .doc("The milliseconds of the second.")
             .examples(&[(
                 "timestamp('2024-01-31T10:20:30.5Z').getMilliseconds('+02:00')",
@@ -301,7 +329,7 @@ fn zone(text: &Const) -> std::result::Result<Prepared, Unfit> {
             None => Err(Unfit {
                 code: "bad_constant",
                 message: format!("\"{text}\" is not a time zone"),
-                help: "write a name of the IANA database such as \"Europe/Berlin\", an offset such as \"+02:00\", or \"UTC\"",
+                help: "write a name of the IANA database such as \"Europe/Berlin\", an offset such as \"+02:00\".into(), or \"UTC\"".into(),
             }),
         },
         _ => Ok(Prepared::Good),

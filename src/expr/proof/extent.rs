@@ -174,7 +174,7 @@ impl Number {
     }
 
     /// The same bounds with more digits after the point.
-    fn at(&self, scale: u32) -> Option<Number> {
+    pub fn at(&self, scale: u32) -> Option<Number> {
         let unit = 10_i128.checked_pow(scale.checked_sub(self.scale)?)?;
         Some(Number {
             low: self.low.checked_mul(unit)?,
@@ -184,7 +184,8 @@ impl Number {
         })
     }
 
-    fn both(&self, other: &Number) -> Option<(Number, Number)> {
+    /// Both with as many digits after the point; `None` if they do not fit 128 bits.
+    pub fn both(&self, other: &Number) -> Option<(Number, Number)> {
         let scale = self.scale.max(other.scale);
         Some((self.at(scale)?, other.at(scale)?))
     }

@@ -22,6 +22,7 @@ mod walk;
 pub use super::check::article;
 pub use call::{Named, named};
 pub use extent::{Extent, Number};
+pub use rules::is_number;
 pub use scope::Scope;
 pub use settle::decided;
 pub use values::Values;
@@ -45,6 +46,8 @@ pub enum FindingKind {
     /// Data that keeps to its schema can still be outside of what the language has, and no condition can ask for it: a
     /// time beyond the year 9999.
     BadData(&'static str),
+    /// All values make it fail, with this reason.
+    AlwaysFails(&'static str),
     /// A condition whose value is known.
     Always(bool),
 }

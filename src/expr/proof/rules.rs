@@ -1,38 +1,64 @@
 //! Which reasons an operation cannot end with, given what its operands can be.
 
-use super::call::{self, Named};
 use super::extent::{Extent, Number};
 use super::scope::Scope;
+use crate::codec::decimal::SCALE_MAX;
+use crate::expr::functions::Fails;
 use crate::expr::node::Arith;
-use crate::expr::{Node, Type};
+use crate::expr::{Node, Type, View, eval};
 
-/// Whether the node, of this type, cannot fail with the reason.
-pub(super) fn rule_out(scope: &Scope, node: &Node, ty: &Type, reason: &str) -> bool {
+/// Whether the node, of this type, ends with the reason.
+pub(super) fn judge(scope: &Scope, node: &Node, ty: &Type, reason: &str) -> Fails {
+    let unless = |ruled_out: bool| match ruled_out {
+        true => Fails::Never,
+        false => Fails::Perhaps,
+    };
     match (node, reason) {
         (Node::Arith { operands, .. }, "division_by_zero") => {
-            let divisor = scope.extent(&operands[1]);
-            divisor.number().is_some_and(|number| !number.has_zero())
+            match scope.extent(&operands[1]).number() {
+                Some(number) if !number.has_zero() => Fails::Never,
+                Some(number) if number.low == 0 && number.high == 0 => Fails::Always,
+                _ => Fails::Perhaps,
+            }
         }
         (Node::Arith { op, operands }, "int_overflow" | "decimal_overflow") => {
             let (a, b) = (scope.extent(&operands[0]), scope.extent(&operands[1]));
             let (Some(a), Some(b)) = (a.number(), b.number()) else {
-                return false;
+                return Fails::Perhaps;
             };
             // A quotient of the least integer by -1 overflows, and so does its remainder in CEL.
             let op = match op {
                 Arith::Remainder => Arith::Divide,
                 op => *op,
             };
-            Number::arith(op, a, b).is_some_and(|result| fits(&result, ty))
+            unless(Number::arith(op, a, b).is_some_and(|result| fits(&result, ty)))
         }
-        (Node::Negate(of), "int_overflow" | "decimal_overflow") => scope
-            .extent(of)
-            .number()
-            .and_then(|of| Number::arith(Arith::Subtract, &Number::from(0), of))
-            .is_some_and(|result| fits(&result, ty)),
+        (Node::Negate(of), "int_overflow" | "decimal_overflow") => {
+            let of = scope.extent(of);
+            let result = of
+                .number()
+                .and_then(|of| Number::arith(Arith::Subtract, &Number::from(0), of));
+            unless(result.is_some_and(|result| fits(&result, ty)))
+        }
         (Node::Index(operands), "index_out_of_range") => {
             let index = scope.extent(&operands[1]);
-            is_below_size(scope, &operands[0], &index, false)
+            let Some(index) = index.number() else {
+                return Fails::Perhaps;
+            };
+            let size = scope.sizes(&operands[0]);
+            // A map that is known at run time only may have such a key.
+            let is_list = matches!(
+                operands[0],
+                Node::List(_)
+                    | Node::Slot {
+                        view: View::List(_),
+                        ..
+                    }
+            );
+            if is_list && index.scale == 0 && (index.high < 0 || index.low >= size.high) {
+                return Fails::Always;
+            }
+            unless(index.is_within(0, size.low - 1))
         }
         (Node::Index(operands), "missing_key") => {
             let asked = scope
@@ -42,50 +68,38 @@ pub(super) fn rule_out(scope: &Scope, node: &Node, ty: &Type, reason: &str) -> b
                     Node::Const(crate::expr::Const::Str(key)) => Some(format!("{key:?} in {map}")),
                     _ => None,
                 });
-            asked
-                .is_some_and(|asked| scope.facts.values().get(&asked) == Some(&Extent::Truth(true)))
+            unless(asked.is_some_and(|asked| {
+                scope.facts.values().get(&asked) == Some(&Extent::Truth(true))
+            }))
         }
-        _ => call::named(node).is_some_and(|call| never_fails(scope, &call, reason)),
+        (Node::Call(call), reason) => call.fails(scope, reason),
+        _ => Fails::Perhaps,
     }
 }
 
-/// Whether a time is made of a number.
+/// How the evaluation of something that reads nothing ends; `None` if it reads something.
+pub(super) fn outcome(node: &Node) -> Option<Result<(), crate::expr::EvalFault>> {
+    is_closed(node).then(|| eval::tried(node).map(|_| ()))
+}
+
+fn is_closed(node: &Node) -> bool {
+    let reads = matches!(
+        node,
+        Node::Slot { .. }
+            | Node::Reg(_)
+            | Node::Meta(_)
+            | Node::Local(_)
+            | Node::Fail(_)
+            | Node::Watched(..)
+    );
+    !reads && node.children().into_iter().all(is_closed)
+}
+
+/// Whether a time is made of a number, which a condition can ask for.
 pub(super) fn is_from_number(node: Option<&Node>) -> bool {
-    node.and_then(call::named)
-        .is_some_and(|call| call.name == "timestamp")
-}
-
-fn never_fails(scope: &Scope, call: &Named, reason: &str) -> bool {
-    let number = |at: usize| scope.extent(&call.args[at]).number().copied();
-    match (call.name, reason) {
-        ("int", "int_overflow") => number(0)
-            .and_then(|of| of.cut())
-            .is_some_and(|(low, high)| low >= i64::MIN.into() && high <= i64::MAX.into()),
-        ("int" | "uint" | "double" | "decimal", "bad_number" | "decimal_overflow") => {
-            match scope.extent(&call.args[0]) {
-                Extent::Like(pattern) => is_number(&pattern, call.name),
-                _ => false,
-            }
-        }
-        ("uint", "int_overflow") => number(0)
-            .and_then(|of| of.cut().filter(|_| of.low >= 0))
-            .is_some_and(|(_, high)| high <= u64::MAX.into()),
-        // Seconds of the years 1 and 9999.
-        ("timestamp", "time_range") => {
-            number(0).is_some_and(|of| of.is_within(-62_135_596_800, 253_402_300_799))
-        }
-        ("charAt" | "substring", "index_out_of_range") => {
-            let all_below = call.args[1..]
-                .iter()
-                .all(|at| is_below_size(scope, &call.args[0], &scope.extent(at), true));
-            let ordered = match call.args.len() {
-                3 => matches!((number(1), number(2)), (Some(a), Some(b)) if a.high <= b.low),
-                _ => true,
-            };
-            all_below && ordered
-        }
-        _ => false,
-    }
+    node.and_then(super::named).is_some_and(|call| {
+        call.name == "timestamp" || call.name.starts_with("epoch.from") || call.name == "plusDays"
+    })
 }
 
 /// Digits that are a number of any type.
@@ -93,7 +107,7 @@ const DIGITS_MAX: u32 = 18;
 
 /// Whether every text in which the pattern is found is a number that the function reads: a sign, digits, and for what is
 /// not whole a point with digits. Only patterns that are written this way are known: `^-?[0-9]{1,9}(\\.[0-9]{1,2})?$`.
-fn is_number(pattern: &str, function: &str) -> bool {
+pub fn is_number(pattern: &str, function: &str) -> bool {
     let known = || {
         let whole = pattern.strip_prefix('^')?.strip_suffix('$')?;
         let signed = whole.strip_prefix("-?");
@@ -137,22 +151,9 @@ fn fits(result: &Number, ty: &Type) -> bool {
         Type::Int => result.is_within(i64::MIN.into(), i64::MAX.into()),
         Type::Uint => result.is_within(0, u64::MAX.into()),
         // What has bounds has them within 128 bits.
-        Type::Decimal => true,
+        Type::Decimal => result.scale <= SCALE_MAX,
         _ => false,
     }
-}
-
-/// Whether all of these numbers are indexes; the size itself counts where `at_end`.
-fn is_below_size(scope: &Scope, of: &Node, index: &Extent, at_end: bool) -> bool {
-    let Some(index) = index.number() else {
-        return false;
-    };
-    let least = match of {
-        Node::List(items) => items.len() as i128,
-        _ => scope.size(of).map_or(0, |size| size.low),
-    };
-    let last = if at_end { least } else { least - 1 };
-    index.is_within(0, last)
 }
 
 #[cfg(test)]

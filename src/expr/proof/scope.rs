@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::call::{self, Named};
+use super::call;
 use super::extent::{Extent, Number};
 use crate::expr::{Const, Env, Facts, KeyEnv, MetaField, Node, Source, Type, View, Wants};
 use crate::schema::{Kind, Logical, NodeId, Schema};
@@ -211,7 +211,8 @@ impl<'e> Scope<'e> {
                 Extent::Truth(value) => Extent::Truth(!value),
                 _ => Extent::Any,
             },
-            _ => call::named(node).map_or(Extent::Any, |call| self.of_call(&call)),
+            Node::Call(call) => call.extent(self),
+            _ => Extent::Any,
         };
         match self.key(node) {
             Some(key) => self
@@ -228,24 +229,21 @@ impl<'e> Scope<'e> {
         extents.fold(Extent::Empty, |all, one| all.join(&one))
     }
 
-    fn of_call(&self, call: &Named) -> Extent {
-        let only = |at: usize| match self.extent(&call.args[at]) {
-            Extent::Number(number) => Some(number),
-            _ => None,
+    /// The sizes that a list, a map, a text or bytes can have.
+    pub fn sizes(&self, node: &Node) -> Number {
+        let (low, high) = match node {
+            Node::List(items) => {
+                let sure = |item: &&Node| !matches!(item, Node::IfPresent(_));
+                (items.iter().filter(sure).count(), items.len())
+            }
+            Node::Const(Const::Str(text)) => {
+                let count = text.chars().count();
+                (count, count)
+            }
+            Node::Const(Const::Bytes(bytes)) => (bytes.len(), bytes.len()),
+            _ => return self.size(node).unwrap_or(Number::whole(0, SIZE_MAX)),
         };
-        match (call.name, call.args.len()) {
-            ("size", 1) => number(0, SIZE_MAX),
-            ("int" | "uint", 1) => match only(0).and_then(|of| of.cut()) {
-                Some((low, high)) => number(low, high),
-                None => Extent::Any,
-            },
-            ("decimal", 1) => only(0).map_or(Extent::Any, Extent::Number),
-            ("string", 1) => match self.extent(&call.args[0]) {
-                texts @ Extent::Texts(_) => texts,
-                _ => Extent::Any,
-            },
-            _ => Extent::Any,
-        }
+        Number::whole(low as i128, high as i128)
     }
 
     /// The size of a list, a map, a text or bytes, as far as conditions have proved it.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Extent, Finding, FindingKind, LIMITS, Scope, rules};
 use crate::expr::ast::{Ast, AstKind, BinaryOp, Span};
 use crate::expr::check::{Checker, Typed, Value};
+use crate::expr::functions::Fails;
 use crate::expr::path::{closest, listed};
 use crate::expr::{Const, ExprFault, Facts, Node, Type, View};
 use crate::schema::{Kind, Logical};
@@ -76,16 +77,36 @@ impl Checker<'_> {
         reasons: BTreeSet<&'static str>,
         facts: &Facts,
     ) {
+        let outcome = match node {
+            Some(node) if !reasons.is_empty() => rules::outcome(node),
+            _ => None,
+        };
+        if let Some(Ok(())) = outcome {
+            return;
+        }
         for reason in reasons {
-            if let Some(node) = node
-                && rules::rule_out(&self.scope(facts), node, &typed.ty, reason)
-            {
+            let fails = match (node, &outcome) {
+                (_, Some(Err(fault))) if fault.reason == reason => Fails::Always,
+                (Some(node), _) => rules::judge(&self.scope(facts), node, &typed.ty, reason),
+                (None, _) => Fails::Perhaps,
+            };
+            if fails == Fails::Never {
                 continue;
             }
             self.failing.insert(reason);
             // `error(…)` says itself that it fails.
             let is_meant = matches!(node, Some(Node::Fail(_)));
             if is_meant || LIMITS.contains(&reason) || facts.is_impossible() {
+                continue;
+            }
+            // What a variable is differs from place to place.
+            let always = fails == Fails::Always && !reads_vars(ast);
+            // What a part fails with has been told there, and nothing follows from it.
+            if self.always_fails_within(ast.span) && (!always || outcome.is_some()) {
+                continue;
+            }
+            if always {
+                self.find(ast.span, FindingKind::AlwaysFails(reason));
                 continue;
             }
             let is_read = matches!(ast.kind, AstKind::Select { .. } | AstKind::Ident(_));
@@ -97,6 +118,14 @@ impl Checker<'_> {
             };
             self.find(ast.span, kind);
         }
+    }
+
+    fn always_fails_within(&self, span: Span) -> bool {
+        self.findings.iter().any(|finding| {
+            matches!(finding.kind, FindingKind::AlwaysFails(_))
+                && span.0 <= finding.start
+                && finding.end <= span.1
+        })
     }
 
     /// The reasons for which a value that is read may be none of its type.
@@ -203,16 +232,6 @@ fn is_leaf(ast: &Ast) -> bool {
 fn reads_vars(ast: &Ast) -> bool {
     match &ast.kind {
         AstKind::Ident(name) => name == "vars",
-        AstKind::Select { of, .. } | AstKind::Has { of, .. } => reads_vars(of),
-        AstKind::Binary(_, a, b) => reads_vars(a) || reads_vars(b),
-        AstKind::Index { of, index, .. } => reads_vars(of) || reads_vars(index),
-        AstKind::Not(of) | AstKind::Negate(of) => reads_vars(of),
-        AstKind::List(items) => items.iter().any(|item| reads_vars(&item.ast)),
-        AstKind::Call { target, args, .. } => {
-            target.iter().any(|target| reads_vars(target)) || args.iter().any(reads_vars)
-        }
-        AstKind::Literal(_) => false,
-        // Rare in a comparison; nothing is concluded from them.
-        _ => true,
+        kind => kind.parts().into_iter().any(reads_vars),
     }
 }

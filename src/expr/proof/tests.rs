@@ -51,6 +51,7 @@ fn found(text: &str) -> Vec<String> {
     let show = |kind: &FindingKind| match kind {
         FindingKind::CanFail(reason) => (*reason).to_owned(),
         FindingKind::BadData(reason) => format!("data {reason}"),
+        FindingKind::AlwaysFails(reason) => format!("always {reason}"),
         FindingKind::Always(value) => value.to_string(),
     };
     let lines = compiled.findings.iter();
@@ -96,6 +97,11 @@ fn what_cannot_fail_is_not_told() {
         "event.s == 'x' ? 1 : error('not_x')",
         "100 / default(event.n == null || event.n == 0 ? null : event.n, 1)",
         "timestamp(event.a) > timestamp(0)",
+        "[?event.?n, 5, 6][1]",
+        "event.d.round(0).unscaled() + 1",
+        "event.d.div(3, 2) > 1",
+        "event.l.map(i, math.abs(i) + 1).sort()",
+        "event.s.padStart(4, '0') + event.s.truncate(2)",
     ] {
         assert_eq!(found(text), Vec::<String>::new(), "{text}");
     }
@@ -108,7 +114,7 @@ fn what_can_fail_is_told_where_it_stands() {
         ("event.l.map(i, 1 / i)", "1 / i: division_by_zero"),
         (
             "event.l.filter(i, i > 0).map(i, 1).map(i, 1 / (i - 1))",
-            "1 / (i - 1): division_by_zero",
+            "1 / (i - 1): always division_by_zero",
         ),
         ("event.r.map(r, 1 / r.k)", "1 / r.k: division_by_zero"),
         (
@@ -118,11 +124,19 @@ fn what_can_fail_is_told_where_it_stands() {
         ("event.b + 1", "event.b + 1: int_overflow"),
         ("-event.b", "-event.b: int_overflow"),
         ("event.l[0]", "event.l[0]: index_out_of_range"),
+        ("[?event.?n, 5][1]", "[?event.?n, 5][1]: index_out_of_range"),
         (
             "size(event.l) > 0 ? event.l[1] : 0",
             "event.l[1]: index_out_of_range",
         ),
         ("event.m['k']", "event.m['k']: missing_key"),
+        ("event.a / 0", "event.a / 0: always division_by_zero"),
+        ("event.l[-1]", "event.l[-1]: always index_out_of_range"),
+        ("int('x') + int(event.a)", "int('x'): always bad_number"),
+        (
+            "event.v ? event.t.charAt(-1) : ''",
+            "event.t.charAt(-1): always index_out_of_range",
+        ),
         (
             "'k' in event.m ? event.m['j'] : 0",
             "event.m['j']: missing_key",

@@ -34,6 +34,12 @@ impl Compiler<'_> {
                     let message = format!("can fail: `{code}`: {meaning}");
                     self.told(Severity::Warning, "can_fail", &span, message, remedy);
                 }
+                FindingKind::AlwaysFails(code) => {
+                    let (meaning, _) = reason(code);
+                    let message = format!("this always fails: `{code}`: {meaning}");
+                    let help = "correct it; `error(\"…\")` refuses a record on purpose";
+                    self.told(Severity::Error, "always_fails", &span, message, help);
+                }
                 FindingKind::BadData(code) => {
                     let (meaning, remedy) = reason(code);
                     let message = format!("dead-lettered if the data is so: `{code}`: {meaning}");
