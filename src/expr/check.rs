@@ -30,6 +30,7 @@ pub(super) fn check(
         reads: BTreeSet::new(),
         locals: Vec::new(),
         folds: 0,
+        doubts: 0,
         lenient: false,
     };
     let node = checker.expr(ast, facts).and_then(|typed| {
@@ -117,6 +118,8 @@ pub(super) struct Checker<'e> {
     pub locals: Vec<Local>,
     /// Macros over lists and maps around this place.
     pub folds: usize,
+    /// Conditions around this place that had faults: what they would have proved is unknown.
+    pub doubts: usize,
     /// Inside of `has`: a null parent is an answer, not a fault.
     pub lenient: bool,
 }
@@ -308,6 +311,19 @@ impl Checker<'_> {
             }
             View::List(item) | View::Map(item) | View::LeftOut(item) => self.view_can_fail(item),
         }
+    }
+
+    /// Checks something behind a condition: what is null is not told where the condition had a fault.
+    pub fn behind<T>(
+        &mut self,
+        condition: Option<&Typed>,
+        check: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let doubts = usize::from(condition.is_none());
+        self.doubts += doubts;
+        let checked = check(self);
+        self.doubts -= doubts;
+        checked
     }
 
     /// A part that must be a condition.

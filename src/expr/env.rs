@@ -12,6 +12,8 @@ pub struct Env {
     pub event: Option<EventEnv>,
     /// Fields of the mapped event; `None` before there is one.
     pub out: Option<Vec<OutField>>,
+    /// Fields of the mapped event whose expression has had its fault: what reads them is neither right nor wrong.
+    pub broken: BrokenOut,
     /// What `meta.key` is.
     pub key: KeyEnv,
     /// `vars.NAME`: values of the topology, constants to the expression.
@@ -34,6 +36,8 @@ pub struct Given {
     pub tables: Vec<Arc<Table>>,
     /// Keys by the names of their variables.
     pub secrets: Vec<(String, Key)>,
+    /// Variables whose value has had its fault: what reads them is neither right nor wrong.
+    pub broken: Vec<String>,
 }
 
 /// How texts are read. The default is what topologies have; the rest of CEL's settings are for the public suite and tools.
@@ -128,6 +132,29 @@ pub struct OutField {
     pub ty: Type,
     /// Where its value is.
     pub binding: Binding,
+}
+
+/// What of the mapped event has had its fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BrokenOut {
+    /// Nothing.
+    #[default]
+    None,
+    /// These fields.
+    Fields(Vec<String>),
+    /// Nobody knows which fields there are.
+    All,
+}
+
+impl BrokenOut {
+    /// Whether a field is one of them.
+    pub fn has(&self, field: &str) -> bool {
+        match self {
+            BrokenOut::None => false,
+            BrokenOut::Fields(fields) => fields.iter().any(|broken| broken == field),
+            BrokenOut::All => true,
+        }
+    }
 }
 
 /// Where a field of the mapped event has its value: there is no second decode of the output.

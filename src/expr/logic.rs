@@ -21,7 +21,7 @@ impl Checker<'_> {
         let known = left
             .as_ref()
             .map_or_else(|| facts.clone(), |left| facts.and(&left.if_true));
-        let right = self.condition(b, &known);
+        let right = self.behind(left.as_ref(), |this| this.condition(b, &known));
         let (left, right) = (left?, right?);
         let if_true = left.if_true.and(&right.if_true);
         let if_false = left.if_false.or(&left.if_true.and(&right.if_false));
@@ -38,7 +38,7 @@ impl Checker<'_> {
         let known = left
             .as_ref()
             .map_or_else(|| facts.clone(), |left| facts.and(&left.if_false));
-        let right = self.condition(b, &known);
+        let right = self.behind(left.as_ref(), |this| this.condition(b, &known));
         let (left, right) = (left?, right?);
         let if_true = left.if_true.or(&left.if_false.and(&right.if_true));
         let if_false = left.if_false.and(&right.if_false);
@@ -63,7 +63,9 @@ impl Checker<'_> {
             Some(typed) => (facts.and(&typed.if_true), facts.and(&typed.if_false)),
             None => (facts.clone(), facts.clone()),
         };
-        let (then, otherwise) = (self.expr(a, &when), self.expr(b, &unless));
+        let (then, otherwise) = self.behind(condition.as_ref(), |this| {
+            (this.expr(a, &when), this.expr(b, &unless))
+        });
         let (condition, then, otherwise) = (condition?, then?, otherwise?);
         let ty = match then.ty.join(&otherwise.ty) {
             Some(ty) => ty,

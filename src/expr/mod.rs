@@ -50,8 +50,8 @@ mod wants;
 pub use codes::{Code, FAULTS, REASONS};
 pub use cx::{Cx, Datum};
 pub use env::{
-    BeforeColumns, Binding, Dialect, Env, Envelope, EventEnv, Given, KeyEnv, Meta, OutField,
-    Variable,
+    BeforeColumns, Binding, BrokenOut, Dialect, Env, Envelope, EventEnv, Given, KeyEnv, Meta,
+    OutField, Variable,
 };
 pub use eval::eval;
 pub use facts::Facts;

@@ -8,6 +8,8 @@ impl Checker<'_> {
     /// A part that must not be null.
     pub fn non_null(&mut self, typed: Typed) -> Option<Typed> {
         match &typed.ty {
+            // A condition that would have guarded it has had its fault.
+            Type::Nullable(_) if self.doubts > 0 => None,
             Type::Nullable(_) => {
                 let message = match &typed.path {
                     Some(path) => format!("`{}` may be null here", shown(path)),

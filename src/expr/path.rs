@@ -217,6 +217,10 @@ impl Checker<'_> {
 
     fn out(&mut self, field: &str, span: Span, facts: &Facts) -> Option<Typed> {
         let env = self.env;
+        let is_known = env.out.iter().flatten().any(|out| out.name == field);
+        if !is_known && env.broken.has(field) {
+            return None;
+        }
         let Some(out) = &env.out else {
             let fault = ExprFault::new("no_out", span, "there is no mapped event here");
             return self.fault(fault.help("`out` is known after a step with `schema`"));
@@ -313,6 +317,9 @@ impl Checker<'_> {
             return self.fault(fault.help(format!(
                 "it is the key of `tokenize(vars.{field}, …)` and `hash.hmac_sha256`"
             )));
+        }
+        if env.given.broken.iter().any(|name| name == field) {
+            return None;
         }
         let fault = ExprFault::new(
             "unknown_field",

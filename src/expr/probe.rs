@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ast::{Ast, AstKind};
+use super::ast::{Ast, AstKind, FoldKind};
 use super::{EvalFault, Node};
 use crate::codec::Val;
 
@@ -13,7 +13,8 @@ use crate::codec::Val;
 #[derive(Clone, Debug, Default)]
 pub struct Probes(Arc<Mutex<Vec<Probe>>>);
 
-/// A watched condition: an operand of `&&` or `||`, what stands before `?`, or a condition as a whole.
+/// A watched condition: an operand of `&&` or `||`, what stands before `?`, what a macro asks of each element, or a condition as
+/// a whole.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Its bytes: in the expression when planted, in the file once [placed](Probes::place).
@@ -103,7 +104,7 @@ impl Probes {
         outcomes.watch(node)
     }
 
-    /// Plants a probe at every operand of `&&` and `||` and at every condition of `?:`.
+    /// Plants a probe at every operand of `&&` and `||`, at every condition of `?:`, and at what macros ask of each element.
     pub(super) fn plant(&self, ast: &mut Ast) {
         match &mut ast.kind {
             AstKind::And(a, b) | AstKind::Or(a, b) => {
@@ -114,6 +115,20 @@ impl Probes {
                 self.condition(condition);
                 self.plant(a);
                 self.plant(b);
+            }
+            AstKind::Fold(fold) => {
+                self.plant(&mut fold.over);
+                if let Some(filter) = &mut fold.filter {
+                    self.condition(filter);
+                }
+                match fold.kind {
+                    FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => {
+                        self.condition(&mut fold.body);
+                    }
+                    FoldKind::Map | FoldKind::TransformMap | FoldKind::TransformMapEntry => {
+                        self.plant(&mut fold.body);
+                    }
+                }
             }
             kind => kind
                 .parts_mut()
@@ -206,5 +221,29 @@ mod tests {
         ];
         let expected = expected.map(|(text, is_constant)| (text.to_owned(), is_constant));
         assert_eq!(watched, expected);
+    }
+
+    #[test]
+    fn what_macros_ask_of_each_element_is_watched() {
+        let watched = |text: &str| {
+            let probes = Probes::default();
+            let env = Env {
+                probes: Some(probes.clone()),
+                ..Env::default()
+            };
+            compile(text, &env, &mut Wants::new(), &Facts::none()).unwrap();
+            let spans = probes.list().into_iter().map(|probe| probe.span);
+            spans.map(|span| text[span].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(watched("[1].all(x, x > meta.offset)"), ["x > meta.offset"]);
+        assert_eq!(
+            watched("[1].filter(x, !(x > 1 || x < meta.offset)).map(x, x > 3, x + 1)"),
+            ["x > 1", "x < meta.offset", "x > 3"]
+        );
+        assert_eq!(
+            watched("{'a': 1}.transformMap(k, v, v == meta.offset, [v].exists_one(w, w == 1))"),
+            ["v == meta.offset", "w == 1"]
+        );
+        assert_eq!(watched("[1].map(x, x + meta.offset)"), [""; 0]);
     }
 }

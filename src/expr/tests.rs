@@ -64,6 +64,7 @@ fn env() -> Env {
         dialect: Dialect::default(),
         probes: None,
         supposed: Vec::new(),
+        broken: BrokenOut::None,
     }
 }
 

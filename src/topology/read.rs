@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::fault::{Faults, Source, list_words, nearest};
-use super::keys::{self, Kind, Object};
+use super::keys::{self, Key, Kind, Object};
 use super::spec::{
     ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, KeySpec, MapSpec, RouteSpec, SourceSpec, Spec,
     StepSpec, TableSpec, Text, VarSpec, Words,
@@ -17,6 +17,10 @@ use super::yaml::{Data, Node};
 pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
     let mut shape = Shape { file, faults };
     shape.object(root, &keys::TOPOLOGY);
+    // What was misspelt has had its fault: read as it was meant, it hides nothing and has no others.
+    let mut root = root.clone();
+    mend(&mut root, &keys::TOPOLOGY);
+    let root = &root;
     let steps = list(root, "steps")
         .map(|node| step(&mut shape, node))
         .collect();
@@ -115,6 +119,11 @@ impl Shape<'_> {
                     "use `kafka`".to_owned(),
                 );
             } else {
+                if let Some(key) = meant(object, entries, text)
+                    && !value.is_null()
+                {
+                    self.value(value, &key.kind, key.name, key.example);
+                }
                 let known = object.keys.iter().map(|key| key.name);
                 let help = match nearest(text, known.clone()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -130,7 +139,11 @@ impl Shape<'_> {
                     .iter()
                     .any(|later| later.0 == object.name && name.text() == Some(later.1))
             });
-            if node.get(key.name).is_none() && !(later && key.name == "kafka") {
+            let is_misspelt = entries.iter().any(|(name, _)| {
+                let meant = name.text().and_then(|text| meant(object, entries, text));
+                meant.is_some_and(|meant| meant.name == key.name)
+            });
+            if node.get(key.name).is_none() && !is_misspelt && !(later && key.name == "kafka") {
                 let start = node.span.start;
                 let line = self.file.line(self.file.position(start).0);
                 let span = start..line.end.max(start).min(node.span.end.max(start));
@@ -270,6 +283,61 @@ impl Shape<'_> {
     }
 }
 
+// === what was meant ===
+
+/// The key that an unknown one was meant to be: one that is near, and not there itself.
+fn meant(object: &'static Object, entries: &[(Node, Node)], text: &str) -> Option<&'static Key> {
+    let names = || object.keys.iter().map(|key| key.name);
+    if names().any(|name| name == text) {
+        return None;
+    }
+    let near = nearest(text, names())?;
+    let is_there = entries.iter().any(|(name, _)| name.text() == Some(near));
+    object.keys.iter().find(|key| key.name == near && !is_there)
+}
+
+/// Puts what was meant in the place of misspelt keys and words.
+fn mend(node: &mut Node, object: &'static Object) {
+    let Data::Map(entries) = &mut node.data else {
+        return;
+    };
+    let names: Vec<_> = entries
+        .iter()
+        .map(|(name, _)| meant(object, entries, name.text()?))
+        .collect();
+    for ((name, value), meant) in entries.iter_mut().zip(names) {
+        if let (Some(key), Data::Scalar { text, .. }) = (meant, &mut name.data) {
+            *text = key.name.to_owned();
+        }
+        let key = object.keys.iter().find(|key| name.text() == Some(key.name));
+        if let Some(key) = key {
+            mend_value(value, &key.kind);
+        }
+    }
+}
+
+fn mend_value(node: &mut Node, kind: &'static Kind) {
+    match (kind, &mut node.data) {
+        (Kind::Object(object) | Kind::Either(_, object), Data::Map(_)) => mend(node, object),
+        (Kind::Either(word, _), _) => mend_value(node, word),
+        (Kind::List(item), Data::List(items)) => {
+            items.iter_mut().for_each(|node| mend_value(node, item));
+        }
+        (Kind::Map(item), Data::Map(entries)) => {
+            let values = entries.iter_mut().map(|(_, value)| value);
+            values.for_each(|node| mend_value(node, item));
+        }
+        (Kind::Words(words), Data::Scalar { text, quoted }) => {
+            let known = || words.iter().map(|word| word.word);
+            if !known().any(|word| word == text) {
+                *text = nearest(text, known()).unwrap_or_default().to_owned();
+                *quoted = false;
+            }
+        }
+        _ => {}
+    }
+}
+
 // === what is well-formed ===
 
 fn taken(node: &Node) -> Option<Text> {
@@ -363,6 +431,7 @@ fn step(shape: &mut Shape, node: &Node) -> StepSpec {
         ["drop"] => text(node, "drop").map(ActionSpec::Drop),
         ["require"] => text(node, "require").map(ActionSpec::Require),
         ["schema"] => mapping(node).map(ActionSpec::Map),
+        [] if has_unknown_key(node, &keys::STEP) => None,
         [] if matches!(node.data, Data::Map(_)) => {
             let message = "this step does nothing".to_owned();
             let help =
@@ -399,6 +468,17 @@ fn step(shape: &mut Shape, node: &Node) -> StepSpec {
         name: text(node, "name"),
         action,
     }
+}
+
+/// Whether a key has had its fault, so that what the object lacks may be what it says.
+fn has_unknown_key(node: &Node, object: &'static Object) -> bool {
+    let Data::Map(entries) = &node.data else {
+        return false;
+    };
+    let is_known = |text: &str| object.keys.iter().any(|key| key.name == text);
+    entries
+        .iter()
+        .any(|(name, _)| !name.text().is_some_and(is_known))
 }
 
 fn mapping(node: &Node) -> Option<MapSpec> {

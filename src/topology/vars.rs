@@ -62,9 +62,13 @@ pub fn settle(spec: &Spec, given: &Vars, secrets: Secrets, faults: &mut Faults) 
             let help = "letters, digits and `_`, not beginning with a digit".to_owned();
             let message = format!("`{name}` is not the name of a variable");
             faults.error("bad_name", &spec.file, &var.name.span, message, help);
+            known.given.broken.push(name.clone());
             continue;
         }
-        let Some(ty) = &var.ty else { continue };
+        let Some(ty) = &var.ty else {
+            known.given.broken.push(name.clone());
+            continue;
+        };
         let default = var
             .default
             .as_ref()
@@ -86,6 +90,7 @@ pub fn settle(spec: &Spec, given: &Vars, secrets: Secrets, faults: &mut Faults) 
                 let message = format!("the variable `{name}` has no value");
                 let help = format!("add a `default`, or set vars.{name} in the configuration");
                 faults.error("var_missing", &spec.file, &var.name.span, message, help);
+                known.given.broken.push(name.clone());
                 continue;
             }
         };
@@ -106,6 +111,7 @@ pub fn settle(spec: &Spec, given: &Vars, secrets: Secrets, faults: &mut Faults) 
                     _ => "write a number of that type",
                 };
                 faults.error("var_type", &spec.file, span, message, help.to_owned());
+                known.given.broken.push(name.clone());
             }
         }
     }

@@ -146,6 +146,9 @@ impl Checker<'_> {
             });
         }
         if named(name).is_empty() {
+            for arg in args {
+                self.expr(arg, facts);
+            }
             return self.unknown(name, target, span);
         }
         if let (None, [first, ..]) = (target, named(name)) {

@@ -67,6 +67,7 @@ fn given() -> Env {
         given: Given {
             tables: vec![countries.into()],
             secrets: vec![("pii_key".into(), Key::new(b"key").unwrap())],
+            broken: Vec::new(),
         },
         ..Env::default()
     }

@@ -36,8 +36,8 @@ pub enum PointKind {
     Step,
     /// A route that a record takes.
     Route,
-    /// A condition that comes out so: an operand of `&&` or `||`, what stands before `?`, a whole `keep`, `drop`,
-    /// `require` or `when`.
+    /// A condition that comes out so: an operand of `&&` or `||`, what stands before `?`, what a macro asks of each element, a
+    /// whole `keep`, `drop`, `require` or `when`.
     Branch(bool),
 }
 

@@ -7,7 +7,7 @@ use super::{Compiler, Sourced};
 use crate::codec::frame::Side;
 use crate::codec::json::{BigInts, Bytes, Decimals, NonFinite, Nulls, Policy, Times, Writer};
 use crate::codec::{FieldSource, placeholder};
-use crate::expr::{Envelope, Type};
+use crate::expr::{BrokenOut, Envelope, Type};
 use crate::schema::Kind;
 use crate::topology::code::{Body, Computed, Emission, KeyCode, SourceCode};
 use crate::topology::plan::{KeyFormat, OutputFormat, RoutePlan, SourceSchema, Unavailable};
@@ -68,7 +68,7 @@ impl Compiler<'_> {
 
     /// A route that sends the whole event sends its columns, those that Debezium has left out with the rest.
     fn sends_event(&mut self, kafka: &KafkaSpec, scope: &mut Scope) -> Option<()> {
-        if scope.env.out.is_some() || scope.out_broken {
+        if scope.env.out.is_some() || scope.env.broken != BrokenOut::None {
             // A mapping had faults: it is not the event that would be sent.
             return Some(());
         }

@@ -97,6 +97,9 @@ impl Compiler<'_> {
         place: &Text,
         scope: &Scope,
     ) {
+        if scope.facts_broken {
+            return;
+        }
         for found in fields::narrowings(name, compiled, schema, target, &scope.seen()) {
             self.told(
                 found.severity,

@@ -87,7 +87,9 @@ impl Compiler<'_> {
         scope: &mut Scope,
         only_meta: &mut bool,
     ) -> Option<AvroKey> {
-        let mapped = self.mapping(map, scope, false)?;
+        let mapped = self
+            .mapping(map, scope, false)
+            .filter(|mapped| mapped.broken.is_none())?;
         *only_meta &= mapped.only_meta;
         let schema = self.outputs[usize::from(mapped.schema)].schema.clone();
         let mut values = mapped.values.into_iter();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Compiler;
 use super::source::{Scope, follow};
 use crate::codec::{self, FieldSource, placeholder};
-use crate::expr::{Binding, Compiled, Const, Facts, Node, OutField, Source, Type};
+use crate::expr::{Binding, BrokenOut, Compiled, Const, Facts, Node, OutField, Source, Type};
 use crate::schema::{Field, Kind, Schema};
 use crate::topology::code::{Computed, Emission, StepCode};
 use crate::topology::fault::nearest;
@@ -25,6 +25,8 @@ pub(super) struct Mapped {
     pub(super) only_meta: bool,
     /// What is known of the computed values.
     facts: Facts,
+    /// The fields that have no value, after a fault; `None` if the mapping has none.
+    pub(super) broken: Option<Vec<String>>,
 }
 
 impl Compiler<'_> {
@@ -39,13 +41,18 @@ impl Compiler<'_> {
         // What was known of the former `out` says nothing of the new one.
         scope.facts = scope.facts.without("out.");
         let Some(mapped) = mapped else {
-            scope.env.out = self.assumed(map, scope);
-            scope.out_broken = scope.env.out.is_none();
+            scope.env.out = None;
+            scope.env.broken = BrokenOut::All;
             return None;
         };
         scope.regs += mapped.values.len() as u16;
         scope.facts = scope.facts.and(&mapped.facts);
         scope.env.out = Some(mapped.out);
+        scope.env.broken = BrokenOut::None;
+        if let Some(broken) = mapped.broken {
+            scope.env.broken = BrokenOut::Fields(broken);
+            return None;
+        }
         scope.out = Some(scope.emissions.len() as u16);
         scope.emissions.push(Emission {
             schema: mapped.schema,
@@ -65,7 +72,9 @@ impl Compiler<'_> {
         scope: &mut Scope,
         values: &mut Vec<Computed>,
     ) -> Option<u16> {
-        let mapped = self.mapping(map, scope, true)?;
+        let mapped = self
+            .mapping(map, scope, true)
+            .filter(|mapped| mapped.broken.is_none())?;
         *values = mapped.values;
         scope.emissions.push(Emission {
             schema: mapped.schema,
@@ -121,14 +130,15 @@ impl Compiler<'_> {
             splices,
             only_meta: true,
             facts: Facts::none(),
+            broken: None,
         };
+        let mut broken = Vec::new();
         for field in fields {
             let name = &*field.name;
             let copied = from
                 .as_ref()
                 .filter(|(_, names)| names.iter().any(|known| known == name) && !excepted(name));
-            let settled = if let Some((_, text)) = map.set.iter().find(|(key, _)| key.value == name)
-            {
+            let settled = if let Some(text) = set_of(map, fields, name) {
                 self.expression(text, scope).and_then(|compiled| {
                     self.field(&schema, field, compiled, text, false, scope, &mut mapped)
                 })
@@ -160,11 +170,12 @@ impl Compiler<'_> {
                 self.error("field_missing", &map.schema.name.span, message, help);
                 None
             };
-            whole &= settled.is_some();
+            if settled.is_none() {
+                whole = false;
+                broken.push(name.to_owned());
+            }
         }
-        if !whole {
-            return None;
-        }
+        mapped.broken = (!whole).then_some(broken);
         mapped.schema = self.output(known);
         Some(mapped)
     }
@@ -272,16 +283,19 @@ impl Compiler<'_> {
     /// The names of the fields of a `from`.
     fn from(&mut self, from: &Text, scope: &mut Scope) -> Option<Vec<String>> {
         if from.value == "out" {
-            if scope.out_broken {
-                return None;
-            }
+            let broken = match &scope.env.broken {
+                BrokenOut::All => return None,
+                BrokenOut::Fields(broken) => broken.clone(),
+                BrokenOut::None => Vec::new(),
+            };
             let Some(out) = &scope.env.out else {
                 let help =
                     "write `event.after` or `event`; `out` exists behind a mapping step".to_owned();
                 self.error("from_unknown", &from.span, "there is no `out` yet", help);
                 return None;
             };
-            return Some(out.iter().map(|field| field.name.clone()).collect());
+            let names = out.iter().map(|field| field.name.clone());
+            return Some(names.chain(broken).collect());
         }
         let event = scope.env.event.as_ref()?.schema.clone();
         let path: Vec<&str> = from.value.split('.').collect();
@@ -403,21 +417,6 @@ impl Compiler<'_> {
         whole
     }
 
-    /// What `out` looks like behind a mapping with faults, so that what follows is checked all the same.
-    fn assumed(&mut self, map: &MapSpec, scope: &Scope) -> Option<Vec<OutField>> {
-        let known = self.schema(&map.schema)?;
-        let fields = known.schema.fields(known.schema.root);
-        if fields.is_empty() {
-            return None;
-        }
-        let out = fields.iter().enumerate().map(|(index, field)| OutField {
-            name: field.name.to_string(),
-            ty: Type::of(&known.schema, field.ty),
-            binding: Binding::Reg(scope.regs + index as u16),
-        });
-        Some(out.collect())
-    }
-
     /// The index of an output schema.
     pub(super) fn output(&mut self, known: crate::topology::plan::SourceSchema) -> u16 {
         let same =
@@ -433,6 +432,19 @@ impl Compiler<'_> {
         });
         u16::try_from(at).expect("a file of bounded size names fewer than 65 536 schemas")
     }
+}
+
+/// What a field is set to: by its name, or by a misspelt one that means it and has had its fault.
+fn set_of<'m>(map: &'m MapSpec, fields: &[Field], name: &str) -> Option<&'m Text> {
+    let names = || fields.iter().map(|field| &*field.name);
+    let is = |key: &str| key == name;
+    let means =
+        |key: &str| !names().any(|known| known == key) && nearest(key, names()) == Some(name);
+    let mut set = map.set.iter();
+    let found = set
+        .find(|(key, _)| is(&key.value))
+        .or_else(|| map.set.iter().find(|(key, _)| means(&key.value)));
+    found.map(|(_, text)| text)
 }
 
 /// A field that only has its default, as far as expressions can read it.

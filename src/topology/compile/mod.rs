@@ -263,6 +263,7 @@ impl Compiler<'_> {
     fn constant(&self, text: &Text) -> Result<Template, Vec<ExprFault>> {
         let env = Env {
             vars: self.vars.consts.clone(),
+            given: self.vars.given.clone(),
             ..Env::default()
         };
         Template::compile(&text.value, &env, &mut Wants::new(), &Facts::none())
@@ -270,8 +271,11 @@ impl Compiler<'_> {
 
     /// Whether a text is the same for all records: it holds no expressions but of variables.
     fn is_fixed(&self, text: &Text) -> bool {
-        self.constant(text)
-            .is_ok_and(|template| template.as_const().is_some())
+        match self.constant(text) {
+            Ok(template) => template.as_const().is_some(),
+            // Nothing but variables that have had their faults.
+            Err(faults) => faults.is_empty(),
+        }
     }
 
     /// Adds the faults of the expressions of a text.

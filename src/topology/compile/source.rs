@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::{Compiler, Sourced, word};
 use crate::codec::placeholder::{self, Forms};
+use crate::expr::proof::{Finding, FindingKind};
 use crate::expr::{
-    self, BeforeColumns, Compiled, Env, EventEnv, ExprFault, Facts, KeyEnv, Template, Type, Wants,
-    proof,
+    self, BeforeColumns, BrokenOut, Compiled, Env, EventEnv, ExprFault, Facts, KeyEnv, Template,
+    Type, Wants, proof,
 };
 use crate::schema::{NodeId, Schema};
 use crate::topology::code::{
@@ -33,8 +34,6 @@ pub(super) struct Scope {
     pub facts_broken: bool,
     /// The steps let nothing pass: what follows says nothing about the routes.
     pub dead: bool,
-    /// A mapping before had faults: what `out` is, is unknown.
-    pub out_broken: bool,
     /// What becomes of columns that Debezium left out.
     pub unavailable: Unavailable,
     pub emissions: Vec<crate::topology::code::Emission>,
@@ -55,11 +54,7 @@ impl Scope {
 
     /// The faults that are the expression's own, and not what follows from a fault before it.
     pub fn own(&self, mut faults: Vec<ExprFault>) -> Vec<ExprFault> {
-        faults.retain(|fault| {
-            let from_facts = self.facts_broken && fault.code == "nullable";
-            let from_out = self.out_broken && fault.code == "no_out";
-            !from_facts && !from_out
-        });
+        faults.retain(|fault| !(self.facts_broken && fault.code == "nullable"));
         faults
     }
 }
@@ -125,6 +120,7 @@ impl Compiler<'_> {
                     left_out: left_out.clone(),
                 }),
                 out: None,
+                broken: BrokenOut::None,
                 key: match &plan.key {
                     KeyFormat::Avro(key) => KeyEnv::Avro {
                         schema: key.schema.clone(),
@@ -145,7 +141,6 @@ impl Compiler<'_> {
             regs: 0,
             facts_broken: false,
             dead: false,
-            out_broken: false,
             unavailable: plan.unavailable,
             emissions: Vec::new(),
             copies_event: false,
@@ -169,7 +164,12 @@ impl Compiler<'_> {
                     whole = false;
                     match &step.action {
                         Some(ActionSpec::Map(_)) => {}
-                        _ => scope.facts_broken = true,
+                        Some(_) => scope.facts_broken = true,
+                        // It may have been either.
+                        None => {
+                            scope.facts_broken = true;
+                            scope.env.broken = BrokenOut::All;
+                        }
                     }
                 }
             }
@@ -229,7 +229,11 @@ impl Compiler<'_> {
         match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(mut compiled) => {
                 self.place_probes(text, mark);
-                self.branches(text, &mut compiled, scope);
+                if scope.facts_broken {
+                    compiled.findings.retain(holds_anyway);
+                } else {
+                    self.branches(text, &mut compiled, scope);
+                }
                 Some(compiled)
             }
             Err(faults) => {
@@ -298,6 +302,7 @@ impl Compiler<'_> {
         scope: &mut Scope,
     ) -> Option<RouteCode> {
         let outside = scope.facts.clone();
+        let outside_broken = scope.facts_broken;
         let registers = scope.regs;
         let mut only_meta = true;
         let mut whole = true;
@@ -320,7 +325,10 @@ impl Compiler<'_> {
                     }
                     when = Some(compiled.node);
                 }
-                None => whole = false,
+                None => {
+                    whole = false;
+                    scope.facts_broken = true;
+                }
             }
         }
         let mut values = Vec::new();
@@ -359,6 +367,8 @@ impl Compiler<'_> {
             }
         }
         scope.facts = after;
+        // What this route would have left to the next ones is unknown, unless they get everything.
+        scope.facts_broken = outside_broken || scope.facts_broken && !all;
         scope.regs = registers;
         if !whole {
             return None;
@@ -380,6 +390,10 @@ impl Compiler<'_> {
             Ok(template) => {
                 self.place_probes(text, mark);
                 *only_meta &= template.reads_only_meta();
+                let mut template = template;
+                if scope.facts_broken {
+                    template.findings.retain(holds_anyway);
+                }
                 self.findings(text, &template.findings);
                 Some(template)
             }
@@ -406,6 +420,11 @@ fn left_out(reader: &Schema, envelope: Envelope, key: Option<&Schema>) -> Vec<St
         .filter(|field| placeholder::of_column(reader, field.ty).any() && !is_key(&field.name))
         .map(|field| field.name.to_string())
         .collect()
+}
+
+/// Whether a finding follows from no condition before, so that it holds where one had a fault.
+fn holds_anyway(finding: &Finding) -> bool {
+    !matches!(finding.kind, FindingKind::CanFail(_))
 }
 
 /// The slots of columns that Debezium may fill with its placeholder, and the forms that it has there. Those that are
