@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bumpalo::Bump;
 
 use super::copy::same_encoding;
-use super::primitive::put_long;
+use super::primitive::{put_long, put_run};
 use super::scan::Found;
 use super::{Fault, Scan, Slots, Val, Want, defaults, encode};
-use crate::schema::{NodeId, Schema};
+use crate::schema::{Kind, NodeId, Schema};
 
 /// Where a field of the output comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,35 @@ enum Op {
     Compute {
         reg: u16,
         node: NodeId,
+        simple: Simple,
+        /// The union index before a value of the simple type, as it is encoded.
+        branch: Option<u8>,
     },
+}
+
+/// The types that most computed values are written as. Values that fit them are written without a look at the schema.
+#[derive(Clone, Copy, Debug)]
+enum Simple {
+    Boolean,
+    Long,
+    Double,
+    String,
+    /// As the schema says.
+    None,
+}
+
+impl Simple {
+    fn of(schema: &Schema, node: NodeId) -> Simple {
+        let node = schema.node(node);
+        match node.kind {
+            _ if node.logical.is_some() => Simple::None,
+            Kind::Boolean => Simple::Boolean,
+            Kind::Long => Simple::Long,
+            Kind::Double => Simple::Double,
+            Kind::String => Simple::String,
+            _ => Simple::None,
+        }
+    }
 }
 
 impl Emit {
@@ -108,13 +136,17 @@ impl Emit {
                 FieldSource::Slot(slot) => {
                     return Err(format!("field {}: there is no slot {slot}", field.name));
                 }
-                FieldSource::Reg(reg) => emit.ops.push((
-                    Op::Compute {
+                FieldSource::Reg(reg) => {
+                    let nullable = out.nullable(field.ty);
+                    let inner = nullable.map_or(field.ty, |(_, inner)| inner);
+                    let op = Op::Compute {
                         reg: *reg,
                         node: field.ty,
-                    },
-                    index,
-                )),
+                        simple: Simple::of(out, inner),
+                        branch: nullable.map(|(null, _)| (1 - null as u8) << 1),
+                    };
+                    emit.ops.push((op, index));
+                }
                 FieldSource::Default => {
                     let default = field.default.as_ref();
                     let default =
@@ -145,7 +177,7 @@ impl Emit {
             let done = match *op {
                 Op::Constant(range) => {
                     out.extend_from_slice(self.bytes(range));
-                    Ok(())
+                    continue;
                 }
                 Op::Copy {
                     first,
@@ -157,22 +189,23 @@ impl Emit {
                         &slots.slots[usize::from(first)],
                         &slots.slots[usize::from(last)],
                     );
-                    if from.found == Found::Absent {
-                        match absent {
-                            Ok(range) => out.extend_from_slice(self.bytes(range)),
+                    let start_of = if union { from.start } else { from.value };
+                    match (datum.get(start_of as usize..to.end as usize), absent) {
+                        _ if from.found == Found::Absent => match absent {
+                            Ok(range) => {
+                                out.extend_from_slice(self.bytes(range));
+                                continue;
+                            }
                             Err(field) => {
                                 out.truncate(start);
                                 return Err(self.fault(field, null_fault()));
                             }
+                        },
+                        (Some(bytes), _) => {
+                            out.extend_from_slice(bytes);
+                            continue;
                         }
-                        Ok(())
-                    } else {
-                        copy(
-                            datum,
-                            if union { from.start } else { from.value },
-                            to.end,
-                            out,
-                        )
+                        (None, _) => Err(foreign_slots()),
                     }
                 }
                 Op::Wrap { slot, null, branch } => {
@@ -194,8 +227,17 @@ impl Emit {
                 Op::Convert { slot, node } => scan
                     .build(slots, slot, datum, bump, true)
                     .and_then(|value| encode::copied(&self.out, node, &value, out)),
-                Op::Compute { reg, node } => {
-                    encode::value(&self.out, node, &regs[usize::from(reg)], out)
+                Op::Compute {
+                    reg,
+                    node,
+                    simple,
+                    branch,
+                } => {
+                    let value = &regs[usize::from(reg)];
+                    if put_simple(simple, branch, value, out) {
+                        continue;
+                    }
+                    encode::value(&self.out, node, value, out)
                 }
             };
             if let Err(fault) = done {
@@ -310,6 +352,30 @@ fn can_join(before: &Result<Range, u32>, next: &Result<Range, u32>) -> bool {
     }
 }
 
+/// Writes a value of the simple type; `false` for any other.
+#[inline(always)]
+fn put_simple(simple: Simple, branch: Option<u8>, value: &Val<'_>, out: &mut Vec<u8>) -> bool {
+    let fits = matches!(
+        (simple, value),
+        (Simple::Boolean, Val::Bool(_))
+            | (Simple::Long, Val::Int(_))
+            | (Simple::Double, Val::Double(_))
+            | (Simple::String, Val::Str(_))
+    );
+    if !fits {
+        return false;
+    }
+    out.extend(branch);
+    match value {
+        Val::Bool(value) => out.push(u8::from(*value)),
+        Val::Int(value) => put_long(*value, out),
+        Val::Double(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Val::Str(text) => put_run(text.as_bytes(), out),
+        _ => {}
+    }
+    true
+}
+
 fn null_fault() -> Fault {
     Fault::new(
         "unexpected_null",
@@ -324,8 +390,13 @@ fn copy(datum: &[u8], from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Fault
             out.extend_from_slice(bytes);
             Ok(())
         }
-        None => Err(Fault::new("truncated", "the slots belong to another datum")),
+        None => Err(foreign_slots()),
     }
+}
+
+#[cold]
+fn foreign_slots() -> Fault {
+    Fault::new("truncated", "the slots belong to another datum")
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub fn value(
         exact: false,
     }
     .put(node, value, out, 0)
+    .map_err(|fault| *fault)
 }
 
 /// Appends a copied value: as [`value`], but no digit is cut.
@@ -36,7 +37,11 @@ pub(super) fn copied(
         exact: true,
     }
     .put(node, value, out, 0)
+    .map_err(|fault| *fault)
 }
+
+/// A fault in a box: what every value returns is small.
+type Written<T> = Result<T, Box<Fault>>;
 
 struct Target<'a> {
     schema: &'a Schema,
@@ -44,15 +49,9 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn put(
-        &self,
-        id: NodeId,
-        value: &Val<'_>,
-        out: &mut Vec<u8>,
-        depth: usize,
-    ) -> Result<(), Fault> {
+    fn put(&self, id: NodeId, value: &Val<'_>, out: &mut Vec<u8>, depth: usize) -> Written<()> {
         if depth > NESTING_MAX * 2 {
-            return Err(Fault::new("avro_limit", "the value nests too deep"));
+            return Err(Fault::new("avro_limit", "the value nests too deep").into());
         }
         let node = self.schema.node(id);
         if let Some(logical) = &node.logical
@@ -67,7 +66,8 @@ impl Target<'_> {
                 return Err(Fault::new(
                     "unexpected_null",
                     "the value is null, the field is not nullable",
-                ));
+                )
+                .into());
             }
             (Kind::Boolean, Val::Bool(value)) => out.push(u8::from(*value)),
             (Kind::Int, Val::Int(value)) => put_long(i64::from(narrow(*value)?), out),
@@ -97,7 +97,8 @@ impl Target<'_> {
                 return Err(unrepresentable(format!(
                     "{} bytes do not fit a fixed of {size}",
                     bytes.len()
-                )));
+                ))
+                .into());
             }
             (Kind::Enum { symbols, .. }, Val::Str(text)) => {
                 let at = symbols.iter().position(|symbol| **symbol == **text);
@@ -121,7 +122,7 @@ impl Target<'_> {
                 }
                 for (key, value) in *entries {
                     let Val::Str(key) = key else {
-                        return Err(unrepresentable("a key of the map is no text"));
+                        return Err(unrepresentable("a key of the map is no text").into());
                     };
                     put_run(key.as_bytes(), out);
                     self.put(*values, value, out, depth + 1)?;
@@ -136,7 +137,8 @@ impl Target<'_> {
                     "{} cannot be written as {}",
                     name(value),
                     self.schema.describe(id)
-                )));
+                ))
+                .into());
             }
         }
         Ok(())
@@ -149,7 +151,7 @@ impl Target<'_> {
         value: &Val<'_>,
         out: &mut Vec<u8>,
         depth: usize,
-    ) -> Result<(), Fault> {
+    ) -> Written<()> {
         let is_null = matches!(value, Val::Null);
         if let Some((null, inner)) = self.schema.nullable(id) {
             put_long(i64::from(if is_null { null } else { 1 - null }), out);
@@ -171,7 +173,8 @@ impl Target<'_> {
             "{} fits no branch of {}",
             name(value),
             self.schema.describe(id)
-        )))
+        ))
+        .into())
     }
 
     fn record(
@@ -180,7 +183,7 @@ impl Target<'_> {
         entries: &[(Val<'_>, Val<'_>)],
         out: &mut Vec<u8>,
         depth: usize,
-    ) -> Result<(), Fault> {
+    ) -> Written<()> {
         for (i, field) in fields.iter().enumerate() {
             let is_it = |entry: &&(Val<'_>, Val<'_>)| matches!(entry.0, Val::Str(key) if *key == *field.name);
             // Records of one shape have their fields in one order.
@@ -194,10 +197,9 @@ impl Target<'_> {
                     out.extend(defaults::encode(self.schema, field.ty, default)?)
                 }
                 (None, None) => {
-                    return Err(unrepresentable(format!(
-                        "the field {} is missing",
-                        field.name
-                    )));
+                    return Err(
+                        unrepresentable(format!("the field {} is missing", field.name)).into(),
+                    );
                 }
             }
         }
@@ -211,7 +213,7 @@ impl Target<'_> {
         logical: &Logical,
         value: &Val<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<bool, Fault> {
+    ) -> Written<bool> {
         match (logical, value) {
             (Logical::Decimal { precision, scale }, value) => {
                 let number = match value {
@@ -239,7 +241,7 @@ impl Target<'_> {
             }
             (Logical::Time { per_second }, Val::Duration(seconds, nanos)) => {
                 if !(0..86_400).contains(seconds) || *nanos < 0 {
-                    return Err(unrepresentable("the time of day is not within a day"));
+                    return Err(unrepresentable("the time of day is not within a day").into());
                 }
                 let units = time::span_to_units(*seconds, *nanos, *per_second, self.exact)?;
                 match kind {
@@ -263,15 +265,15 @@ impl Target<'_> {
             (Logical::TextEnum { allowed }, Val::Str(text))
                 if !allowed.iter().any(|a| a == text) =>
             {
-                return Err(unrepresentable("the text is none of the allowed ones"));
+                return Err(unrepresentable("the text is none of the allowed ones").into());
             }
             (Logical::Json, Val::Str(text))
                 if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() =>
             {
-                return Err(unrepresentable("the text is not JSON"));
+                return Err(unrepresentable("the text is not JSON").into());
             }
             (Logical::ZonedTimestamp, Val::Str(text)) if time::parse_timestamp(text).is_none() => {
-                return Err(unrepresentable("the text is no timestamp with a zone"));
+                return Err(unrepresentable("the text is no timestamp with a zone").into());
             }
             _ => return Ok(false),
         }

@@ -47,22 +47,50 @@ pub(crate) fn varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
     }
 }
 
-/// Two bytes and more: eight at once, the groups of seven bits pushed together in three steps.
+/// Two bytes and more: eight are looked at in one go.
 #[inline]
 fn wide_varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
-    if let Some(Ok(bytes)) = data.get(pos..pos + 8).map(<[u8; 8]>::try_from) {
-        let word = u64::from_le_bytes(bytes);
-        let stops = !word & 0x8080_8080_8080_8080;
-        if stops != 0 {
-            let bits = stops.trailing_zeros() + 1;
-            let word = word & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
-            let word = (word & 0x007f_007f_007f_007f) | ((word & 0x7f00_7f00_7f00_7f00) >> 1);
-            let word = (word & 0x0000_3fff_0000_3fff) | ((word & 0x3fff_0000_3fff_0000) >> 2);
-            let word = (word & 0x0fff_ffff) | ((word & 0x0fff_ffff_0000_0000) >> 4);
-            return Ok((word, pos + bits as usize / 8));
-        }
+    if let Some(Ok(bytes)) = data.get(pos..pos + 8).map(<[u8; 8]>::try_from)
+        && let Some((value, length)) = gathered(u64::from_le_bytes(bytes))
+    {
+        return Ok((value, pos + length));
+    }
+    last_varint(data, pos)
+}
+
+/// The same at the end of the data: its last eight bytes, those before the varint shifted out.
+#[inline(never)]
+fn last_varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
+    let left = data.len() - pos;
+    if let (Some(last), 1..8) = (data.last_chunk::<8>(), left)
+        && let Some((value, length)) = gathered(u64::from_le_bytes(*last) >> (8 * (8 - left)))
+        && length <= left
+    {
+        return Ok((value, pos + length));
     }
     slow_varint(data, pos)
+}
+
+/// The varint that begins in the lowest byte, and its bytes; `None` if it goes on behind the eighth. The groups of seven
+/// bits are pushed together in three steps.
+#[inline(always)]
+fn gathered(word: u64) -> Option<(u64, usize)> {
+    let stops = !word & 0x8080_8080_8080_8080;
+    if stops == 0 {
+        return None;
+    }
+    let bits = stops.trailing_zeros() + 1;
+    let word = word & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
+    let word = (word & 0x007f_007f_007f_007f) | ((word & 0x7f00_7f00_7f00_7f00) >> 1);
+    let word = (word & 0x0000_3fff_0000_3fff) | ((word & 0x3fff_0000_3fff_0000) >> 2);
+    let word = (word & 0x0fff_ffff) | ((word & 0x0fff_ffff_0000_0000) >> 4);
+    Some((word, bits as usize / 8))
+}
+
+/// The first byte, if it is all of a varint.
+#[inline(always)]
+fn short_varint(data: &[u8], pos: usize) -> Option<u8> {
+    data.get(pos).copied().filter(|byte| *byte < 0x80)
 }
 
 #[cold]
@@ -98,6 +126,9 @@ pub(crate) fn long(data: &[u8], pos: usize) -> Result<(i64, usize), Trouble> {
 /// An `int`: within 32 bits, at most five bytes.
 #[inline(always)]
 pub(crate) fn int(data: &[u8], pos: usize) -> Result<(i64, usize), Trouble> {
+    if let Some(byte) = short_varint(data, pos) {
+        return Ok((zigzag(u64::from(byte)), pos + 1));
+    }
     let (raw, end) = varint(data, pos)?;
     if raw > u64::from(u32::MAX) || end - pos > 5 {
         return Err(Trouble::Varint);
@@ -113,6 +144,23 @@ pub(crate) fn index(
     count: u32,
     trouble: Trouble,
 ) -> Result<(u32, usize), Trouble> {
+    match short_varint(data, pos) {
+        // Even, so not negative.
+        Some(byte) if byte & 1 == 0 && u32::from(byte >> 1) < count => {
+            Ok((u32::from(byte >> 1), pos + 1))
+        }
+        _ => slow_index(data, pos, count, trouble),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn slow_index(
+    data: &[u8],
+    pos: usize,
+    count: u32,
+    trouble: Trouble,
+) -> Result<(u32, usize), Trouble> {
     let (value, end) = int(data, pos)?;
     match u32::try_from(value) {
         Ok(index) if index < count => Ok((index, end)),
@@ -123,6 +171,12 @@ pub(crate) fn index(
 /// A length-prefixed run of bytes: where it starts and ends.
 #[inline(always)]
 pub(crate) fn run(data: &[u8], pos: usize) -> Result<(usize, usize), Trouble> {
+    if let Some(byte) = short_varint(data, pos) {
+        let (start, end) = (pos + 1, pos + 1 + usize::from(byte >> 1));
+        if byte & 1 == 0 && end <= data.len() {
+            return Ok((start, end));
+        }
+    }
     let (length, start) = long(data, pos)?;
     let length = length as u64;
     if length > (data.len() - start) as u64 {
@@ -302,8 +356,23 @@ pub(crate) struct Block {
 }
 
 /// Reads a block's head. `item_bytes_min` is what an item takes at least; `budget` is how many more items the datum may hold.
-#[inline]
+#[inline(always)]
 pub(crate) fn block(
+    data: &[u8],
+    pos: usize,
+    item_bytes_min: u32,
+    budget: &mut u64,
+) -> Result<(Block, usize), Trouble> {
+    // The end of a collection.
+    if data.get(pos) == Some(&0) {
+        let (items, end) = (0, None);
+        return Ok((Block { items, end }, pos + 1));
+    }
+    begun_block(data, pos, item_bytes_min, budget)
+}
+
+#[inline(never)]
+fn begun_block(
     data: &[u8],
     pos: usize,
     item_bytes_min: u32,

@@ -186,8 +186,22 @@ impl DecimalCheck {
         }
     }
 
+    /// Whether the bytes from `start` to `end` are digits of it.
     #[inline(always)]
-    fn accepts(&self, digits: &[u8]) -> bool {
+    fn accepts(&self, data: &[u8], start: usize, end: usize) -> bool {
+        let length = end - start;
+        match data[start..].first_chunk::<8>() {
+            Some(eight) if matches!(length, 1..=8) => {
+                // What follows the digits is shifted out.
+                let number = i64::from_be_bytes(*eight) >> (64 - 8 * length);
+                number.unsigned_abs() < self.below
+            }
+            _ => self.accepts_slowly(&data[start..end]),
+        }
+    }
+
+    #[inline(never)]
+    fn accepts_slowly(&self, digits: &[u8]) -> bool {
         match digits {
             [] => false,
             [first, rest @ ..] if rest.len() < 8 => {
@@ -200,7 +214,6 @@ impl DecimalCheck {
         }
     }
 
-    #[inline(never)]
     fn accepts_wide(&self, digits: &[u8]) -> bool {
         match Decimal::from_be_bytes(digits, 0) {
             Ok(number) => number.digits() <= self.precision,
@@ -322,7 +335,7 @@ impl Scan {
                 let encoded = data.get(start as usize..found.end as usize).unwrap_or(&[]);
                 let mut budget = Budget::new(encoded.len());
                 let mut pos = 0;
-                self.shapes.read(
+                let built = self.shapes.read(
                     &self.reader,
                     shape,
                     encoded,
@@ -331,7 +344,8 @@ impl Scan {
                     &mut budget,
                     lifted,
                     0,
-                )
+                );
+                built.map_err(|fault| *fault)
             }
             (_, None) if lifted => {
                 super::lift(&self.reader, place.reader, self.value(found, data), bump)
@@ -656,7 +670,7 @@ impl Program {
     #[inline]
     fn decimal(&self, data: &[u8], pos: usize, check: u32) -> Result<(usize, usize), Trouble> {
         let (start, end) = primitive::run(data, pos)?;
-        if self.decimals[check as usize].accepts(&data[start..end]) {
+        if self.decimals[check as usize].accepts(data, start, end) {
             Ok((start, end))
         } else {
             Err(Trouble::Decimal)
@@ -667,7 +681,7 @@ impl Program {
     fn fixed_decimal(&self, data: &[u8], pos: usize, check: u32) -> Result<usize, Trouble> {
         let check = &self.decimals[check as usize];
         let end = primitive::skip(data, pos, check.size)?;
-        if check.accepts(&data[pos..end]) {
+        if check.accepts(data, pos, end) {
             Ok(end)
         } else {
             Err(Trouble::Decimal)

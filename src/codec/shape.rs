@@ -192,11 +192,12 @@ impl Shapes {
         budget: &mut Budget,
         lifted: bool,
         depth: u32,
-    ) -> Result<Val<'a>, Fault> {
-        let wrong = |trouble: Trouble| Fault::new(trouble.reason(), "the value cannot be read");
+    ) -> Result<Val<'a>, Box<Fault>> {
+        let wrong =
+            |trouble: Trouble| Box::new(Fault::new(trouble.reason(), "the value cannot be read"));
         if budget.values == 0 || depth > BUILD_DEPTH_MAX {
             let what = "the value nests too deep or holds too many values to be built";
-            return Err(Fault::new("avro_limit", what));
+            return Err(Fault::new("avro_limit", what).into());
         }
         budget.values -= 1;
         let (shape, node) = &self.shapes[id.0 as usize];
@@ -242,6 +243,8 @@ impl Shapes {
             Shape::Array(items) => {
                 let mut list = BumpVec::new_in(bump);
                 while let Some(count) = next_block(data, pos, budget).map_err(wrong)? {
+                    // Most items take a byte at least; a count is never trusted beyond that.
+                    list.reserve_exact(count.min((data.len() - *pos) as u64) as usize);
                     for _ in 0..count {
                         list.push(self.read(
                             reader,
@@ -310,7 +313,7 @@ impl Shapes {
             }
         };
         match node {
-            Some(node) if lifted => lift(reader, *node, value, bump),
+            Some(node) if lifted => Ok(lift(reader, *node, value, bump)?),
             _ => Ok(value),
         }
     }
