@@ -139,6 +139,7 @@ mod tests {
             include_str!("access.rs"),
             include_str!("arith.rs"),
             include_str!("arithmetic.rs"),
+            include_str!("budget.rs"),
             include_str!("check.rs"),
             include_str!("containers.rs"),
             include_str!("eval.rs"),

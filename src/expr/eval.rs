@@ -1,26 +1,18 @@
 //! Evaluation of a compiled expression for one record. Nothing is allocated but in the record's arena, and there only for
 //! values that are built: text, decimals, lists.
 
-use std::cell::Cell;
-
 use bumpalo::collections::String as BumpString;
 
 pub(super) use super::arith::int_overflow;
+use super::budget::{Budget, PIECE};
+pub(super) use super::budget::{budgeted, limited};
 use super::fold::{element, missing};
 use super::functions;
 use super::node::{Const, Set};
-use super::read::{apply, datum, read, register, text_bytes, text_in_set};
+use super::read::{Asked, apply, datum, read, register, text_bytes, text_in_set};
 use super::value::{equal, get};
-use super::{Cx, EvalFault, Node, Source};
+use super::{Cx, EvalFault, Node};
 use crate::codec::Val;
-
-/// Steps of one evaluation: elements that are looked at, and text in pieces of [`PIECE`]. Bounds the time of macros within
-/// macros over long lists.
-const STEPS_MAX: usize = 10_000_000;
-/// Bytes of text that count as a step.
-const PIECE: usize = 64;
-/// Bytes that one evaluation may build.
-const BUILT_MAX: usize = 16 << 20;
 
 pub(super) type Result<T> = std::result::Result<T, EvalFault>;
 
@@ -30,55 +22,23 @@ pub(super) type Result<T> = std::result::Result<T, EvalFault>;
 /// A reason code out of [`super::Compiled::can_fail`]; `unexpected_null` where a record contradicts what its envelope
 /// promises (an operation `c` without `after`).
 pub fn eval<'a>(node: &'a Node, cx: &Cx<'a>) -> Result<Val<'a>> {
-    match node {
-        // The commonest expressions need no budget.
-        Node::Const(value) => Ok(value.val()),
-        Node::Slot { source, slot, view } => read(cx, *source, *slot, view),
-        Node::Reg(at) => register(cx, *at),
-        _ => {
-            if let Some(is_in) = text_in_set(cx, node) {
-                return Ok(Val::Bool(is_in));
-            }
-            budgeted(cx, |run| run.eval(node))
-        }
+    match simple(node, cx) {
+        Some(value) => value,
+        None => budgeted(cx, |run| run.eval(node)),
     }
 }
 
-/// Something that is evaluated within a budget of its own.
-pub(super) fn budgeted<'a, T>(
-    cx: &Cx<'a>,
-    evaluate: impl FnOnce(&Run<'_, 'a>) -> Result<T>,
-) -> Result<T> {
-    limited(cx, STEPS_MAX, evaluate)
-}
-
-fn limited<'a, T>(
-    cx: &Cx<'a>,
-    steps: usize,
-    evaluate: impl FnOnce(&Run<'_, 'a>) -> Result<T>,
-) -> Result<T> {
-    let budget = Budget {
-        steps: Cell::new(steps),
-        bytes: Cell::new(BUILT_MAX),
-        arena: cx.bump.allocated_bytes(),
-        built: Default::default(),
-    };
-    evaluate(&Run {
-        cx,
-        budget: &budget,
-        frame: None,
-        repeated: false,
-    })
-}
-
-/// What is left to one evaluation, and what it has built.
-pub(super) struct Budget<'a> {
-    steps: Cell<usize>,
-    bytes: Cell<usize>,
-    /// Bytes of the arena when the evaluation began.
-    arena: usize,
-    /// Containers of the record, so that a macro does not build one for every element of another.
-    pub(super) built: [Cell<Option<(Source, u16, Val<'a>)>>; 4],
+/// The commonest expressions need no budget.
+#[inline]
+pub(super) fn simple<'a>(node: &'a Node, cx: &Cx<'a>) -> Option<Result<Val<'a>>> {
+    match node {
+        Node::Const(value) => Some(Ok(value.val())),
+        Node::Slot { source, slot, view } if !view.is_built() => {
+            Some(read(cx, *source, *slot, view))
+        }
+        Node::Reg(at) => Some(register(cx, *at)),
+        _ => text_in_set(cx, node).map(|is_in| Ok(Val::Bool(is_in))),
+    }
 }
 
 /// The variable of a macro, and those around it.
@@ -95,7 +55,18 @@ pub(super) struct Run<'c, 'a> {
     pub(super) budget: &'c Budget<'a>,
     frame: Option<&'c Frame<'c, 'a>>,
     /// Whether a macro repeats this.
-    repeated: bool,
+    pub(super) repeated: bool,
+}
+
+impl<'c, 'a> Run<'c, 'a> {
+    pub(super) fn new(cx: &'c Cx<'a>, budget: &'c Budget<'a>) -> Run<'c, 'a> {
+        Run {
+            cx,
+            budget,
+            frame: None,
+            repeated: false,
+        }
+    }
 }
 
 impl<'a> Run<'_, 'a> {
@@ -131,15 +102,15 @@ impl<'a> Run<'_, 'a> {
             Node::Or(operands) => self.absorbing(operands, true),
             Node::Not(of) => Ok(Val::Bool(!self.bool(of)?)),
             Node::Cond(parts) => {
-                // A chain of conditions is a loop.
-                let mut parts = parts;
+                // A chain of conditions is a loop. Many ask for the same text again and again.
+                let (mut parts, mut asked) = (parts, Asked::default());
                 loop {
                     let [condition, then, otherwise] = &**parts;
-                    match if self.bool(condition)? {
-                        then
-                    } else {
-                        otherwise
-                    } {
+                    let holds = match asked.text_in_set(self.cx, condition) {
+                        Some(is_in) => is_in,
+                        None => self.bool(condition)?,
+                    };
+                    match if holds { then } else { otherwise } {
                         Node::Cond(next) => parts = next,
                         taken => return self.eval(taken),
                     }
@@ -184,12 +155,14 @@ impl<'a> Run<'_, 'a> {
                 },
                 other => Err(mismatch(&[other])),
             },
-            Node::Field { of, name, view } => match self.eval(of)? {
-                Val::Map(fields) => apply(
-                    view,
-                    get(fields, Val::Str(name)).unwrap_or(Val::Null),
-                    self.cx,
-                ),
+            Node::Field { of, name, at, view } => match self.eval(of)? {
+                Val::Map(fields) => {
+                    let value = match fields.get(*at) {
+                        Some((Val::Str(key), value)) if **key == **name => *value,
+                        _ => get(fields, Val::Str(name)).unwrap_or(Val::Null),
+                    };
+                    apply(view, value, self.cx)
+                }
                 other => Err(mismatch(&[other])),
             },
             Node::Local(up) => {
@@ -263,15 +236,6 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
-    /// Whether the arena has grown too far. What is built on the way to a value counts, even if the value is small.
-    pub(super) fn check_arena(&self) -> Result<()> {
-        let built = self.cx.bump.allocated_bytes();
-        if built.saturating_sub(self.budget.arena) > 2 * BUILT_MAX {
-            return Err(too_large());
-        }
-        Ok(())
-    }
-
     pub(super) fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
         Ok((self.eval(&operands[0])?, self.eval(&operands[1])?))
     }
@@ -316,48 +280,6 @@ impl<'a> Run<'_, 'a> {
         write(&mut out);
         Ok(Val::Str(out.into_bump_str()))
     }
-
-    /// Takes bytes out of the budget of this evaluation.
-    pub fn spend(&self, bytes: usize) -> Result<()> {
-        let left = self
-            .budget
-            .bytes
-            .get()
-            .checked_sub(bytes)
-            .ok_or_else(too_large)?;
-        self.budget.bytes.set(left);
-        Ok(())
-    }
-
-    /// Takes the steps of looking at a value. Only what macros repeat can be too much: an expression is short, and looks at
-    /// each value a bounded number of times.
-    #[inline]
-    pub fn look(&self, steps: usize) -> Result<()> {
-        if self.repeated {
-            self.step(steps)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Takes steps out of the budget of this evaluation.
-    pub fn step(&self, steps: usize) -> Result<()> {
-        let left = self.budget.steps.get().checked_sub(steps).ok_or_else(|| {
-            EvalFault::new(
-                "expression_limit",
-                format!("the expression took more than {STEPS_MAX} steps"),
-            )
-        })?;
-        self.budget.steps.set(left);
-        Ok(())
-    }
-}
-
-pub(super) fn too_large() -> EvalFault {
-    EvalFault::new(
-        "expression_limit",
-        format!("the expression built more than {BUILT_MAX} bytes"),
-    )
 }
 
 /// The steps that looking at a value takes.

@@ -36,9 +36,13 @@ impl ExprFault {
     }
 }
 
-/// A fault of one evaluation: the record's values, never its types.
+/// A fault of one evaluation: the record's values, never its types. In a box, so that the results of nodes are as small as values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvalFault {
+pub struct EvalFault(Box<Told>);
+
+/// What an [`EvalFault`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
     /// Stable reason code, the `reason` of a dead letter.
     pub reason: &'static str,
     /// What happened. Values of the record are not part of it.
@@ -46,10 +50,23 @@ pub struct EvalFault {
 }
 
 impl EvalFault {
-    pub(super) fn new(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        EvalFault {
-            reason,
-            message: message.into(),
-        }
+    /// A fault with this reason.
+    #[cold]
+    pub fn new(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        EvalFault(Box::new(Told { reason, message }))
+    }
+
+    /// What it tells.
+    pub fn told(self) -> Told {
+        *self.0
+    }
+}
+
+impl std::ops::Deref for EvalFault {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.0
     }
 }

@@ -59,7 +59,10 @@ impl<'a> Run<'_, 'a> {
         };
         let mut found = 0_usize;
         let mut fault = None;
-        let mut built = BumpVec::new_in(self.cx.bump);
+        let mut built = match (fold.kind, &fold.filter) {
+            (FoldKind::Map, None) => BumpVec::with_capacity_in(len, self.cx.bump),
+            _ => BumpVec::new_in(self.cx.bump),
+        };
         let mut entries = BumpVec::new_in(self.cx.bump);
         let this = self.repeated();
         for at in 0..len {

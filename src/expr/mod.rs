@@ -12,6 +12,7 @@ mod access;
 mod arith;
 mod arithmetic;
 mod ast;
+mod budget;
 mod check;
 mod codes;
 mod containers;
@@ -47,6 +48,7 @@ mod types;
 mod value;
 mod wants;
 
+pub use budget::Evaluator;
 pub use codes::{Code, FAULTS, REASONS};
 pub use cx::{Cx, Datum};
 pub use env::{
@@ -55,7 +57,7 @@ pub use env::{
 };
 pub use eval::eval;
 pub use facts::Facts;
-pub use fault::{EvalFault, ExprFault};
+pub use fault::{EvalFault, ExprFault, Told};
 pub use functions::{Call, Key, reference};
 pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source, Wrap};
 pub use paths::paths;

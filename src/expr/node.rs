@@ -176,10 +176,11 @@ pub enum Node {
     Meta(MetaField),
     /// A variable of a macro, counted from the innermost.
     Local(u16),
-    /// A field of a record that is a value (an element of a list).
+    /// A field of a record that is a value (an element of a list), and where it stands in records of the schema.
     Field {
         of: Box<Node>,
         name: Arc<str>,
+        at: usize,
         view: View,
     },
     Not(Box<Node>),

@@ -5,6 +5,7 @@ use bumpalo::collections::Vec as BumpVec;
 use super::arith::decimal_fault;
 use super::eval::{Result, Run, mismatch};
 use super::node::{Const, Set};
+use super::texts::first;
 use super::value::get;
 use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, functions, time};
 use crate::codec::decimal::DecimalFault;
@@ -195,6 +196,37 @@ pub(super) fn text_in_set<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
             set: Set::Texts(all),
         } => Some(all.contains(text_bytes(cx, of)?)),
         _ => None,
+    }
+}
+
+/// The text that the conditions of a chain ask for, and its first bytes as a number.
+#[derive(Default)]
+pub(super) struct Asked<'a> {
+    slot: Option<(Source, u16)>,
+    text: &'a [u8],
+    first: u64,
+}
+
+impl<'a> Asked<'a> {
+    /// As [`text_in_set`].
+    #[inline(always)]
+    pub(super) fn text_in_set(&mut self, cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
+        let Node::InSet {
+            of,
+            set: Set::Texts(all),
+        } = node
+        else {
+            return None;
+        };
+        let Node::Slot { source, slot, .. } = **of else {
+            return None;
+        };
+        if self.slot != Some((source, slot)) {
+            self.text = text_bytes(cx, of)?;
+            self.first = first(self.text);
+            self.slot = Some((source, slot));
+        }
+        Some(all.has(self.text, self.first))
     }
 }
 

@@ -68,6 +68,7 @@ impl Checker<'_> {
                 Value::Node(Node::Field {
                     of: Box::new(of),
                     name: found.name.clone(),
+                    at: index as usize,
                     view,
                 })
             }

@@ -25,7 +25,13 @@ impl Texts {
 
     /// Whether the set has the text of these bytes.
     pub fn contains(&self, text: &[u8]) -> bool {
-        let (len, first) = (text.len(), first(text));
+        self.has(text, first(text))
+    }
+
+    /// The same, with the first bytes of the text as a number: see [`first`].
+    #[inline]
+    pub(super) fn has(&self, text: &[u8], first: u64) -> bool {
+        let len = text.len();
         // Up to eight bytes the number is the text.
         let is_it = |entry: &Entry| len <= 8 || entry.text.as_bytes() == text;
         if self.0.len() <= SMALL {
@@ -54,7 +60,7 @@ impl FromIterator<Arc<str>> for Texts {
 
 /// The first eight bytes, the first of them in the lowest bits; zeros where there are fewer.
 #[inline]
-fn first(text: &[u8]) -> u64 {
+pub(super) fn first(text: &[u8]) -> u64 {
     if let Some(first) = text.first_chunk::<8>() {
         return u64::from_le_bytes(*first);
     }

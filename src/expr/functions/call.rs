@@ -55,8 +55,10 @@ pub(in super::super) fn invoke<'a>(run: &Run<'_, 'a>, call: &'a Call) -> Result<
 }
 
 fn apply<'a>(run: &Run<'_, 'a>, call: &'a Call, vals: &[Val<'a>]) -> Result<Val<'a>> {
-    for val in vals {
-        run.look(weight(*val))?;
+    if run.is_repeated() {
+        for val in vals {
+            run.look(weight(*val))?;
+        }
     }
     let overload = match &call.target {
         Target::One(overload) => overload,

@@ -142,10 +142,7 @@ impl Checker<'_> {
         };
         let reason = interned(&text);
         self.can_fail.insert(reason);
-        let fault = EvalFault {
-            reason,
-            message: "the expression says so, with error(…)".into(),
-        };
+        let fault = EvalFault::new(reason, "the expression says so, with error(…)");
         Some(Typed::new(Node::Fail(fault), Type::Never, span))
     }
 }

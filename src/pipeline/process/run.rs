@@ -5,7 +5,7 @@ use bumpalo::Bump;
 use crate::codec::frame::Side;
 use crate::codec::json::Writer;
 use crate::codec::{Emit, Scan, Slots, Val, encode, frame, placeholder};
-use crate::expr::{Cx, Datum, EvalFault, Meta, Node, eval};
+use crate::expr::{Cx, Datum, EvalFault, Evaluator, Meta, Node, eval};
 use crate::topology::code::{
     AvroKey, Body, Computed, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode,
 };
@@ -274,10 +274,10 @@ impl<'a> Run<'a> {
     fn condition(&self, node: &'a Node, cx: &Cx<'a>) -> Result<bool, EvalFault> {
         match eval(node, cx)? {
             Val::Bool(value) => Ok(value),
-            _ => Err(EvalFault {
-                reason: "wrong_type",
-                message: "the condition is neither true nor false".into(),
-            }),
+            _ => Err(EvalFault::new(
+                "wrong_type",
+                "the condition is neither true nor false",
+            )),
         }
     }
 
@@ -295,8 +295,11 @@ impl<'a> Run<'a> {
             .alloc_slice_fill_copy(cx.regs.len() + values.len(), Val::Null);
         let (old, new) = regs.split_at_mut(cx.regs.len());
         old.copy_from_slice(cx.regs);
+        let evaluator = Evaluator::new(cx);
         for (reg, value) in new.iter_mut().zip(values) {
-            *reg = eval(&value.node, cx).map_err(|fault| (value.field.as_str(), fault))?;
+            *reg = evaluator
+                .eval(&value.node)
+                .map_err(|fault| (value.field.as_str(), fault))?;
         }
         Ok(regs)
     }
@@ -317,7 +320,7 @@ impl<'a> Run<'a> {
             let done = match taken {
                 Ok(false) => continue,
                 Ok(true) => self.route(index as u16, route, cx, event, &mut shared, out),
-                Err(fault) => Err((fault.reason, fault.message.into_owned())),
+                Err(failed) => Err(fault(failed)),
             };
             if let Err((reason, message)) = done {
                 out.failures.push(Poison {
@@ -569,7 +572,8 @@ impl<'a> Run<'a> {
     }
 
     fn failed(&self, fault: EvalFault, step: u16) -> End {
-        self.poison(fault.reason, step, fault.message.into_owned())
+        let (reason, message) = self::fault(fault);
+        self.poison(reason, step, message)
     }
 
     fn poison(&self, reason: &'static str, step: u16, message: String) -> End {
@@ -578,7 +582,8 @@ impl<'a> Run<'a> {
 }
 
 fn fault(fault: EvalFault) -> (&'static str, String) {
-    (fault.reason, fault.message.into_owned())
+    let told = fault.told();
+    (told.reason, told.message.into_owned())
 }
 
 fn append(bytes: &mut Vec<u8>, part: &[u8]) -> Result<Part, (&'static str, String)> {
