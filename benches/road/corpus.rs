@@ -159,7 +159,7 @@ fn row(random: &mut StdRng, id: i64) -> Value {
     })
 }
 
-fn envelope(random: &mut StdRng, id: i64) -> Value {
+pub fn envelope(random: &mut StdRng, id: i64) -> Value {
     let (before, after, op) = match random.random_range(0..100) {
         0..46 => (Value::Null, row(random, id), "c"),
         46..92 => (Value::Null, row(random, id), "u"),
