@@ -106,15 +106,19 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 
 fn show(error: &anyhow::Error, to: &mut impl Write) -> io::Result<()> {
     let red = anstyle::AnsiColor::Red.on_default().bold();
-    write!(to, "{red}error{red:#}")?;
+    let mut shown = String::new();
     for cause in error.chain() {
         let words = match cause.downcast_ref::<io::Error>() {
             Some(error) => words::of_io(error),
             None => words::without_number(&cause.to_string()),
         };
-        write!(to, ": {words}")?;
+        // Some errors say their cause, and have it as well.
+        if !shown.ends_with(&words) {
+            shown.push_str(": ");
+            shown.push_str(&words);
+        }
     }
-    writeln!(to)
+    writeln!(to, "{red}error{red:#}{shown}")
 }
 
 /// An output stream whose reader may leave (`lockgate … | head`). What is written after that is dropped: how a command ends
@@ -230,5 +234,16 @@ mod tests {
         show(&failed(io::Error::from_raw_os_error(28)), to).unwrap();
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(shown, "error: while doing it: No space left on device\n");
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot listen: {0}")]
+        struct Listen(#[source] io::Error);
+        let mut shown = Vec::new();
+        let to = &mut anstream::StripStream::new(&mut shown);
+        show(&failed(Listen(io::Error::other("taken"))), to).unwrap();
+        assert_eq!(shown, b"error: while doing it: cannot listen: taken\n");
     }
 }

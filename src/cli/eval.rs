@@ -188,7 +188,11 @@ fn compile(args: &Args, env: &Env, wants: &mut Wants) -> Result<Compiled, Faults
                 }
                 // Only a topology has variables, and here is none to declare them in.
                 ("unknown_field", help) if fault.message.contains("no variable") => {
-                    *help = Some("an expression alone has no `vars`: write the value in its place, or see it at work with `lockgate trace`".to_owned());
+                    fault.message = "an expression alone has no variables".to_owned();
+                    *help = Some(
+                        "write the value in its place, or see it at work with `lockgate trace`"
+                            .to_owned(),
+                    );
                 }
                 ("nullable", Some(help)) => {
                     help.push_str("; or say what steps before ensure: `--given 'CONDITION'`");

@@ -15,6 +15,12 @@ use crate::words;
 pub fn topologies(paths: &[PathBuf], faults: &mut Faults) -> Vec<Arc<Source>> {
     let mut sources: Vec<Arc<Source>> = Vec::new();
     for path in paths {
+        if is_test(path) {
+            let message = format!("{} holds test cases, not a topology", path.display());
+            let help = "name the topology that it stands beside";
+            nowhere(faults, path, "no_topology", message, help);
+            continue;
+        }
         if !path.is_dir() {
             sources.extend(open(path, faults));
             continue;
@@ -46,7 +52,7 @@ pub fn topologies(paths: &[PathBuf], faults: &mut Faults) -> Vec<Arc<Source>> {
 }
 
 /// Leaves out the tables of the topologies beside them: files that are a list, and that a topology names.
-fn without_tables(mut files: Vec<Arc<Source>>) -> Vec<Arc<Source>> {
+pub fn without_tables(mut files: Vec<Arc<Source>>) -> Vec<Arc<Source>> {
     let is_table = |file: &Arc<Source>| {
         let mut lines = file.text.lines().map(str::trim_start);
         let first = lines.find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---");
@@ -245,6 +251,7 @@ impl Schemas {
         let help = match nearest(stem, stems.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if is_there => format!("put it into {}", path.display()),
+            None if self.given.is_some() => "check the path after `--avro`".to_owned(),
             None => format!(
                 "put it into {}, or name the folder of the schemas with `--avro`",
                 path.display()

@@ -87,6 +87,20 @@ fn schemas_are_found_from_every_working_directory_and_by_every_spelling() {
 }
 
 #[test]
+fn a_file_of_test_cases_is_told_from_a_topology() {
+    let folder = project();
+    for command in ["check", "test", "describe", "run"] {
+        let (code, shown) = lockgate(folder.path(), &[command, "topologies/orders.test.yaml"]);
+        assert_eq!(code, Some(64), "{command}: {shown}");
+        assert!(
+            shown.contains("holds test cases, not a topology"),
+            "{command}: {shown}"
+        );
+        assert!(!shown.contains("missing_key"), "{command}: {shown}");
+    }
+}
+
+#[test]
 fn no_verdict_of_soundness_stands_beside_an_error() {
     let folder = project();
     let orders = folder.path().join("topologies/orders.yaml");
