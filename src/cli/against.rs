@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use anstyle::AnsiColor;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{Exit, UsageError, stdout};
+use super::UsageError;
 use crate::schema::compat::Level;
 use crate::topology::against::{Finding, Version, compare};
 use crate::topology::fault::Source;
@@ -60,28 +60,34 @@ struct Files {
 }
 
 impl Files {
-    fn add(&mut self, path: &Path, shown: &Path, text: Vec<u8>) {
+    fn add(&mut self, path: &Path, source: impl FnOnce(String) -> Source, text: Vec<u8>) {
         let text = String::from_utf8_lossy(&text).into_owned();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         match path.extension().and_then(|end| end.to_str()) {
             Some("avsc") => self.schemas.push((stem.into_owned(), text)),
             Some("yaml" | "yml") if !files::is_test(path) => {
-                self.topologies.push(Arc::new(Source::new(shown, text)));
+                self.topologies.push(Arc::new(source(text)));
             }
             _ => {}
         }
     }
 }
 
-/// Compares the topologies of the paths, which are sound, and their schemas with the earlier versions. With `json`, what
-/// `check` found, the findings are added to that object.
+/// What came of a comparison.
+pub struct Compared {
+    /// What the versions are called, oldest first.
+    names: Vec<String>,
+    level: Level,
+    findings: Vec<Finding>,
+}
+
+/// Compares the topologies of the paths, which are sound, and their schemas with the earlier versions.
 pub fn run(
     args: &Earlier,
     paths: &[PathBuf],
     avro: Option<&Path>,
     vars: &Vars,
-    json: Option<Value>,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Compared> {
     let topologies = topology::load_watched(paths, avro, vars)
         .map_err(|faults| UsageError(faults.to_string()))?;
     let folders = schema_folders(&topologies, avro);
@@ -103,26 +109,16 @@ pub fn run(
             false => vec![of_revision(name, paths, &folders)?],
         };
         for files in found {
-            let topologies = &files.topologies;
-            earlier.push(Version::read(&files.name, topologies, &files.schemas, vars));
+            let topologies = files::without_tables(files.topologies);
+            let version = Version::read(&files.name, &topologies, &files.schemas, vars);
+            earlier.push(version);
         }
     }
     let findings = compare(&earlier, &new, args.level, vars);
-    let names: Vec<_> = earlier
-        .iter()
-        .map(|version| version.name.as_str())
-        .collect();
-    match json {
-        Some(mut object) => {
-            object["against"] = json!(names);
-            object["findings"] = findings.iter().map(Finding::json).collect();
-            writeln!(stdout(), "{object}")?;
-        }
-        None => show(&findings, &names, args.level)?,
-    }
-    Ok(match findings.iter().any(Finding::is_break) {
-        true => Exit::Failed,
-        false => Exit::Done,
+    Ok(Compared {
+        names: earlier.into_iter().map(|version| version.name).collect(),
+        level: args.level,
+        findings,
     })
 }
 
@@ -162,7 +158,7 @@ fn read_folder(folder: &Path, into: &mut Files) -> Result<(), UsageError> {
             .is_some_and(|end| end == "avsc" || end == "yaml" || end == "yml");
         if is_ours {
             let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
-            into.add(path, path, text);
+            into.add(path, |text| Source::new(path, text), text);
         }
     }
     Ok(())
@@ -313,12 +309,19 @@ fn of_revision(name: &str, paths: &[PathBuf], folders: &[PathBuf]) -> anyhow::Re
             if file != inside && file.parent() != Some(inside) {
                 continue;
             }
-            let object = format!("{commit}:{}", file.display());
-            let text = git(&top, &["cat-file", "blob", &object]).map_err(|why| {
+            let text = blob(&top, &commit, file).map_err(|why| {
                 anyhow::anyhow!("reading {} of {name} failed: {why}", file.display())
             })?;
-            let shown = PathBuf::from(format!("{name}:{}", file.display()));
-            found.add(file, &shown, text);
+            let source = |text| {
+                let shown = format!("{name}:{}", file.display());
+                let (top, commit, file) = (top.clone(), commit.clone(), file.to_owned());
+                Source::new(shown, text).with_beside(move |name| {
+                    let text = blob(&top, &commit, &from(&file, name));
+                    let text = text.map_err(|_| io::Error::from(ErrorKind::NotFound))?;
+                    String::from_utf8(text).map_err(|_| ErrorKind::InvalidData.into())
+                })
+            };
+            found.add(file, source, text);
         }
     }
     if found.topologies.is_empty() && found.schemas.is_empty() {
@@ -335,6 +338,27 @@ fn of_revision(name: &str, paths: &[PathBuf], folders: &[PathBuf]) -> anyhow::Re
     Ok(found)
 }
 
+/// A file as it was in a commit.
+fn blob(top: &Path, commit: &str, file: &Path) -> Result<Vec<u8>, String> {
+    let object = format!("{commit}:{}", file.display());
+    git(top, &["cat-file", "blob", &object])
+}
+
+/// The path of a file that another one names, without `..`: git knows none.
+fn from(file: &Path, name: &str) -> PathBuf {
+    let mut path = file.parent().unwrap_or(Path::new("")).to_owned();
+    for part in Path::new(name).components() {
+        match part {
+            Component::ParentDir => {
+                path.pop();
+            }
+            Component::CurDir => {}
+            part => path.push(part),
+        }
+    }
+    path
+}
+
 /// The output of git in a folder, or what it says is wrong.
 fn git(folder: &Path, words: &[&str]) -> Result<Vec<u8>, String> {
     let output = Command::new("git")
@@ -346,7 +370,11 @@ fn git(folder: &Path, words: &[&str]) -> Result<Vec<u8>, String> {
         Ok(output) if output.status.success() => Ok(output.stdout),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(said.lines().next().unwrap_or_default().to_owned())
+            let first = said.lines().next().unwrap_or_default();
+            Err(match first.contains("not a git repository") {
+                true => format!("{} is in no git repository", folder.display()),
+                false => first.trim_start_matches("fatal: ").to_owned(),
+            })
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err("the program `git` was not found".to_owned())
@@ -355,8 +383,30 @@ fn git(folder: &Path, words: &[&str]) -> Result<Vec<u8>, String> {
     }
 }
 
-fn show(findings: &[Finding], versions: &[&str], level: Level) -> anyhow::Result<()> {
-    let mut out = stdout();
+impl Compared {
+    /// Whether nobody is broken.
+    pub fn is_fine(&self) -> bool {
+        !self.findings.iter().any(Finding::is_break)
+    }
+
+    /// Adds it to what `check` says as JSON.
+    pub fn add_to(&self, object: &mut Value) {
+        object["against"] = json!(self.names);
+        object["findings"] = self.findings.iter().map(Finding::json).collect();
+    }
+
+    /// Shows it to a person.
+    pub fn show(&self, out: &mut impl Write) -> io::Result<()> {
+        show(&self.findings, &self.names, self.level, out)
+    }
+}
+
+fn show(
+    findings: &[Finding],
+    versions: &[String],
+    level: Level,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let red = AnsiColor::Red.on_default().bold();
     let yellow = AnsiColor::Yellow.on_default().bold();
     let dim = anstyle::Style::new().dimmed();
@@ -382,8 +432,7 @@ fn show(findings: &[Finding], versions: &[&str], level: Level) -> anyhow::Result
         versions.join(", "),
         count(breaks, "break"),
         count(findings.len() - breaks, "change")
-    )?;
-    Ok(())
+    )
 }
 
 #[cfg(test)]

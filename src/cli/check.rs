@@ -32,25 +32,31 @@ pub struct Args {
 /// changed since the earlier version.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let vars = global.vars()?;
-    let mut out = stdout();
     let avro = args.avro.as_deref();
     let (plans, faults) = topology::check(&args.paths, avro, &vars);
     let is_asked = !args.against.against.is_empty();
+    let compared = match is_asked && faults.is_ok() {
+        true => Some(against::run(&args.against, &args.paths, avro, &vars)?),
+        false => None,
+    };
+    let exit = match &compared {
+        _ if !faults.is_ok() => Exit::Usage,
+        Some(compared) if !compared.is_fine() => Exit::Failed,
+        _ => Exit::Done,
+    };
+    let mut out = stdout();
     if args.json {
         let mut object = faults.to_json();
         if is_asked {
             args.against.head(&mut object);
-        }
-        if is_asked && faults.is_ok() {
-            drop(out);
-            return against::run(&args.against, &args.paths, avro, &vars, Some(object));
-        }
-        if is_asked {
-            // Not an empty list: nothing was compared.
+            // Not an empty list where nothing was compared.
             object["findings"] = Value::Null;
         }
+        if let Some(compared) = &compared {
+            compared.add_to(&mut object);
+        }
         writeln!(out, "{object}")?;
-        return Ok(exit(faults.is_ok()));
+        return Ok(exit);
     }
     write!(out, "{}", faults.render(true))?;
     // A verdict on some beside errors of others would be read as one on all.
@@ -68,25 +74,18 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     if !faults.is_empty() {
         writeln!(out, "{}", faults.counted())?;
     }
-    if is_asked && faults.is_ok() {
-        drop(out);
-        return against::run(&args.against, &args.paths, avro, &vars, None);
+    match &compared {
+        Some(compared) => compared.show(&mut out)?,
+        None if is_asked => {
+            let earlier = args.against.against.join(", ");
+            writeln!(
+                out,
+                "against {earlier}: not compared; mend the errors first"
+            )?;
+        }
+        None => {}
     }
-    if is_asked {
-        let earlier = args.against.against.join(", ");
-        writeln!(
-            out,
-            "against {earlier}: not compared; mend the errors first"
-        )?;
-    }
-    Ok(exit(faults.is_ok()))
-}
-
-fn exit(is_ok: bool) -> Exit {
-    match is_ok {
-        true => Exit::Done,
-        false => Exit::Usage,
-    }
+    Ok(exit)
 }
 
 fn plural(count: usize) -> &'static str {

@@ -1,8 +1,10 @@
 //! Faults of topology files: what is wrong, where, and what to write instead.
 
 use std::fmt;
+use std::fs;
+use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -17,6 +19,19 @@ pub struct Source {
     pub text: String,
     /// Byte offsets at which lines begin.
     lines: Vec<usize>,
+    /// What reads the files beside it, where it is not from the disk.
+    beside: Option<Beside>,
+}
+
+/// Reads a file by its path from the folder of a source.
+struct Beside(Box<ReadBeside>);
+
+type ReadBeside = dyn Fn(&str) -> io::Result<String> + Send + Sync;
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Beside")
+    }
 }
 
 impl Source {
@@ -30,7 +45,38 @@ impl Source {
             path: path.into(),
             text,
             lines,
+            beside: None,
         }
+    }
+
+    /// The same, from elsewhere than the disk: `read` reads the files that it names, by their paths from its folder.
+    pub fn with_beside(
+        self,
+        read: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static,
+    ) -> Source {
+        let beside = Some(Beside(Box::new(read)));
+        Source { beside, ..self }
+    }
+
+    /// Reads a file that it names, of so many bytes at most.
+    pub fn read_beside(&self, name: &str, bytes_max: u64) -> io::Result<String> {
+        let path = self.beside(name);
+        let (size, text) = match &self.beside {
+            None => (fs::metadata(&path)?.len(), None),
+            Some(Beside(read)) => read(name).map(|text| (text.len() as u64, Some(text)))?,
+        };
+        match (size <= bytes_max, text) {
+            (false, _) => Err(io::Error::other(format!(
+                "it has {size} bytes, at most {bytes_max} are read"
+            ))),
+            (true, Some(text)) => Ok(text),
+            (true, None) => fs::read_to_string(path),
+        }
+    }
+
+    /// The path of a file that it names.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(name)
     }
 
     /// Line and column of a byte offset, both from 1; the column counts characters.

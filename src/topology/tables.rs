@@ -1,9 +1,7 @@
 //! Static tables: CSV or YAML files beside the topology, read whole, typed, bounded.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::fault::{Faults, Source, nearest};
@@ -52,11 +50,7 @@ fn without_rows(table: &TableSpec) -> Table {
 /// The text of the tables' files, for the hash of the plan: what is looked up belongs to what a topology does.
 pub fn texts(spec: &Spec) -> impl Iterator<Item = String> {
     let paths = spec.tables.iter().filter_map(|table| table.file.as_ref());
-    paths.filter_map(|file| fs::read_to_string(beside(spec, &file.value)).ok())
-}
-
-fn beside(spec: &Spec, file: &str) -> std::path::PathBuf {
-    spec.file.path.parent().unwrap_or(Path::new("")).join(file)
+    paths.filter_map(|file| spec.file.read_beside(&file.value, BYTES_MAX).ok())
 }
 
 struct Reader<'a> {
@@ -76,13 +70,8 @@ impl Reader<'_> {
 
     fn read(&mut self) -> Option<Table> {
         let (file, key) = (self.table.file.as_ref()?, self.table.key.as_ref()?);
-        let path = beside(self.spec, &file.value);
-        let text = fs::metadata(&path).and_then(|metadata| match metadata.len() {
-            0..=BYTES_MAX => fs::read_to_string(&path),
-            size => Err(io::Error::other(format!(
-                "it has {size} bytes, at most {BYTES_MAX} are read"
-            ))),
-        });
+        let path = self.spec.file.beside(&file.value);
+        let text = self.spec.file.read_beside(&file.value, BYTES_MAX);
         let text = match text {
             Ok(text) => text,
             Err(error) => {

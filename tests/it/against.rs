@@ -503,6 +503,33 @@ fn an_earlier_version_may_be_a_git_revision() {
     );
     git(&["commit", "-qam", "second"]);
     assert_eq!(findings(folder.path(), &["--against", "HEAD"]).0, Some(0));
+    // Tables, too, are as they were: one beside the topology, and one that is elsewhere now.
+    let tables = "tables:\n  codes: { file: codes.yaml, key: code, columns: { name: string } }\n  \
+                  more: { file: ../tables/more.csv, key: code, columns: { name: string } }\nsources:\n";
+    let before = fs::read_to_string(&orders).unwrap();
+    fs::create_dir(folder.path().join("tables")).unwrap();
+    fs::write(folder.path().join("tables/more.csv"), "code,name\na,b\n").unwrap();
+    fs::write(
+        folder.path().join("topologies/codes.yaml"),
+        "- { code: a, name: b }\n",
+    )
+    .unwrap();
+    edit(&orders, "sources:\n", tables);
+    git(&["add", "-A"]);
+    git(&["commit", "-qm", "tables"]);
+    fs::rename(
+        folder.path().join("tables/more.csv"),
+        folder.path().join("more.csv"),
+    )
+    .unwrap();
+    edit(&orders, "../tables/more.csv", "../more.csv");
+    assert_eq!(
+        findings(folder.path(), &["--against", "HEAD"]),
+        (Some(0), Vec::new())
+    );
+    git(&["checkout", "-q", "HEAD", "--", "."]);
+    git(&["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(fs::read_to_string(&orders).unwrap(), before);
     assert_eq!(findings(folder.path(), &["--against", "HEAD~1"]).0, Some(1));
     let output = check(folder.path(), &["--against", "HEAD~1"]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -519,10 +546,15 @@ fn an_earlier_version_may_be_a_git_revision() {
             "write one of NONE, BACKWARD",
         ),
         (&["--level", "FULL"], "--against"),
+        (&["--against", "topologies/orders.yaml"], "this is a file"),
     ] {
         let output = check(folder.path(), words);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{words:?}: {error}");
         assert!(error.contains(said), "{words:?}: {error}");
+        assert!(
+            output.stdout.is_empty() && !error.contains("fatal"),
+            "{words:?}: {error}"
+        );
     }
 }
