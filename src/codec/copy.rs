@@ -100,7 +100,8 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
                 | Logical::Json
                 | Logical::TextEnum { .. }
                 | Logical::ZonedTimestamp
-                | Logical::ZonedTime,
+                | Logical::ZonedTime
+                | Logical::Iso(_),
             ),
         ) => Ok(()),
         (Type::String, _, Some(Logical::Timestamp { .. } | Logical::LocalTimestamp { .. })) => {

@@ -124,10 +124,14 @@ fn within(schema: &Schema, node: NodeId, depth: u32) -> Forms {
 
 fn of_text(logical: &Option<Logical>) -> Forms {
     use Logical::*;
-    let is_short = matches!(
-        logical,
-        Some(Uuid | TextEnum { .. } | ZonedTimestamp | ZonedTime | Decimal { .. })
-    );
+    let is_short = match logical {
+        Some(Other(name)) => matches!(
+            &**name,
+            "io.debezium.data.Bits" | "io.debezium.time.Interval"
+        ),
+        Some(Uuid | TextEnum { .. } | ZonedTimestamp | ZonedTime | Iso(_) | Decimal { .. }) => true,
+        _ => false,
+    };
     Forms {
         text: !is_short,
         ..Forms::default()

@@ -303,7 +303,7 @@ impl Checker<'_> {
             View::Timestamp(_) | View::Time(_) | View::Interval(_) => {
                 self.can_fail.insert("time_range");
             }
-            View::ZonedTimestamp => {
+            View::ZonedTimestamp | View::Iso(_) => {
                 self.can_fail.insert("bad_timestamp");
             }
             View::Decimal(_) | View::VariableDecimal => {

@@ -9,7 +9,8 @@ use super::texts::first;
 use super::value::get;
 use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, functions, time};
 use crate::codec::decimal::DecimalFault;
-use crate::codec::{Decimal, Val, placeholder};
+use crate::codec::{self, Decimal, Val, placeholder};
+use crate::schema::Iso;
 
 impl<'a> Run<'_, 'a> {
     /// A list, map or record of the record, built once per evaluation.
@@ -112,6 +113,9 @@ pub(super) fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a
             })?;
             Val::Timestamp(seconds, nanos)
         }
+        (View::Iso(iso), Val::Str(text)) => iso_text(*iso, text).ok_or_else(|| {
+            EvalFault::new("bad_timestamp", "a text is not a time of ISO 8601 in UTC")
+        })?,
         (View::Time(per_second) | View::Interval(per_second), Val::Int(v)) => {
             let (seconds, nanos) = time::duration_of(v, *per_second).ok_or_else(out_of_range)?;
             Val::Duration(seconds, nanos)
@@ -154,6 +158,21 @@ pub(super) fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a
             Val::Map(map.into_bump_slice())
         }
         (_, other) => return Err(mismatch(&[other])),
+    })
+}
+
+fn iso_text<'a>(iso: Iso, text: &str) -> Option<Val<'a>> {
+    Some(match iso {
+        Iso::Date => Val::Int(codec::time::parse_date(text.strip_suffix('Z')?)?),
+        Iso::Time => {
+            let nanos = codec::time::parse_time(text.strip_suffix('Z')?)?;
+            let (seconds, nanos) = codec::time::span_from_units(nanos, 1_000_000_000);
+            Val::Duration(seconds, nanos)
+        }
+        Iso::Timestamp => {
+            let (seconds, nanos) = time::parse_timestamp(text)?;
+            Val::Timestamp(seconds, nanos)
+        }
     })
 }
 

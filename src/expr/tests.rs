@@ -8,6 +8,7 @@ use crate::schema::Schema;
 use bumpalo::Bump;
 
 mod faults;
+mod names;
 mod properties;
 mod records;
 mod values;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::schema::{Kind, Logical, NodeId, Schema};
+use crate::schema::{Iso, Kind, Logical, NodeId, Schema};
 
 /// The type of an expression. The variant of [`crate::codec::Val`] that carries it at run time is named where it is not obvious.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub enum View {
     Timestamp(u32),
     /// ISO 8601 text with a zone.
     ZonedTimestamp,
+    /// ISO 8601 text in UTC.
+    Iso(Iso),
     /// An integer in units per second since midnight.
     Time(u32),
     /// An integer in units per second.
@@ -117,6 +119,14 @@ impl Type {
                 return (Type::Timestamp, View::Timestamp(*per_second));
             }
             Some(Logical::ZonedTimestamp) => return (Type::Timestamp, View::ZonedTimestamp),
+            Some(Logical::Iso(iso)) => {
+                let ty = match iso {
+                    Iso::Date => Type::Date,
+                    Iso::Time => Type::TimeOfDay,
+                    Iso::Timestamp => Type::Timestamp,
+                };
+                return (ty, View::Iso(*iso));
+            }
             Some(Logical::Interval { per_second }) => {
                 return (Type::Duration, View::Interval(*per_second));
             }

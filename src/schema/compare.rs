@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::parse::kind_name;
-use super::{Kind, Logical, NodeId, Schema};
+use super::{Iso, Kind, Logical, NodeId, Schema};
 
 /// One difference of a writer's schema from the checked one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,6 +256,9 @@ fn meaning(logical: &Logical) -> String {
         }
         Logical::ZonedTimestamp => "timestamp as text".to_owned(),
         Logical::ZonedTime => "time of day with zone, as text".to_owned(),
+        Logical::Iso(Iso::Date) => "date as text".to_owned(),
+        Logical::Iso(Iso::Time) => "time of day as text".to_owned(),
+        Logical::Iso(Iso::Timestamp) => "timestamp without zone, as text".to_owned(),
         Logical::Interval { per_second } => format!("interval in {}", unit(*per_second)),
         Logical::Duration => "duration of months, days and milliseconds".to_owned(),
         Logical::Uuid => "uuid".to_owned(),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Field, Kind, Logical};
+use super::{Field, Kind, Logical, names};
 
 /// Largest precision whose values always fit the 128 bits of [`crate::codec::Decimal`] is 38; larger ones are read
 /// too, and a value that does not fit is refused when it arrives.
@@ -18,7 +18,7 @@ pub(super) fn of(
 ) -> Option<Logical> {
     let connect = attributes.get("connect.name").and_then(Value::as_str);
     if let Some(name) = connect
-        && let Some(logical) = by_connect_name(kind, name, attributes, variable_scale)
+        && let Some(logical) = names::meaning(kind, name, attributes, variable_scale)
     {
         return Some(logical);
     }
@@ -40,58 +40,6 @@ pub(super) fn is_variable_scale(fields: &[Field], kind_of: impl Fn(&Field) -> Ki
     matches!(fields, [scale, value]
         if &*scale.name == "scale" && kind_of(scale) == Kind::Int
         && &*value.name == "value" && kind_of(value) == Kind::Bytes)
-}
-
-fn by_connect_name(
-    kind: &Kind,
-    name: &str,
-    attributes: &Map<String, Value>,
-    variable_scale: bool,
-) -> Option<Logical> {
-    const MILLIS: u32 = 1_000;
-    const MICROS: u32 = 1_000_000;
-    const NANOS: u32 = 1_000_000_000;
-    Some(match (kind, name) {
-        (Kind::Bytes | Kind::Fixed { .. }, "org.apache.kafka.connect.data.Decimal") => {
-            return connect_decimal(kind, attributes);
-        }
-        (Kind::Int, "org.apache.kafka.connect.data.Date" | "io.debezium.time.Date") => {
-            Logical::Date
-        }
-        (Kind::Int, "org.apache.kafka.connect.data.Time" | "io.debezium.time.Time") => {
-            Logical::Time { per_second: MILLIS }
-        }
-        (Kind::Long, "io.debezium.time.MicroTime") => Logical::Time { per_second: MICROS },
-        (Kind::Long, "io.debezium.time.NanoTime") => Logical::Time { per_second: NANOS },
-        (Kind::Long, "org.apache.kafka.connect.data.Timestamp") => {
-            Logical::Timestamp { per_second: MILLIS }
-        }
-        (Kind::Long, "io.debezium.time.Timestamp") => {
-            Logical::LocalTimestamp { per_second: MILLIS }
-        }
-        (Kind::Long, "io.debezium.time.MicroTimestamp") => {
-            Logical::LocalTimestamp { per_second: MICROS }
-        }
-        (Kind::Long, "io.debezium.time.NanoTimestamp") => {
-            Logical::LocalTimestamp { per_second: NANOS }
-        }
-        (Kind::Long, "io.debezium.time.MicroDuration") => Logical::Interval { per_second: MICROS },
-        (Kind::Long, "io.debezium.time.NanoDuration") => Logical::Interval { per_second: NANOS },
-        (Kind::String, "io.debezium.time.ZonedTimestamp") => Logical::ZonedTimestamp,
-        (Kind::String, "io.debezium.time.ZonedTime") => Logical::ZonedTime,
-        (Kind::String, "io.debezium.data.Uuid") => Logical::Uuid,
-        (Kind::String, "io.debezium.data.Json") => Logical::Json,
-        (Kind::String, "io.debezium.data.Enum") => Logical::TextEnum {
-            allowed: parameter(attributes, "allowed")?
-                .split(',')
-                .map(str::to_owned)
-                .collect(),
-        },
-        (Kind::Record(_), "io.debezium.data.VariableScaleDecimal") if variable_scale => {
-            Logical::VariableScaleDecimal
-        }
-        _ => return None,
-    })
 }
 
 fn by_avro_name(kind: &Kind, name: &str, attributes: &Map<String, Value>) -> Option<Logical> {
@@ -134,7 +82,7 @@ fn by_avro_name(kind: &Kind, name: &str, attributes: &Map<String, Value>) -> Opt
     })
 }
 
-fn connect_decimal(kind: &Kind, attributes: &Map<String, Value>) -> Option<Logical> {
+pub(super) fn connect_decimal(kind: &Kind, attributes: &Map<String, Value>) -> Option<Logical> {
     let scale = match parameter(attributes, "scale") {
         Some(text) => text.parse().ok()?,
         None => attributes.get("scale").and_then(Value::as_u64)?,
@@ -163,6 +111,6 @@ fn decimal(kind: &Kind, precision: u64, scale: u64) -> Option<Logical> {
     })
 }
 
-fn parameter<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     attributes.get("connect.parameters")?.get(name)?.as_str()
 }

@@ -11,6 +11,7 @@
 pub mod compare;
 pub mod compat;
 mod logical;
+pub mod names;
 mod parse;
 pub mod resolve;
 
@@ -108,6 +109,8 @@ pub enum Logical {
     ZonedTimestamp,
     /// ISO 8601 text with a zone (`io.debezium.time.ZonedTime`).
     ZonedTime,
+    /// ISO 8601 text in UTC (`io.debezium.time.IsoDate` and its kin).
+    Iso(Iso),
     /// `io.debezium.time.MicroDuration` and its kin, in units per second.
     Interval { per_second: u32 },
     /// Avro `duration`: fixed(12).
@@ -120,6 +123,15 @@ pub enum Logical {
     TextEnum { allowed: Vec<String> },
     /// A type name that we know no meaning for; treated as its physical type.
     Other(String),
+}
+
+/// What text of ISO 8601 holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Iso {
+    Date,
+    Time,
+    Timestamp,
 }
 
 impl Schema {

@@ -286,9 +286,11 @@ fn last(name: &str) -> &str {
 fn meanings_agree(writer: &Option<Logical>, reader: &Option<Logical>) -> bool {
     use Logical::*;
     match (writer, reader) {
-        (_, None | Some(Other(_) | Uuid | Json | TextEnum { .. } | ZonedTimestamp | ZonedTime)) => {
-            true
-        }
+        (
+            _,
+            None
+            | Some(Other(_) | Uuid | Json | TextEnum { .. } | ZonedTimestamp | ZonedTime | Iso(_)),
+        ) => true,
         (
             Some(Decimal {
                 precision: p,

@@ -13,6 +13,7 @@ mod format;
 mod given;
 mod hash;
 mod instant;
+mod interval;
 mod json;
 mod letters;
 mod list;
@@ -239,6 +240,7 @@ static FAMILIES: &[&Family] = &[
     &pattern::FAMILY,
     &time::FAMILY,
     &instant::FAMILY,
+    &interval::FAMILY,
     &list::FAMILY,
     &encode::FAMILY,
     &hash::FAMILY,

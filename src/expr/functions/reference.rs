@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{FAMILIES, Function, Signature};
+use crate::schema::names;
 
 const INTRO: &str = include_str!("../language_intro.md");
 /// The same idioms in other languages; what stands in the last column is compiled by a test.
@@ -13,7 +14,7 @@ const CORE: &str = include_str!("../language_core.md");
 /// `docs/LANGUAGE.md`: how to read it, the core of the language, then families and functions, each with its types, what it can fail with, and
 /// examples that a test runs.
 pub fn reference() -> String {
-    let mut out = format!("{INTRO}{CORE}");
+    let mut out = format!("{INTRO}{CORE}{}", names::reference());
     for family in FAMILIES {
         let _ = write!(out, "\n## {}\n\n{}\n", family.title, family.intro);
         // By name, in the order of the table.
