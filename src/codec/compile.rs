@@ -102,6 +102,7 @@ pub(super) fn compile(
         shapes: compiler.shapes,
         writer: writer.clone(),
         reader: reader.clone(),
+        checks: Vec::new(),
     })
 }
 
@@ -626,7 +627,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// Bytes of two's complement that hold `precision` digits and a sign.
-fn digits_bytes(precision: u32) -> usize {
+pub(super) fn digits_bytes(precision: u32) -> usize {
     (f64::from(precision) * std::f64::consts::LOG2_10 / 8.0).ceil() as usize + 1
 }
 

@@ -24,6 +24,7 @@ pub mod time;
 
 mod compile;
 pub(crate) mod defaults;
+mod grown;
 mod primitive;
 mod shape;
 

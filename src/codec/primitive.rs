@@ -13,6 +13,7 @@ pub(crate) enum Trouble {
     Limit,
     Decimal,
     Trailing,
+    Outgrown,
 }
 
 impl Trouble {
@@ -29,6 +30,7 @@ impl Trouble {
             Trouble::Limit => "avro_limit",
             Trouble::Decimal => "unrepresentable",
             Trouble::Trailing => "trailing_bytes",
+            Trouble::Outgrown => "outgrown",
         }
     }
 }

@@ -10,6 +10,7 @@ use bumpalo::Bump;
 
 use super::compile::{self, Place};
 use super::defaults::DefaultSlot;
+use super::grown::{self, Check};
 use super::primitive::{self, Trouble};
 use super::shape::{Budget, Shapes};
 use super::{Decimal, Fault, NESTING_MAX, Val, ZERO_BYTE_ITEMS_MAX};
@@ -33,6 +34,8 @@ pub struct Scan {
     pub(super) shapes: Shapes,
     pub(super) writer: Schema,
     pub(super) reader: Arc<Schema>,
+    /// What values must be where the writer has outgrown the reader.
+    pub(super) checks: Vec<Check>,
 }
 
 /// What a run of the scan captured; reused from record to record, and by any number of programs.
@@ -174,6 +177,11 @@ pub(super) struct DecimalCheck {
 }
 
 impl DecimalCheck {
+    /// Digits in bytes of any length.
+    pub(super) fn of(precision: u32) -> DecimalCheck {
+        DecimalCheck::new(precision, compile::digits_bytes(precision), 0)
+    }
+
     pub(super) fn new(precision: u32, bytes_max: usize, size: u32) -> DecimalCheck {
         DecimalCheck {
             precision,
@@ -188,7 +196,7 @@ impl DecimalCheck {
 
     /// Whether the bytes from `start` to `end` are digits of it.
     #[inline(always)]
-    fn accepts(&self, data: &[u8], start: usize, end: usize) -> bool {
+    pub(super) fn accepts(&self, data: &[u8], start: usize, end: usize) -> bool {
         let length = end - start;
         match data[start..].first_chunk::<8>() {
             Some(eight) if matches!(length, 1..=8) => {
@@ -266,9 +274,35 @@ impl Scan {
         compile::compile(writer, reader, wants)
     }
 
+    /// As [`Scan::compile`], for a writer that may have outgrown the reader: a column is wider, or nullable, or one that
+    /// nobody reads is gone. A value that has no place in the reader's type ends the run with `outgrown`. `asked` are the
+    /// wants of which only the presence matters.
+    pub fn compile_grown(
+        writer: &Schema,
+        reader: &Arc<Schema>,
+        wants: &[Want],
+        asked: &[u16],
+    ) -> Result<Scan, Vec<Mismatch>> {
+        let strict = compile::compile(writer, reader, wants);
+        if strict.is_ok() {
+            return strict;
+        }
+        let (widened, checks) = grown::widened(writer, reader, wants, asked)?;
+        let scan = compile::compile(writer, &Arc::new(widened), wants)?;
+        Ok(Scan { checks, ..scan })
+    }
+
+    /// The schema as which data are read: the reader's, widened where the writer has outgrown it.
+    pub fn reader(&self) -> &Schema {
+        &self.reader
+    }
+
     /// Validates every byte of the datum and fills the slots. Allocates only when the slots grow to this program's need.
     pub fn run(&self, datum: &[u8], slots: &mut Slots) -> Result<(), ScanFault> {
-        self.program.run(datum, slots)
+        self.program.run(datum, slots)?;
+        self.checks
+            .iter()
+            .try_for_each(|check| check.run(&slots.slots, datum))
     }
 
     /// The physical value of a slot after resolution: an enum is its symbol, fixed is bytes, numbers are promoted as the

@@ -2,7 +2,7 @@
 
 use super::ast::Span;
 use super::check::{Checker, Typed, Value, article};
-use super::{ExprFault, Facts, Node, Type};
+use super::{ExprFault, Facts, Node, Source, Type};
 
 impl Checker<'_> {
     /// A part that must not be null.
@@ -69,11 +69,11 @@ impl Checker<'_> {
                 source, path, view, ..
             } => {
                 self.reads.extend(of.path);
-                Node::Slot {
-                    source,
-                    slot: self.wants.slot_of(source, &path),
-                    view,
-                }
+                let slot = match source {
+                    Source::Value => self.wants.asked_slot(&path),
+                    Source::Key => self.wants.key_slot(&path),
+                };
+                Node::Slot { source, slot, view }
             }
         };
         let (if_true, if_false) = if negated {

@@ -1,5 +1,7 @@
 //! The slots that the expressions of one source read, collected while they are compiled.
 
+use std::collections::BTreeSet;
+
 use super::Source;
 use crate::codec::Want;
 
@@ -8,6 +10,8 @@ use crate::codec::Want;
 pub struct Wants {
     value: Vec<Want>,
     key: Vec<Want>,
+    /// Slots of the value that are more than asked for.
+    read: BTreeSet<u16>,
 }
 
 impl Wants {
@@ -26,11 +30,31 @@ impl Wants {
         self.slot_of(Source::Key, path)
     }
 
+    /// The slot of a path in the value of which only the presence matters, as far as this one is concerned.
+    pub fn asked_slot(&mut self, path: &[u32]) -> u16 {
+        self.place(Source::Value, path)
+    }
+
+    /// The slots of the value of which only the presence matters.
+    pub fn asked(&self) -> Vec<u16> {
+        (0..self.value.len() as u16)
+            .filter(|slot| !self.read.contains(slot))
+            .collect()
+    }
+
     /// The slot of a path in the value or the key; the same path always has the same slot.
     ///
     /// # Panics
     /// If one source wants more than 65 535 paths: expressions are bounded far below that.
     pub fn slot_of(&mut self, source: Source, path: &[u32]) -> u16 {
+        let slot = self.place(source, path);
+        if source == Source::Value {
+            self.read.insert(slot);
+        }
+        slot
+    }
+
+    fn place(&mut self, source: Source, path: &[u32]) -> u16 {
         let list = match source {
             Source::Value => &mut self.value,
             Source::Key => &mut self.key,

@@ -35,13 +35,23 @@ impl fmt::Display for Mismatch {
 
 /// Whether every datum of `writer` can be read as `reader`, with the same meaning. All reasons at once.
 pub fn resolvable(writer: &Schema, reader: &Schema) -> Result<(), Vec<Mismatch>> {
+    readable(writer, writer.root, reader, reader.root)
+}
+
+/// As [`resolvable`], for a part of each.
+pub(crate) fn readable(
+    writer: &Schema,
+    w: NodeId,
+    reader: &Schema,
+    r: NodeId,
+) -> Result<(), Vec<Mismatch>> {
     let mut resolver = Resolver {
         writer,
         reader,
         seen: HashSet::new(),
         faults: Vec::new(),
     };
-    resolver.pair(writer.root, reader.root, "", 0);
+    resolver.pair(w, r, "", 0);
     if resolver.faults.is_empty() {
         Ok(())
     } else {
@@ -115,7 +125,7 @@ pub(crate) fn reader_branch(
     ranked.min().map(|(_, i)| i)
 }
 
-pub(super) fn is_promotion(writer: &Kind, reader: &Kind) -> bool {
+pub(crate) fn is_promotion(writer: &Kind, reader: &Kind) -> bool {
     matches!(
         (writer, reader),
         (Kind::Int, Kind::Long | Kind::Float | Kind::Double)
@@ -283,7 +293,7 @@ fn last(name: &str) -> &str {
 
 /// Whether a value written with one meaning may be read with the other. A reader without a meaning takes the plain value;
 /// a reader with one needs the same from the writer, unless it is only a kind of text.
-fn meanings_agree(writer: &Option<Logical>, reader: &Option<Logical>) -> bool {
+pub(crate) fn meanings_agree(writer: &Option<Logical>, reader: &Option<Logical>) -> bool {
     use Logical::*;
     match (writer, reader) {
         (

@@ -502,6 +502,11 @@ pub static REASONS: &[ReasonCode] = &[
         "See the pauses below.",
     ),
     reason(
+        "outgrown",
+        "The record's schema is newer than the checked one, and a value that is read has no place in it: null where there was none, a number beyond its range, more digits.",
+        "Deploy a topology that is checked against the newer schema; then redrive.",
+    ),
+    reason(
         "truncated",
         "The datum ends early.",
         "The producer or something between is broken.",
@@ -764,7 +769,7 @@ pub static PAUSES: &[PauseCode] = &[
     ),
     pause(
         "incompatible_schema",
-        "A writer schema of the checked name that cannot be read as the checked one.",
+        "A writer schema of the checked name that cannot be read as the checked one: a column that is read is gone, or has another type. Wider and nullable columns do not stop anything.",
         "Update the topology's schema, or take the producer's change back; then restart.",
     ),
     pause(

@@ -116,22 +116,16 @@ impl Plan {
             }
             return Err(Refusal::Wrong(message));
         }
-        let scan =
-            Scan::compile(writer, &code.reader, code.wants.value()).map_err(|mismatches| {
-                Refusal::Incompatible(because(id, &plan.value.name, &mismatches))
-            })?;
+        let wants = code.wants.value();
+        let scan = Scan::compile_grown(writer, &code.reader, wants, &code.wants.asked()).map_err(
+            |mismatches| Refusal::Incompatible(because(id, &plan.value.name, &mismatches)),
+        )?;
         let emits = code
             .emissions
             .iter()
             .map(|emission| {
                 let out = &self.schemas[usize::from(emission.schema)].schema;
-                Emit::compile(
-                    &scan,
-                    &code.reader,
-                    code.wants.value(),
-                    out,
-                    &emission.fields,
-                )
+                Emit::compile(&scan, scan.reader(), wants, out, &emission.fields)
             })
             .collect::<Result<_, _>>()
             .map_err(|why| {

@@ -73,9 +73,10 @@ impl Compiler<'_> {
         let mut envelope = None;
         if plan.envelope == Envelope::Debezium {
             let mut slot = |name: &str| {
-                reader
-                    .field(reader.root, name)
-                    .map(|(at, _)| wants.slot(&[at]))
+                reader.field(reader.root, name).map(|(at, _)| match name {
+                    "op" => wants.slot(&[at]),
+                    _ => wants.asked_slot(&[at]),
+                })
             };
             envelope = Some(EnvelopeSlots {
                 op: slot("op")?,

@@ -3,6 +3,7 @@
 pub(crate) mod allocations;
 mod emit;
 mod evolution;
+mod grown;
 mod hostile;
 mod json;
 mod oracle;
