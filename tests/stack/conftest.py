@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from kafka import Cluster  # noqa: E402
+from shop import start_debezium  # noqa: E402
 from stack import Stack  # noqa: E402
 
 
@@ -40,6 +41,13 @@ def stack():
 @pytest.fixture(scope="session")
 def cluster(stack) -> Cluster:
     return Cluster(stack.brokers, stack.registry_url)
+
+
+@pytest.fixture(scope="session")
+def debezium(stack, cluster):
+    """Debezium, capturing the shop's tables and those of `types.sql`."""
+    stack.psql((Path(__file__).parent / "types.sql").read_text())
+    start_debezium(stack, cluster)
 
 
 @pytest.fixture

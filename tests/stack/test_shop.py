@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from shop import CUSTOMERS, ORDERS, start_debezium, write_copies
+from shop import CUSTOMERS, ORDERS, caught_up, ends, write_copies
 from stack import wait_until
 from worker import ROOT, Worker
 
@@ -33,9 +33,8 @@ delete from customers where id = 3;
 
 
 @pytest.fixture(scope="module")
-def flowed(stack, cluster, tmp_path_factory):
+def flowed(stack, cluster, debezium, tmp_path_factory):
     """The changes have gone all the way; every topic as lists of (record, key, value), decoded by `fastavro`."""
-    start_debezium(stack, cluster)
     folder = tmp_path_factory.mktemp("shop")
     copies = write_copies(folder)
     outputs = ["customers.copy", "orders.copy", "customers.clean", "customers.vip", "orders.clean", "orders.big"]
@@ -54,15 +53,6 @@ def flowed(stack, cluster, tmp_path_factory):
             assert worker.sum("lockgate_balance_records") == 0
             assert worker.terminate() == 0
     return {topic: decoded(cluster, topic) for topic in [CUSTOMERS, ORDERS, *outputs]} | {"dead": cluster.read(*dead)}
-
-
-def ends(cluster, *topics):
-    return sum(sum(cluster.ends(topic).values()) for topic in topics)
-
-
-def caught_up(cluster, group, topic):
-    committed = cluster.committed(group, topic)
-    return all(committed.get(partition, 0) >= end for partition, end in cluster.ends(topic).items())
 
 
 def decoded(cluster, topic):

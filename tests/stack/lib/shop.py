@@ -11,6 +11,8 @@ from stack import HOST, port, wait_until
 from worker import ROOT
 
 CUSTOMERS, ORDERS = "shop.public.customers", "shop.public.orders"
+TABLES = ["types", "large", "large_full", "evolving"]
+HEARTBEATS, MESSAGES = "__debezium-heartbeat.shop", "shop.message"
 
 
 def start_debezium(stack, cluster: Cluster):
@@ -18,6 +20,7 @@ def start_debezium(stack, cluster: Cluster):
     stack.up("connect")
     # Without these two the connector would make its topics itself, at the first row: a worker may be there earlier.
     cluster.create(CUSTOMERS, ORDERS, partitions=4)
+    cluster.create(*(f"shop.public.{table}" for table in TABLES), HEARTBEATS, MESSAGES, partitions=1)
     config = {
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "tasks.max": "1",
@@ -32,6 +35,9 @@ def start_debezium(stack, cluster: Cluster):
         "slot.name": "shop",
         "publication.name": "shop",
         "tombstones.on.delete": "true",
+        # Without it, TRUNCATE is left out.
+        "skipped.operations": "none",
+        "heartbeat.interval.ms": "500",
         "field.name.adjustment.mode": "avro",
         "schema.name.adjustment.mode": "avro",
     }
@@ -52,6 +58,33 @@ def start_debezium(stack, cluster: Cluster):
     wait_until("the connector runs", runs, 60)
     slot = "select count(*) from pg_replication_slots where slot_name = 'shop' and active"
     wait_until("Debezium streams from its slot", lambda: stack.psql(slot) == "1", 60)
+
+
+def ends(cluster: Cluster, *topics: str) -> int:
+    """How many records the topics have had."""
+    return sum(sum(cluster.ends(topic).values()) for topic in topics)
+
+
+def caught_up(cluster: Cluster, group: str, topic: str) -> bool:
+    committed = cluster.committed(group, topic)
+    return all(committed.get(partition, 0) >= end for partition, end in cluster.ends(topic).items())
+
+
+def write_schemas(cluster: Cluster, avro: Path, *topics: str):
+    """The schemas of keys and values as Debezium has registered them, into a folder of schemas."""
+    avro.mkdir(exist_ok=True)
+    for topic in topics:
+        for side in ("key", "value"):
+            url = f"{cluster.registry_url}/subjects/{topic}-{side}/versions/latest"
+            with urllib.request.urlopen(url, timeout=20) as reply:
+                (avro / f"{topic}-{side}.avsc").write_text(json.load(reply)["schema"])
+
+
+def row_schema(avro: Path, topic: str, name: str) -> dict:
+    """The schema of a table's row, under another name."""
+    fields = json.loads((avro / f"{topic}-value.avsc").read_text())["fields"]
+    row = copy.deepcopy(next(field["type"][1] for field in fields if field["name"] == "before"))
+    return {**row, "name": name, "namespace": "stack", "connect.name": f"stack.{name}"}
 
 
 def value_schema(table: str) -> dict:
