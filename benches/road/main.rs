@@ -13,8 +13,10 @@ mod naive;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use lockgate::kafka::{Properties, admin::Admin};
@@ -101,7 +103,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     )?;
     let stamp = std::process::id();
     let input = format!("road.in.{stamp}");
-    let timeout = std::time::Duration::from_secs(30);
+    let timeout = Duration::from_secs(30);
     admin.create_topic(&input, partitions(), &[], timeout)?;
     say(format!("writing {} records to {input}", options.records));
     job::fill(
@@ -134,9 +136,10 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             let cost = result["cpu_us"].as_f64().context("cpu_us")? / options.records as f64;
             let rss = result["rss_kib"].as_u64().unwrap_or(0);
             say(format!(
-                "round {} {name}: {cost:.3} us per record, {} MiB",
+                "round {} {name}: {cost:.3} us per record, {} MiB, {} waits",
                 round + 1,
-                rss / 1024
+                rss / 1024,
+                result["switches"]
             ));
             costs.entry(name).or_default().push(cost);
             let peak = memory.entry(name).or_default();
@@ -223,18 +226,46 @@ fn run(options: &Options, mode: &str, input: &str, output: &str) -> anyhow::Resu
         "--partitions",
         &count,
     ];
-    let ran = Command::new(me)
+    let mut child = Command::new(me)
         .args(words)
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
         .context("start a run")?;
-    let text = String::from_utf8_lossy(&ran.stdout);
-    ensure!(
-        ran.status.success(),
-        "a run of {mode} failed: {}\n{text}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
+    let mut resident = Vec::new();
+    let status = loop {
+        if let Some(status) = child.try_wait().context("wait for a run")? {
+            break status;
+        }
+        resident.extend(resident_mib(child.id()));
+        std::thread::sleep(SAMPLE_INTERVAL);
+    };
+    let mut text = String::new();
+    let mut stdout = child.stdout.take().context("the output of a run")?;
+    stdout.read_to_string(&mut text)?;
+    ensure!(status.success(), "a run of {mode} failed: {status}\n{text}");
+    if mode == "lockgate" && resident.len() >= 10 {
+        let at = |tenth: usize| resident[(resident.len() - 1) * tenth / 10];
+        eprintln!(
+            "road: MiB resident after a fifth of the time, two, three, four fifths: {}, {}, {}, {}",
+            at(2),
+            at(4),
+            at(6),
+            at(8)
+        );
+    }
     serde_json::from_str(text.trim().lines().last().unwrap_or_default())
         .context("read the result of a run")
+}
+
+/// How often the memory of a run is looked at.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What a process has resident, in MiB.
+fn resident_mib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
 }
 
 fn child(
@@ -254,13 +285,16 @@ fn child(
         "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression)?,
         other => bail!("unknown mode {other}"),
     }
-    let (cpu_us, rss_kib) = usage();
-    println!("{}", json!({ "cpu_us": cpu_us, "rss_kib": rss_kib }));
+    let (cpu_us, rss_kib, switches) = usage();
+    println!(
+        "{}",
+        json!({ "cpu_us": cpu_us, "rss_kib": rss_kib, "switches": switches })
+    );
     Ok(())
 }
 
-/// User and system time of this process so far, in microseconds, and its largest resident set, in KiB.
-fn usage() -> (f64, u64) {
+/// User and system time of this process so far, in microseconds, its largest resident set, in KiB, and how often its threads began to wait.
+fn usage() -> (f64, u64, i64) {
     // SAFETY: the struct is plain data that the call fills.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
@@ -271,6 +305,7 @@ fn usage() -> (f64, u64) {
     (
         us(usage.ru_utime) + us(usage.ru_stime),
         u64::try_from(usage.ru_maxrss).unwrap_or(0),
+        usage.ru_nvcsw,
     )
 }
 
