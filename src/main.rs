@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use lockgate::cli::{self, Cli};
 
+/// Also takes the place of the C library's `malloc`: the client library allocates every message on one thread and we free it on another,
+/// which is what this allocator is made for. The effect is in `docs/PERFORMANCE.md`.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
-    lockgate::kafka::prepare_allocator();
     let ended = match Cli::from_process() {
         Ok(cli) => cli.run(),
         Err(shown) => return shown.print().into(),

@@ -22,6 +22,11 @@ use anyhow::{Context, bail, ensure};
 use lockgate::kafka::{Properties, admin::Admin};
 use serde_json::{Value, json};
 
+/// As the program has it, for everything that is measured here.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 static PARTITIONS: OnceLock<i32> = OnceLock::new();
 
 /// Partitions of the input and of the output topics (`--partitions`, 16).
@@ -275,10 +280,6 @@ fn child(
     records: u64,
     compression: &str,
 ) -> anyhow::Result<()> {
-    // As the program does at its start; the floor gets the same.
-    if mode != "naive" {
-        lockgate::kafka::prepare_allocator();
-    }
     match mode {
         "naive" => naive::run(brokers, &topics.0, &topics.1, records, compression)?,
         "floor" => floor::run(brokers, &topics.0, &topics.1, records, compression)?,
