@@ -150,7 +150,8 @@ fn consumer(list: &mut Properties, limits: &Limits) {
         // How soon a topic that was created, granted or widened is noticed; the library's 5 minutes are an outage.
         ("topic.metadata.refresh.interval.ms", "15000"),
         ("queued.min.messages", "20000"),
-        ("fetch.message.max.bytes", "1048576"),
+        // Small, so that records are still in the caches when their turn comes, and little lies fetched: docs/PERFORMANCE.md.
+        ("fetch.message.max.bytes", "262144"),
         // One answer of one broker; with `queued.max.messages.kbytes` it bounds what lies fetched and unread.
         ("fetch.max.bytes", "8388608"),
         // A waiting fetch is not woken for partitions that were resumed meanwhile.

@@ -265,10 +265,13 @@ impl Flow {
 
     /// Whether more is better left with the client for a moment: the partitions that are not paused hold a quarter of the process
     /// limit (from half of it on partitions pause), or most of what they hold is one partition's, at half of its own limit.
-    pub fn is_ahead(&self) -> bool {
+    ///
+    /// Only partitions whose records leave count, by `is_moving`: no patience helps one that stands still (its output partition has no
+    /// leader, say), and the others must not wait for it. It pauses at its own limit.
+    pub fn is_ahead(&self, is_moving: impl Fn(Tp) -> bool) -> bool {
         let (mut flowing, mut largest) = (Amount::default(), Amount::default());
-        for entry in self.partitions.values() {
-            if entry.reasons.is_empty() {
+        for (tp, entry) in &self.partitions {
+            if entry.reasons.is_empty() && is_moving(*tp) {
                 flowing.add(entry.held);
                 if entry.held.bytes > largest.bytes {
                     largest = entry.held;

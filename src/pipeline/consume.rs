@@ -30,7 +30,10 @@ const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
 
 /// How long polls are left out at most while the lanes work off what is in flight, and how often to look.
 const EASE_MAX: Duration = Duration::from_secs(1);
-const EASE_STEP: Duration = Duration::from_millis(1);
+const EASE_STEP: Duration = Duration::from_millis(3);
+
+/// A lane from which nothing has left for so long stands still: polls are not left out for its sake.
+const STILL_AFTER: Millis = Millis(200);
 
 /// How often positions, lags and states are published.
 const STATUS_INTERVAL: Millis = Millis(250);
@@ -93,6 +96,8 @@ struct Link {
     consumed_bytes: u64,
     /// What the flow was told of the lane's progress.
     done: Amount,
+    /// When something last left the lane, or its first records came.
+    moved_at: Millis,
     frontier: i64,
     /// Next offset to be polled.
     position: i64,
@@ -186,9 +191,15 @@ impl ConsumerThread {
     /// Whether the lanes had better work off what is in flight before more is polled. Records wait in the client's queue meanwhile,
     /// which bounds itself; a pause would throw away what the client has fetched of a partition, to be fetched again.
     fn is_eased(&self) -> bool {
+        let still = self.parts.clock.now().0.saturating_sub(STILL_AFTER.0);
+        let is_moving = |tp| {
+            self.links
+                .get(&tp)
+                .is_some_and(|link| link.moved_at.0 >= still)
+        };
         !self.is_stopping
             && !self.is_revoking
-            && self.flow.is_ahead()
+            && self.flow.is_ahead(is_moving)
             && self.polled_at.elapsed() < EASE_MAX
     }
 
@@ -274,9 +285,12 @@ impl ConsumerThread {
         batches: &mut [(Vec<RawRecord>, Vec<Consumed>)],
     ) {
         let Some((tp, amount)) = *run else { return };
-        let Some(link) = self.links.get(&tp) else {
+        let Some(link) = self.links.get_mut(&tp) else {
             return;
         };
+        if self.flow.held(tp).records == 0 {
+            link.moved_at = self.parts.clock.now();
+        }
         let consumed = Consumed {
             tp,
             records: link.consumed_records,
@@ -452,6 +466,7 @@ impl ConsumerThread {
 
     /// Takes note of how far the lanes are and what they wait for.
     fn follow_lanes(&mut self) {
+        let now = self.parts.clock.now();
         let mut moved = Vec::new();
         for (tp, link) in &mut self.links {
             let frontier = link.link.frontier();
@@ -471,6 +486,7 @@ impl ConsumerThread {
             // The lane writes one after the other: a look in between sees the records and not their bytes yet.
             if records > 0 || bytes > 0 {
                 link.done = done;
+                link.moved_at = now;
                 self.flow
                     .done(*tp, link.epoch, Amount { records, bytes }, &mut self.turns);
             }

@@ -93,6 +93,7 @@ impl ConsumerThread {
             consumed_records: 0,
             consumed_bytes: 0,
             done: Amount::default(),
+            moved_at: self.parts.clock.now(),
             frontier: position,
             position,
             is_position_lost: false,
