@@ -84,6 +84,9 @@ pub(super) enum Block {
     Incompatible,
 }
 
+/// Refusals of one delivery after which it is the topic that takes nothing.
+const REFUSALS_MAX: usize = 3;
+
 /// A delivery that the broker refused for what it is, found by sending records singly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condemned {
@@ -95,6 +98,8 @@ pub(super) struct Condemned {
     pub reason: &'static str,
     /// The broker's words.
     pub message: String,
+    /// What follows from it was counted and told: a record that is processed once more is no news.
+    pub is_told: bool,
 }
 
 /// The state of a lane beside its tracker.
@@ -206,21 +211,32 @@ impl Lane {
         Some(until)
     }
 
-    /// Whether a refusal of this delivery, sent singly, was answered twice already: as an output and as its dead letter, or as
-    /// a dead letter and as its stub.
+    /// Whether refusals of this delivery, sent singly, were answered in every way there is: as an output, as its dead letter, as one
+    /// with the time of its writing, and as a stub.
     pub fn is_exhausted(&self, offset: i64, delivery: u8) -> bool {
         let refusals = self
             .condemned
             .iter()
             .filter(|one| one.offset == offset && one.delivery == delivery);
-        refusals.count() >= 2
+        refusals.count() >= REFUSALS_MAX
     }
 
     /// The broker refused this delivery for what it is.
-    pub fn condemn(&mut self, condemned: Condemned) {
-        // Judged anew: it was taken for a good one.
-        self.judged_until = self.judged_until.min(condemned.offset);
-        self.condemned.push(condemned);
+    pub fn condemn(&mut self, offset: i64, delivery: u8, reason: &'static str, message: String) {
+        self.condemned.push(Condemned {
+            offset,
+            delivery,
+            reason,
+            message,
+            is_told: false,
+        });
+    }
+
+    /// What the broker refused of the record at `offset` was taken into account.
+    pub fn told(&mut self, offset: i64) {
+        for one in &mut self.condemned {
+            one.is_told |= one.offset == offset;
+        }
     }
 
     /// Hands on what is done at the front and tells the consumer thread. Returns whether the frontier moved.

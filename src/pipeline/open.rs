@@ -183,35 +183,32 @@ impl Opening<'_> {
                 Opened::Filtered
             }
             Verdict::Poison(poison) => {
-                if let Some(why) = self.judge(subject, &poison) {
-                    return Opened::Poisoned(why);
-                }
                 // With a route known, the letter has that route's number, so that its report counts for the route.
                 let number = poison.route.map_or(BEFORE_ROUTES, |route| route as u8);
-                let is_refused = condemned
-                    .iter()
-                    .any(|one| one.offset == input.offset && one.delivery == number);
-                match self.bury(subject, &poison, number, is_refused) {
-                    Ok(()) => Opened::Deliveries {
-                        numbers: 1 << number,
-                        buried: 1 << number,
-                    },
-                    Err(topic) => Opened::Blocked(topic),
+                let form = Form::after(refusals(condemned, input.offset, number));
+                if let Err(topic) = self.bury(subject, &poison, number, form) {
+                    return Opened::Blocked(topic);
+                }
+                let is_news = !subject.is_judged;
+                if let Some(why) = self.tell(subject, &[(poison, is_news)]) {
+                    return Opened::Poisoned(why);
+                }
+                Opened::Deliveries {
+                    numbers: 1 << number,
+                    buried: 1 << number,
                 }
             }
-            Verdict::Deliver => {
-                if !subject.is_judged {
-                    self.judges.source(input.source, false);
-                }
-                self.deliver(subject, condemned, before)
-            }
+            Verdict::Deliver => self.deliver(subject, condemned, before),
         }
     }
 
     /// One delivery per output; those that their topic would refuse go to the dead letters, and so do routes that failed
     /// while others did not.
     fn deliver(&mut self, subject: &Subject<'_>, condemned: &[Condemned], before: usize) -> Opened {
+        let offset = subject.input.offset;
         let (mut numbers, mut buried) = (0u64, 0u64);
+        // Judged and told when all topics are known to take them: what waits would count again and again.
+        let mut poisons = Vec::new();
         // Taken first: whatever ends this record early must not leave them to the next one.
         let failures = std::mem::take(&mut self.outputs.failures);
         for index in before..self.outputs.list.len() {
@@ -224,24 +221,21 @@ impl Opening<'_> {
             let partition = key.map(|key| partition_for(key, partitions));
             let bytes = self.output_bytes(&output, &subject.input);
             let bytes_max = self.topics.bytes_max(output.topic);
-            let mut refusals = condemned
-                .iter()
-                .filter(|one| one.offset == subject.input.offset && one.delivery == number);
-            let refused = refusals.next();
-            let is_letter_refused = refusals.next().is_some();
+            let mut refusals = refusals(condemned, offset, number);
             numbers |= 1 << number;
-            let poison = match refused {
-                Some(one) => self.output_poison(&output, one.reason, one.message.clone()),
+            let (poison, is_news) = match refusals.next() {
+                Some(one) => {
+                    let poison = self.output_poison(&output, one.reason, one.message.clone());
+                    (poison, !one.is_told)
+                }
                 None if bytes > bytes_max => {
                     let topic = &self.plan.topics[usize::from(output.topic)].topic;
                     let message =
                         format!("the output has {bytes} bytes, topic {topic} takes {bytes_max}");
-                    self.output_poison(&output, "output_too_large", message)
+                    let poison = self.output_poison(&output, "output_too_large", message);
+                    (poison, !subject.is_judged)
                 }
                 None => {
-                    if !subject.is_judged {
-                        self.judges.route(output.route, false);
-                    }
                     let id = subject.tracker.delivery(subject.seq, number);
                     let payload = Payload::Output(index as u32);
                     let (seq, topic, has_passing) =
@@ -257,62 +251,46 @@ impl Opening<'_> {
                     continue;
                 }
             };
-            if let Some(why) = self.judge(subject, &poison) {
-                return Opened::Poisoned(why);
-            }
             buried |= 1 << number;
-            if let Err(topic) = self.bury(subject, &poison, number, is_letter_refused) {
+            if let Err(topic) = self.bury(subject, &poison, number, Form::after(refusals)) {
                 return Opened::Blocked(topic);
             }
+            poisons.push((poison, is_news));
         }
         for poison in failures {
             let number = poison.route.map_or(BEFORE_ROUTES, |route| route as u8);
-            let is_refused = condemned
-                .iter()
-                .any(|one| one.offset == subject.input.offset && one.delivery == number);
-            if let Some(why) = self.judge(subject, &poison) {
-                return Opened::Poisoned(why);
-            }
             numbers |= 1 << number;
             buried |= 1 << number;
-            if let Err(topic) = self.bury(subject, &poison, number, is_refused) {
+            let form = Form::after(refusals(condemned, offset, number));
+            if let Err(topic) = self.bury(subject, &poison, number, form) {
                 return Opened::Blocked(topic);
             }
+            poisons.push((poison, !subject.is_judged));
+        }
+        if !subject.is_judged {
+            self.judges.source(subject.input.source, false);
+            let mut good = numbers & !buried;
+            while good != 0 {
+                self.judges.route(good.trailing_zeros() as u16, false);
+                good &= good - 1;
+            }
+        }
+        if let Some(why) = self.tell(subject, &poisons) {
+            return Opened::Poisoned(why);
         }
         Opened::Deliveries { numbers, buried }
     }
 
-    /// Counts a record judged poison, once. Some if the stream must stop.
-    fn judge(&mut self, subject: &Subject<'_>, poison: &Poison) -> Option<String> {
-        if subject.is_judged {
-            return None;
+    /// Judges, counts and logs the poison of a record as far as it is news: a letter that is sent again is the same letter. Some if the
+    /// stream must stop.
+    fn tell(&mut self, subject: &Subject<'_>, poisons: &[(Poison, bool)]) -> Option<String> {
+        let news = || poisons.iter().filter(|(_, is_news)| *is_news);
+        for (poison, _) in news() {
+            if let Some(why) = self.judges.poison(poison, subject.input.source) {
+                return Some(why);
+            }
         }
-        self.judges.poison(poison, subject.input.source)
-    }
-
-    /// Appends the dead letter of a record; a stub if the letter does not fit, or was refused before. Fails with the topic that cannot be
-    /// written to.
-    fn bury(
-        &mut self,
-        subject: &Subject<'_>,
-        poison: &Poison,
-        number: u8,
-        is_refused: bool,
-    ) -> Result<(), u16> {
-        let topic = self.plan.dead_letter;
-        let partitions = self.topics.partitions(topic).ok_or(topic)?;
-        let about = Circumstances {
-            schema_id: subject.schema_id,
-            attempts: subject.attempts,
-            now_ms: super::epoch_ms(),
-        };
-        let mut letter = DeadLetter::compose(self.plan, &subject.input, poison, about);
-        let bytes_max = self.topics.bytes_max(topic);
-        if is_refused || letter.bytes() > bytes_max {
-            letter = letter.into_stub(bytes_max);
-        }
-        // A letter that is sent again is the same letter.
-        if !subject.is_judged {
+        for (poison, _) in news() {
             let step = poison
                 .step
                 .map_or("", |step| &self.plan.steps[usize::from(step)].name);
@@ -322,6 +300,32 @@ impl Opening<'_> {
                 self.metrics.delivery_dead_lettered(route);
             }
             super::tell_dead_letter(self.plan, &subject.input, poison);
+        }
+        None
+    }
+
+    /// Appends the dead letter of a record; a stub if the letter does not fit. Fails with the topic that cannot be written to.
+    fn bury(
+        &mut self,
+        subject: &Subject<'_>,
+        poison: &Poison,
+        number: u8,
+        form: Form,
+    ) -> Result<(), u16> {
+        let topic = self.plan.dead_letter;
+        let partitions = self.topics.partitions(topic).ok_or(topic)?;
+        let about = Circumstances {
+            schema_id: subject.schema_id,
+            attempts: subject.attempts,
+            now_ms: super::epoch_ms(),
+        };
+        let mut letter = DeadLetter::compose(self.plan, &subject.input, poison, about);
+        if form == Form::OfNow {
+            letter.timestamp_ms = None;
+        }
+        let bytes_max = self.topics.bytes_max(topic);
+        if form == Form::Stub || letter.bytes() > bytes_max {
+            letter = letter.into_stub(bytes_max);
         }
         let partition = letter
             .key
@@ -389,6 +393,33 @@ impl Opening<'_> {
             route: Some(output.route),
             message,
             declared: false,
+        }
+    }
+}
+
+/// What the broker refused of one delivery, singly, in order.
+fn refusals(condemned: &[Condemned], offset: i64, number: u8) -> impl Iterator<Item = &Condemned> {
+    condemned
+        .iter()
+        .filter(move |one| one.offset == offset && one.delivery == number)
+}
+
+/// How a dead letter is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Whole,
+    /// With the time of its writing, because the topic refused the original one.
+    OfNow,
+    Stub,
+}
+
+impl Form {
+    /// By what the broker said of the letter before.
+    fn after<'c>(mut refusals: impl Iterator<Item = &'c Condemned>) -> Form {
+        match (refusals.next(), refusals.next()) {
+            (None, _) => Form::Whole,
+            (Some(one), None) if one.reason == "invalid_timestamp" => Form::OfNow,
+            _ => Form::Stub,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::deliver::{Deliveries, Flush, Flushed, Pending};
-use super::lane::{Block, Condemned, Held, Lane, LaneLink, held_bytes};
+use super::lane::{Block, Held, Lane, LaneLink, held_bytes};
 use super::messages::{Bell, Clock, FromThread, Inlet, PoisonStop, ToThread};
 use super::open::{BEFORE_ROUTES, Judges, Opened, Opening};
 use super::process::{Outputs, Processor};

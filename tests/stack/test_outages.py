@@ -112,6 +112,8 @@ def test_dead_letter_topic_missing_blocks_and_loses_nothing(stack, cluster, tmp_
         flow.wait_drained(60)
         dead = cluster.read(flow.dead)
         assert len(dead) == 8 and all(record.value == b"not avro" for record in dead)
+        # Those that waited for the topic are counted too, and once.
+        assert worker.sum("lockgate_dead_letters_total") == 8
         verdict = flow.verdict()
         assert verdict.is_sound and not verdict.duplicates, verdict
         assert worker.sum("lockgate_balance_records") == 0

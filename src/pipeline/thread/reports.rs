@@ -77,12 +77,7 @@ impl PipelineThread {
             }
             classify::Class::Record if !lane.is_exhausted(offset, id.delivery()) => {
                 let message = format!("the broker refused the record: {error}");
-                lane.condemn(Condemned {
-                    offset,
-                    delivery: id.delivery(),
-                    reason,
-                    message,
-                });
+                lane.condemn(offset, id.delivery(), reason, message);
             }
             // Not even a stub of the dead letter is taken: that is the topic.
             classify::Class::Record | classify::Class::Topic | classify::Class::Retry => {
@@ -177,12 +172,7 @@ impl PipelineThread {
                 let message = "larger than the client's message.max.bytes".to_owned();
                 let delivery = pending.id.delivery();
                 if !lane.is_exhausted(offset, delivery) {
-                    lane.condemn(Condemned {
-                        offset,
-                        delivery,
-                        reason: "output_too_large",
-                        message,
-                    });
+                    lane.condemn(offset, delivery, "output_too_large", message);
                 } else {
                     let topic = Some(pending.topic);
                     lane.hold(topic, offset, self.clock.now(), self.stop.is_stopped());

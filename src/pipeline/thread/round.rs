@@ -122,8 +122,14 @@ impl PipelineThread {
             correlation: self.correlation.as_deref().map(str::as_bytes),
         };
         let opened = opening.process(lane, &*tracker, seq, held);
-        if !matches!(opened, Opened::Missing(_) | Opened::Incompatible { .. }) {
+        // What waits leaves no trace, so that it is news when its turn comes.
+        let waits = matches!(
+            opened,
+            Opened::Missing(_) | Opened::Incompatible { .. } | Opened::Blocked(_)
+        );
+        if !waits {
             lane.judged_until = lane.judged_until.max(offset + 1);
+            lane.told(offset);
         }
         match opened {
             Opened::Deliveries { numbers, buried } => {

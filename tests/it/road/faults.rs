@@ -124,6 +124,35 @@ async fn a_batch_that_is_refused_for_one_record_buries_no_neighbour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_is_refused_for_its_time_keeps_its_payload_and_each_is_counted_once() {
+    let world = World::new().await;
+    for _ in 0..5 {
+        world.send(b"bad", Some(b"no frame"));
+    }
+    world.flush();
+    // The batch of the five, then the first of them sent singly; without its original time it is taken.
+    let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP; 2];
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &refusals);
+    let worker = world.worker(&[("limits.pipeline_threads", "1")]);
+    until("all records are done", || done(&worker) == 5).await;
+    let told = worker.metrics().render();
+    drain(worker).await;
+    let dead = world.read("dlq");
+    assert_eq!(dead.len(), 5);
+    for letter in &dead {
+        assert_eq!(letter.value.as_deref(), Some(b"no frame".as_slice()));
+    }
+    let counted: f64 = told
+        .lines()
+        .filter(|line| line.starts_with("lockgate_dead_letters_total{"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert_eq!(counted, 5.0, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_takes_nothing_for_a_while_loses_and_buries_nothing() {
     let mut world = World::new().await;
     world.write(1_000);
