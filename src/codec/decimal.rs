@@ -159,6 +159,9 @@ impl Decimal {
 
     /// The same number with `scale` digits after the point. `Inexact` if digits other than zero would be cut.
     pub fn rescale(self, scale: u32) -> Result<Decimal> {
+        if scale == self.scale {
+            return Ok(self);
+        }
         let unscaled = if scale >= self.scale {
             scale_up(self.unscaled, scale - self.scale).ok_or(DecimalFault::Overflow)?
         } else {
@@ -339,8 +342,14 @@ impl Decimal {
     }
 
     /// Number of decimal digits of the unscaled value; 1 for zero.
+    #[inline]
     pub fn digits(self) -> u32 {
-        self.unscaled.unsigned_abs().checked_ilog10().unwrap_or(0) + 1
+        let number = self.unscaled.unsigned_abs();
+        let log = match u64::try_from(number) {
+            Ok(short) => short.checked_ilog10(),
+            Err(_) => number.checked_ilog10(),
+        };
+        log.unwrap_or(0) + 1
     }
 
     /// The number as an integer, if it is one and fits.
@@ -356,9 +365,16 @@ impl Decimal {
 
     /// Reads Avro's and Connect's form: big-endian two's complement. Empty bytes are refused; leading sign bytes are allowed.
     pub fn from_be_bytes(bytes: &[u8], scale: u32) -> Result<Decimal> {
-        let Some(&first) = bytes.first() else {
+        let Some((&first, rest)) = bytes.split_first() else {
             return Err(DecimalFault::Syntax);
         };
+        if rest.len() < 8 {
+            let start = i64::from(first as i8);
+            let short = rest
+                .iter()
+                .fold(start, |number, byte| number << 8 | i64::from(*byte));
+            return Ok(Decimal::new(short.into(), scale));
+        }
         let sign = if first & 0x80 == 0 { 0u8 } else { 0xFF };
         let low = if bytes.len() > 16 {
             let (high, low) = bytes.split_at(bytes.len() - 16);
@@ -380,13 +396,10 @@ impl Decimal {
     /// Big-endian two's complement in the fewest bytes (at least one), as Java's `BigInteger.toByteArray`: the tail of the
     /// returned array from the returned index.
     pub fn to_be_bytes(self) -> ([u8; 16], usize) {
-        let bytes = self.unscaled.to_be_bytes();
-        let sign = if self.unscaled < 0 { 0xFF } else { 0 };
-        let mut start = 0;
-        while start < 15 && bytes[start] == sign && (bytes[start + 1] ^ sign) & 0x80 == 0 {
-            start += 1;
-        }
-        (bytes, start)
+        // All but one of the leading bits that equal the sign can go, in whole bytes.
+        let same = (self.unscaled ^ (self.unscaled >> 127)).leading_zeros();
+        let start = (same - 1) / 8;
+        (self.unscaled.to_be_bytes(), start as usize)
     }
 }
 

@@ -12,7 +12,7 @@ use super::compile::{self, Place};
 use super::defaults::DefaultSlot;
 use super::grown::{self, Check};
 use super::primitive::{self, Trouble};
-use super::shape::{Budget, Shapes};
+use super::shape::{Builder, Shapes};
 use super::{Decimal, Fault, NESTING_MAX, Val, ZERO_BYTE_ITEMS_MAX};
 use crate::schema::Schema;
 use crate::schema::resolve::Mismatch;
@@ -367,18 +367,8 @@ impl Scan {
             (_, Some(shape)) => {
                 let start = if is_union { found.start } else { found.value };
                 let encoded = data.get(start as usize..found.end as usize).unwrap_or(&[]);
-                let mut budget = Budget::new(encoded.len());
-                let mut pos = 0;
-                let built = self.shapes.read(
-                    &self.reader,
-                    shape,
-                    encoded,
-                    &mut pos,
-                    bump,
-                    &mut budget,
-                    lifted,
-                    0,
-                );
+                let mut builder = Builder::new(&self.shapes, &self.reader, encoded, bump, lifted);
+                let built = builder.read(shape, 0);
                 built.map_err(|fault| *fault)
             }
             (_, None) if lifted => {

@@ -57,13 +57,13 @@ pub(super) struct Shapes {
 }
 
 /// How many values one datum may still become.
-pub(super) struct Budget {
+struct Budget {
     values: usize,
     items: u64,
 }
 
 impl Budget {
-    pub(super) fn new(bytes: usize) -> Budget {
+    fn new(bytes: usize) -> Budget {
         Budget {
             values: VALUES_MAX.saturating_add(bytes.saturating_mul(4)),
             items: bytes as u64 + ZERO_BYTE_ITEMS_MAX,
@@ -176,136 +176,115 @@ impl Shapes {
         self.shapes[id.0 as usize].0 = shape;
         id
     }
+}
 
-    /// Builds the value at `pos`. The bytes have been scanned, but nothing here relies on it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one recursive walk; a struct would only rename them"
-    )]
-    pub(super) fn read<'a>(
-        &'a self,
-        reader: &Schema,
-        id: ShapeId,
+/// A datum, or a part of one, on its way to values.
+pub(super) struct Builder<'r, 'a> {
+    shapes: &'a Shapes,
+    reader: &'r Schema,
+    data: &'a [u8],
+    pos: usize,
+    bump: &'a Bump,
+    budget: Budget,
+    /// Whether values are given the meaning that the reader's schema says.
+    lifted: bool,
+}
+
+/// A fault in a box: what every value returns is small.
+type Built<T> = Result<T, Box<Fault>>;
+
+impl<'r, 'a> Builder<'r, 'a> {
+    pub(super) fn new(
+        shapes: &'a Shapes,
+        reader: &'r Schema,
         data: &'a [u8],
-        pos: &mut usize,
         bump: &'a Bump,
-        budget: &mut Budget,
         lifted: bool,
-        depth: u32,
-    ) -> Result<Val<'a>, Box<Fault>> {
-        let wrong =
-            |trouble: Trouble| Box::new(Fault::new(trouble.reason(), "the value cannot be read"));
-        if budget.values == 0 || depth > BUILD_DEPTH_MAX {
+    ) -> Builder<'r, 'a> {
+        Builder {
+            shapes,
+            reader,
+            data,
+            pos: 0,
+            bump,
+            budget: Budget::new(data.len()),
+            lifted,
+        }
+    }
+
+    /// Builds the value that is next. The bytes have been scanned, but nothing here relies on it.
+    pub(super) fn read(&mut self, id: ShapeId, depth: u32) -> Built<Val<'a>> {
+        if self.budget.values == 0 || depth > BUILD_DEPTH_MAX {
             let what = "the value nests too deep or holds too many values to be built";
             return Err(Fault::new("avro_limit", what).into());
         }
-        budget.values -= 1;
-        let (shape, node) = &self.shapes[id.0 as usize];
-        let after = |pos: &mut usize, (from, end): (usize, usize)| {
-            *pos = end;
-            &data[from..end]
-        };
+        self.budget.values -= 1;
+        let shapes = self.shapes;
+        let (shape, node) = &shapes.shapes[id.0 as usize];
         let value = match shape {
             Shape::Null => Val::Null,
-            Shape::Boolean => Val::Bool(step(pos, primitive::boolean(data, *pos)).map_err(wrong)?),
-            Shape::Int => Val::Int(step(pos, primitive::int(data, *pos)).map_err(wrong)?),
-            Shape::Long => Val::Int(step(pos, primitive::long(data, *pos)).map_err(wrong)?),
-            Shape::Float => Val::Double(
-                step(pos, primitive::float(data, *pos))
-                    .map_err(wrong)?
-                    .into(),
-            ),
-            Shape::Double => Val::Double(step(pos, primitive::double(data, *pos)).map_err(wrong)?),
-            Shape::IntAsFloat => {
-                Val::Double((step(pos, primitive::long(data, *pos)).map_err(wrong)? as f32).into())
-            }
-            Shape::IntAsDouble => {
-                Val::Double(step(pos, primitive::long(data, *pos)).map_err(wrong)? as f64)
-            }
-            Shape::Text => {
-                let bytes = after(pos, primitive::run(data, *pos).map_err(wrong)?);
-                Val::Str(std::str::from_utf8(bytes).map_err(|_| wrong(Trouble::Utf8))?)
-            }
-            Shape::Bytes => Val::Bytes(after(pos, primitive::run(data, *pos).map_err(wrong)?)),
+            Shape::Boolean => Val::Bool(self.take(primitive::boolean)?),
+            Shape::Int => Val::Int(self.take(primitive::int)?),
+            Shape::Long => Val::Int(self.take(primitive::long)?),
+            Shape::Float => Val::Double(self.take(primitive::float)?.into()),
+            Shape::Double => Val::Double(self.take(primitive::double)?),
+            Shape::IntAsFloat => Val::Double((self.take(primitive::long)? as f32).into()),
+            Shape::IntAsDouble => Val::Double(self.take(primitive::long)? as f64),
+            Shape::Text => Val::Str(self.text()?),
+            Shape::Bytes => Val::Bytes(self.run()?),
             Shape::Fixed(size) => {
-                let end = primitive::skip(data, *pos, *size).map_err(wrong)?;
-                Val::Bytes(after(pos, (*pos, end)))
+                let start = self.pos;
+                self.pos = primitive::skip(self.data, start, *size).map_err(wrong)?;
+                Val::Bytes(&self.data[start..self.pos])
             }
             Shape::Enum(symbols) => {
-                let read = primitive::index(data, *pos, symbols.len() as u32, Trouble::EnumIndex);
-                Val::Str(&symbols[step(pos, read).map_err(wrong)? as usize])
+                let count = symbols.len() as u32;
+                let at =
+                    self.take(|data, pos| primitive::index(data, pos, count, Trouble::EnumIndex))?;
+                Val::Str(&symbols[at as usize])
             }
             Shape::Union(branches) => {
-                let read = primitive::index(data, *pos, branches.len() as u32, Trouble::UnionIndex);
-                let branch = branches[step(pos, read).map_err(wrong)? as usize];
-                return self.read(reader, branch, data, pos, bump, budget, lifted, depth);
+                let count = branches.len() as u32;
+                let at =
+                    self.take(|data, pos| primitive::index(data, pos, count, Trouble::UnionIndex))?;
+                return self.read(branches[at as usize], depth);
             }
             Shape::Array(items) => {
-                let mut list = BumpVec::new_in(bump);
-                while let Some(count) = next_block(data, pos, budget).map_err(wrong)? {
-                    // Most items take a byte at least; a count is never trusted beyond that.
-                    list.reserve_exact(count.min((data.len() - *pos) as u64) as usize);
+                let mut list = BumpVec::new_in(self.bump);
+                while let Some(count) = self.next_block()? {
+                    // Most items take a byte at least; a count is not trusted beyond that.
+                    let left = (self.data.len() - self.pos) as u64;
+                    list.reserve_exact(count.min(left) as usize);
                     for _ in 0..count {
-                        list.push(self.read(
-                            reader,
-                            *items,
-                            data,
-                            pos,
-                            bump,
-                            budget,
-                            lifted,
-                            depth + 1,
-                        )?);
+                        list.push(self.read(*items, depth + 1)?);
                     }
                 }
                 Val::List(list.into_bump_slice())
             }
             Shape::Map(values) => {
-                let mut entries = BumpVec::new_in(bump);
-                while let Some(count) = next_block(data, pos, budget).map_err(wrong)? {
+                let mut entries = BumpVec::new_in(self.bump);
+                while let Some(count) = self.next_block()? {
                     for _ in 0..count {
-                        let key = after(pos, primitive::run(data, *pos).map_err(wrong)?);
-                        let key = std::str::from_utf8(key).map_err(|_| wrong(Trouble::Utf8))?;
-                        let value =
-                            self.read(reader, *values, data, pos, bump, budget, lifted, depth + 1)?;
-                        entries.push((Val::Str(key), value));
+                        let key = self.text()?;
+                        entries.push((Val::Str(key), self.read(*values, depth + 1)?));
                     }
                 }
                 Val::Map(entries.into_bump_slice())
             }
             Shape::Record(steps, names) => {
-                let fields = bump
+                let fields = self
+                    .bump
                     .alloc_slice_fill_iter(names.iter().map(|name| (Val::Str(name), Val::Null)));
                 for step in steps {
                     match step {
                         Step::Read(shape, field) => {
-                            let value = self.read(
-                                reader,
-                                *shape,
-                                data,
-                                pos,
-                                bump,
-                                budget,
-                                lifted,
-                                depth + 1,
-                            )?;
+                            let value = self.read(*shape, depth + 1)?;
                             if let Some(field) = field {
                                 fields[*field as usize].1 = value;
                             }
                         }
                         Step::Default(field, shape, bytes) => {
-                            let at = &mut 0;
-                            let value = self.read(
-                                reader,
-                                *shape,
-                                bytes,
-                                at,
-                                bump,
-                                budget,
-                                lifted,
-                                depth + 1,
-                            )?;
-                            fields[*field as usize].1 = value;
+                            fields[*field as usize].1 = self.default(*shape, bytes, depth)?;
                         }
                     }
                 }
@@ -313,20 +292,50 @@ impl Shapes {
             }
         };
         match node {
-            Some(node) if lifted => Ok(lift(reader, *node, value, bump)?),
+            Some(node) if self.lifted => Ok(lift(self.reader, *node, value, self.bump)?),
             _ => Ok(value),
         }
     }
+
+    /// The value of a default, which has bytes of its own.
+    fn default(&mut self, shape: ShapeId, bytes: &'a [u8], depth: u32) -> Built<Val<'a>> {
+        let (data, pos) = (self.data, self.pos);
+        (self.data, self.pos) = (bytes, 0);
+        let value = self.read(shape, depth + 1);
+        (self.data, self.pos) = (data, pos);
+        value
+    }
+
+    #[inline(always)]
+    fn take<T>(
+        &mut self,
+        read: impl FnOnce(&'a [u8], usize) -> Result<(T, usize), Trouble>,
+    ) -> Built<T> {
+        let (value, end) = read(self.data, self.pos).map_err(wrong)?;
+        self.pos = end;
+        Ok(value)
+    }
+
+    fn run(&mut self) -> Built<&'a [u8]> {
+        let (start, end) = primitive::run(self.data, self.pos).map_err(wrong)?;
+        self.pos = end;
+        Ok(&self.data[start..end])
+    }
+
+    fn text(&mut self) -> Built<&'a str> {
+        let bytes = self.run()?;
+        std::str::from_utf8(bytes).map_err(|_| wrong(Trouble::Utf8))
+    }
+
+    fn next_block(&mut self) -> Built<Option<u64>> {
+        let block = primitive::block(self.data, self.pos, 0, &mut self.budget.items);
+        let (block, next) = block.map_err(wrong)?;
+        self.pos = next;
+        Ok((block.items > 0).then_some(block.items))
+    }
 }
 
-fn step<T>(pos: &mut usize, read: Result<(T, usize), Trouble>) -> Result<T, Trouble> {
-    let (value, end) = read?;
-    *pos = end;
-    Ok(value)
-}
-
-fn next_block(data: &[u8], pos: &mut usize, budget: &mut Budget) -> Result<Option<u64>, Trouble> {
-    let (block, next) = primitive::block(data, *pos, 0, &mut budget.items)?;
-    *pos = next;
-    Ok((block.items > 0).then_some(block.items))
+#[cold]
+fn wrong(trouble: Trouble) -> Box<Fault> {
+    Box::new(Fault::new(trouble.reason(), "the value cannot be read"))
 }

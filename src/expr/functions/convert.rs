@@ -279,8 +279,8 @@ pub(super) fn to_text<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>
     match args {
         [Val::Bytes(bytes)] => utf8(bytes).map(Val::Str),
         [Val::Bool(v)] => Ok(Val::Str(if *v { "true" } else { "false" })),
-        [Val::Int(v)] => written(20, run, |out| write!(out, "{v}")),
-        [Val::Uint(v)] => written(20, run, |out| write!(out, "{v}")),
+        [Val::Int(v)] => written(20, run, |out| out.write_str(itoa::Buffer::new().format(*v))),
+        [Val::Uint(v)] => written(20, run, |out| out.write_str(itoa::Buffer::new().format(*v))),
         [Val::Double(v)] => written(24, run, |out| write_double(out, *v)),
         [Val::Decimal(v)] => written(48, run, |out| write!(out, "{v}")),
         [Val::Timestamp(seconds, nanos)] => {
