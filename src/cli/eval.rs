@@ -13,7 +13,7 @@ use super::{Exit, Global, UsageError, stderr, stdout};
 use crate::codec::{Scan, Slots, frame};
 use crate::expr::{
     self, BeforeColumns, Compiled, Cx, Datum, Env, Envelope, EvalFault, EventEnv, ExprFault, Facts,
-    KeyEnv, Meta, Type, Wants,
+    Given, KeyEnv, Meta, Type, Wants,
 };
 use crate::schema::Schema;
 use crate::topology;
@@ -82,6 +82,7 @@ pub fn run(args: &Args, _: &Global) -> anyhow::Result<Exit> {
             },
             None => KeyEnv::String,
         },
+        given: given(args)?,
         ..Env::default()
     };
     let mut wants = Wants::new();
@@ -145,6 +146,25 @@ struct Record {
     value_schema: Option<Arc<Schema>>,
     key_schema: Option<Arc<Schema>>,
     event: Option<Event>,
+}
+
+/// The schemas that the expressions read JSON by, as far as they are there: beside the event's, or in `avro`.
+fn given(args: &Args) -> Result<Given, UsageError> {
+    let beside = args.schema.as_deref().and_then(Path::parent);
+    let folder = beside.unwrap_or(Path::new("avro"));
+    let mut given = Given::default();
+    for (name, _) in args
+        .given
+        .iter()
+        .chain([&args.expr])
+        .flat_map(|text| expr::schemas(text))
+    {
+        let path = folder.join(format!("{name}.avsc"));
+        if !name.contains(['/', '\\']) && path.is_file() {
+            given.schemas.push((name, Some(read_schema(&path)?)));
+        }
+    }
+    Ok(given)
 }
 
 fn read_schema(path: &Path) -> Result<Arc<Schema>, UsageError> {

@@ -91,6 +91,7 @@ pub const REASONS: &[Code] = &[
         "bad_encoding",
         "a text is not in the encoding that it is said to be in: base64, hex, URL, JSON",
     ),
+    ("json_mismatch", "a JSON text does not fit its schema"),
     ("bad_bool", "a text is neither true nor false"),
     (
         "bad_timestamp",
@@ -164,6 +165,7 @@ mod tests {
             include_str!("functions/text.rs"),
             include_str!("functions/time.rs"),
             include_str!("left_out.rs"),
+            include_str!("functions/typed.rs"),
             include_str!("lex.rs"),
             include_str!("logic.rs"),
             include_str!("macros.rs"),

@@ -36,6 +36,8 @@ pub struct Given {
     pub tables: Vec<Arc<Table>>,
     /// Keys by the names of their variables.
     pub secrets: Vec<(String, Key)>,
+    /// Schemas by name, for JSON; `None` for one that has had its fault.
+    pub schemas: Vec<(String, Option<Arc<Schema>>)>,
     /// Variables whose value has had its fault: what reads them is neither right nor wrong.
     pub broken: Vec<String>,
 }

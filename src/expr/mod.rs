@@ -60,7 +60,7 @@ pub use facts::Facts;
 pub use fault::{EvalFault, ExprFault, Told};
 pub use functions::{Call, Key, reference};
 pub use node::{Arith, Compiled, Const, Fold, FoldKind, MetaField, Node, Order, Set, Source, Wrap};
-pub use paths::paths;
+pub use paths::{paths, schemas};
 pub use probe::{Outcomes, Probe, Probes};
 pub use show::to_json;
 pub use table::Table;

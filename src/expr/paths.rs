@@ -1,7 +1,9 @@
-//! The paths that a text names, for those who want to see their values.
+//! The paths that a text names, for those who want to see their values, and the schemas that it needs.
+
+use std::ops::Range;
 
 use super::ast::{Ast, AstKind};
-use super::parse;
+use super::{Const, parse};
 
 /// The paths into `event`, `out`, `meta` and `vars` that an expression names, each once, in the order of the text; none of
 /// what is not an expression. `event.after.tags[0]` names `event.after.tags`.
@@ -11,6 +13,30 @@ pub fn paths(text: &str) -> Vec<String> {
         collect(&ast, &mut all);
     }
     all
+}
+
+/// The schemas that an expression reads JSON by, each with the bytes of its name.
+pub fn schemas(text: &str) -> Vec<(String, Range<usize>)> {
+    let mut all = Vec::new();
+    if let Ok(ast) = parse::parse(text, true) {
+        collect_schemas(&ast, &mut all);
+    }
+    all
+}
+
+fn collect_schemas(ast: &Ast, all: &mut Vec<(String, Range<usize>)>) {
+    if let AstKind::Call { name, target, args } = &ast.kind
+        && name == "parse"
+        && target
+            .as_ref()
+            .is_some_and(|space| space.kind == AstKind::Ident("json".into()))
+        && let [_, schema] = &args[..]
+        && let AstKind::Literal(Const::Str(name)) = &schema.kind
+    {
+        all.push((name.to_string(), schema.span.0..schema.span.1));
+    }
+    let parts = ast.kind.parts().into_iter();
+    parts.for_each(|part| collect_schemas(part, all));
 }
 
 fn collect(ast: &Ast, all: &mut Vec<String>) {

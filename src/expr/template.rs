@@ -109,6 +109,24 @@ impl Template {
         }
     }
 
+    /// The expressions of a template, each with the place where it begins; none behind one that is not closed.
+    pub fn expressions(text: &str) -> Vec<(usize, &str)> {
+        let (mut all, mut at) = (Vec::new(), 0);
+        while let Some(found) = text[at..].find("${").map(|found| found + at) {
+            let start = found + 2;
+            if text[at..found].ends_with('$') {
+                at = start;
+                continue;
+            }
+            let Some(len) = closing(&text[start..]) else {
+                break;
+            };
+            all.push((start, &text[start..start + len]));
+            at = start + len + 1;
+        }
+        all
+    }
+
     fn push_text(&mut self, literal: &mut String) {
         if !literal.is_empty() {
             self.parts.push(Part::Text(std::mem::take(literal).into()));

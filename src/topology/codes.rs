@@ -532,6 +532,11 @@ pub static REASONS: &[ReasonCode] = &[
         "Mend the producer, or guard with `try`.",
     ),
     reason(
+        "json_mismatch",
+        "A JSON text that is read by a schema does not fit it; the message names the path and the reason.",
+        "Mend the producer or the schema, or guard with `try`.",
+    ),
+    reason(
         "bad_pattern",
         "A text that is used as a pattern is none, or is too large.",
         "Mend the data, or write the pattern as a constant.",

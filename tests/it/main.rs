@@ -8,6 +8,7 @@ mod eval_trace;
 mod expr;
 mod files;
 mod fuzz;
+mod given;
 mod hostile;
 mod kafka;
 mod operator;

@@ -1,5 +1,7 @@
 //! From a call in the text to entries of the table, and from there to a value.
 
+use std::sync::Arc;
+
 use bumpalo::collections::Vec as BumpVec;
 
 use super::super::ast::{Ast, AstKind, Span};
@@ -9,6 +11,7 @@ use super::super::path::closest;
 use super::super::{ExprFault, Facts, Node, Type};
 use super::{Body, Known, Overload, Prepare, Prepared, named, names};
 use crate::codec::Val;
+use crate::schema::Schema;
 
 /// A checked call.
 #[derive(Clone, Debug)]
@@ -109,6 +112,14 @@ impl Call {
         }
     }
 
+    /// The schema that its value is of, if it reads JSON by one.
+    pub fn schema(&self) -> Option<&Arc<Schema>> {
+        match &self.prepared {
+            Some(Prepared::Shape(shape)) => Some(&shape.schema),
+            _ => None,
+        }
+    }
+
     /// Whether the values that it is given cannot be told from what it gives.
     pub fn redacts(&self) -> bool {
         match &self.target {
@@ -132,6 +143,9 @@ impl Checker<'_> {
             && !self.locals.iter().any(|local| local.name == *space)
         {
             let full = format!("{space}.{name}");
+            if let ("json.parse", [text, schema]) = (full.as_str(), args) {
+                return self.typed_json(text, schema, span, facts);
+            }
             if let [first, ..] = named(&full) {
                 if matches!(first.function.body, Body::Keyed(_)) {
                     return self.keyed(&full, args, span, facts);

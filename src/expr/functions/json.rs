@@ -8,12 +8,15 @@ use super::super::eval::{Result, Run, mismatch};
 use super::super::{EvalFault, Type, time};
 use super::format::Writer;
 use super::needs::{Fails, Given, Need, Of};
-use super::{Family, Function};
+use super::prepared::Prepared;
+use super::typed::parse_as;
+use super::{Family, Function, Prepare};
 use crate::codec::Val;
 
 pub(super) static FAMILY: Family = Family {
     title: "JSON",
-    intro: "A value that came out of JSON is `dyn`: what it is shows when it is used, so put `try` around what may be missing.",
+    intro: "A value that came out of JSON is `dyn`: what it is shows when it is used, so put `try` around what may be missing, or read it by a \
+            schema: then it has types, which the checker knows.",
     functions: &[
         Function::new("json.parse(string) -> dyn", parse)
             .fails(&["bad_encoding", "expression_limit"])
@@ -25,6 +28,18 @@ pub(super) static FAMILY: Family = Family {
                 ("json.parse('{\"a\": [1, 2.5, null]}').a[0] == 1", "true"),
                 ("try(string(json.parse('{}').a), 'none')", "'none'"),
                 ("json.parse('{')", "fails bad_encoding"),
+            ]),
+        Function::with("json.parse(string, string) -> A", SCHEMA, parse_as)
+            .fails(&["bad_encoding", "expression_limit", "json_mismatch"])
+            .doc(
+                "The value that a text spells, as a type of a schema: a file in `avro/`, without `.avsc`, whose name is a constant. Decimals are text or \
+                 numbers, times are in ISO 8601 or in the schema's unit, bytes are base64. A field that is missing has its default, or is null if it can be; \
+                 fields that the schema does not have are left out. What does not fit is `json_mismatch`, with the path and the reason. The examples have a \
+                 schema `item` with a text `sku`, a decimal `price` and an `n` that may be null.",
+            )
+            .examples(&[
+                ("json.parse('{\"sku\": \"a\", \"price\": \"1.50\"}', 'item').price * 2", "decimal('3.00')"),
+                ("json.parse('{\"sku\": 7}', 'item').sku", "fails json_mismatch"),
             ]),
         Function::new("json.encode(dyn) -> string", encode)
             .fails(&["bad_encoding", "bad_utf8", "expression_limit", "time_range"])
@@ -40,18 +55,28 @@ pub(super) static FAMILY: Family = Family {
     ],
 };
 
+/// The name of a schema; what it is for is found by the checker.
+const SCHEMA: Prepare = Prepare {
+    arg: 1,
+    make: |_| Ok(Prepared::Good),
+    rules_out: &[],
+};
+
 /// Bytes of memory that a byte of JSON may become while it is read: `[[],[],…` has a value of 72 bytes for three of text.
 const GROWTH: usize = 32;
 
 fn parse<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
-    let [Val::Str(text)] = args else {
-        return Err(mismatch(args));
+    value(run, &read(run, args.first())?)
+}
+
+/// The JSON that a text spells.
+pub(super) fn read(run: &Run<'_, '_>, text: Option<&Val>) -> Result<Json> {
+    let Some(Val::Str(text)) = text else {
+        return Err(mismatch(&[text.copied().unwrap_or(Val::Null)]));
     };
     run.step(text.len())?;
     run.spend(text.len().saturating_mul(GROWTH))?;
-    let json: Json = serde_json::from_str(text)
-        .map_err(|_| EvalFault::new("bad_encoding", "a text is not JSON"))?;
-    value(run, &json)
+    serde_json::from_str(text).map_err(|_| EvalFault::new("bad_encoding", "a text is not JSON"))
 }
 
 /// The value, in the arena. As deep as the parser allows: 127 levels.

@@ -27,6 +27,7 @@ mod signature;
 mod strtime;
 mod text;
 mod time;
+mod typed;
 
 use std::sync::LazyLock;
 

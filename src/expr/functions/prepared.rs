@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use regex::{Regex, RegexBuilder};
 
 use super::super::Const;
+use super::typed::Shape;
 use super::{Key, Unfit};
 use crate::codec::decimal::Rounding;
 
@@ -23,6 +24,8 @@ pub enum Prepared {
     Rounding(Rounding),
     /// The namespace of a UUID.
     Namespace([u8; 16]),
+    /// The schema that JSON is read by.
+    Shape(Shape),
     /// Nothing: the constant was found to be good.
     Good,
 }

@@ -52,7 +52,13 @@ fn every_entry_is_complete_and_every_reason_is_in_the_table_of_codes() {
     }
 }
 
-/// The table and the secret of the examples.
+/// The schema of the examples.
+const ITEM: &str = r#"{"type":"record","name":"Item","fields":[
+ {"name":"sku","type":"string"},
+ {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}},
+ {"name":"n","type":["null","int"],"default":null}]}"#;
+
+/// The table, the secret and the schema of the examples.
 fn given() -> Env {
     let mut countries = Table::new(
         "countries".into(),
@@ -68,6 +74,7 @@ fn given() -> Env {
             tables: vec![countries.into()],
             secrets: vec![("pii_key".into(), Key::new(b"key").unwrap())],
             broken: Vec::new(),
+            schemas: vec![("item".into(), Some(Schema::parse(ITEM).unwrap().into()))],
         },
         ..Env::default()
     }

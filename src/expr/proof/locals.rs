@@ -34,6 +34,12 @@ impl Checker<'_> {
     /// The facts within `cel.bind`.
     pub fn within_bind(&self, value: &Typed, facts: &Facts) -> Facts {
         let scope = self.scope(facts);
+        if let Value::Node(node) = &value.value
+            && let Some((schema, record)) = scope.part(node)
+            && let Kind::Record(_) = schema.node(record).kind
+        {
+            return facts.and(&Facts::of_values(of_record(schema, record, scope.depth)));
+        }
         let extent = match &value.value {
             Value::Node(node) => scope.extent(node),
             Value::Path {
@@ -45,6 +51,24 @@ impl Checker<'_> {
         };
         let known = one(scope.depth, "", extent, !value.ty.is_nullable());
         facts.and(&Facts::of_values(known))
+    }
+}
+
+impl Scope<'_> {
+    /// Asks something within a variable that has a value.
+    pub fn within_bound<T>(&self, value: &Node, ask: impl FnOnce(&Scope) -> T) -> T {
+        let known = match self.part(value) {
+            Some((schema, record)) if matches!(schema.node(record).kind, Kind::Record(_)) => {
+                of_record(schema, record, self.depth)
+            }
+            _ => one(self.depth, "", self.extent(value), false),
+        };
+        let facts = self.facts.and(&Facts::of_values(known));
+        ask(&Scope {
+            facts: &facts,
+            depth: self.depth + 1,
+            ..*self
+        })
     }
 }
 
@@ -93,9 +117,15 @@ fn of_items(schema: &Arc<Schema>, node: NodeId, at: usize) -> Values {
         return Values::default();
     };
     let (item, nullable) = schema.strip_null(*items);
-    let Kind::Record(fields) = &schema.node(item).kind else {
-        return one(at, "", of_node(schema, item), !nullable);
-    };
+    match schema.node(item).kind {
+        Kind::Record(_) => of_record(schema, item, at),
+        _ => one(at, "", of_node(schema, item), !nullable),
+    }
+}
+
+/// What the schema says of the fields of a record.
+fn of_record(schema: &Arc<Schema>, record: NodeId, at: usize) -> Values {
+    let fields = schema.fields(record);
     let each = fields.iter().take(FIELDS_MAX).map(|field| {
         let (node, _) = schema.strip_null(field.ty);
         one(

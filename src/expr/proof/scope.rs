@@ -41,8 +41,14 @@ impl<'e> Scope<'e> {
     }
 
     /// The schema's node that an element of a list or map, or a field of one, is read from.
-    pub fn part(&self, node: &Node) -> Option<(&'e Arc<Schema>, NodeId)> {
+    pub fn part<'n>(&'n self, node: &'n Node) -> Option<(&'n Arc<Schema>, NodeId)> {
         match node {
+            Node::Call(call) => {
+                let schema = call.schema()?;
+                Some((schema, schema.strip_null(schema.root).0))
+            }
+            Node::Watched(of, _) => self.part(of),
+            Node::Try(parts) if matches!(parts[1], Node::Fail(_)) => self.part(&parts[0]),
             Node::Slot { source, slot, .. } => self.place(*source, *slot),
             Node::Index(parts) => {
                 let (schema, of) = self.part(&parts[0])?;
@@ -212,6 +218,7 @@ impl<'e> Scope<'e> {
                 _ => Extent::Any,
             },
             Node::Call(call) => call.extent(self),
+            Node::Bind(parts) => self.within_bound(&parts[0], |scope| scope.extent(&parts[1])),
             _ => Extent::Any,
         };
         match self.key(node) {

@@ -226,6 +226,7 @@ impl Compiler<'_> {
 
     /// Compiles an expression; its faults are placed in the file.
     pub(super) fn expression(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
+        self.named_schemas(text, &[(0, &text.value)], scope);
         let mark = self.mark();
         match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(mut compiled) => {
@@ -240,6 +241,24 @@ impl Compiler<'_> {
             Err(faults) => {
                 self.place(text, scope.own(faults));
                 None
+            }
+        }
+    }
+
+    /// Finds the schemas that expressions of a text read JSON by.
+    fn named_schemas(&mut self, text: &Text, expressions: &[(usize, &str)], scope: &mut Scope) {
+        for (start, expression) in expressions {
+            for (name, span) in expr::schemas(expression) {
+                let known = &mut scope.env.given.schemas;
+                if known.iter().any(|(known, _)| *known == name) {
+                    continue;
+                }
+                let span = self.within(text, start + span.start..start + span.end);
+                let schema = self.schemas.get(&self.spec.file, &name, &span, self.faults);
+                if let Some(schema) = &schema {
+                    self.hash.text(&schema.source);
+                }
+                scope.env.given.schemas.push((name, schema));
             }
         }
     }
@@ -386,6 +405,7 @@ impl Compiler<'_> {
     }
 
     fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<Template> {
+        self.named_schemas(text, &Template::expressions(&text.value), scope);
         let mark = self.mark();
         match Template::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
             Ok(template) => {

@@ -246,10 +246,14 @@ impl<'a> Taint<'a> {
             Node::Call(call) if call.redacts() => Carried::default(),
             _ => {
                 let parts = node.children().into_iter();
-                Carried {
-                    tags: parts.flat_map(|part| self.node(part, locals)).collect(),
-                    place: None,
+                let mut tags: Tags = parts.flat_map(|part| self.node(part, locals)).collect();
+                // What is read by a schema with tags carries all of them.
+                if let Node::Call(call) = node
+                    && let Some(schema) = call.schema()
+                {
+                    tags.extend(tagged(schema, "json"));
                 }
+                Carried { tags, place: None }
             }
         }
     }

@@ -158,6 +158,8 @@ const CALLS: &[(&str, &str, &str, Bad)] = &[
     ("mask.keep_last(string, int) -> string", "bad_argument", "mask.keep_last(event.t, 4)", Always("mask.keep_last(event.t, -4)")),
     ("mask.keep_first(string, int) -> string", "bad_argument", "mask.keep_first(event.t, size(event.t))", Can("mask.keep_first(event.t, event.n)")),
     ("json.parse(string) -> dyn", "bad_encoding", "json.parse('{}')", Always("json.parse('{')")),
+    ("json.parse(string, string) -> A", "bad_encoding", "json.parse('{\"sku\":\"a\",\"price\":1.5}', 'item').sku", Can("json.parse(event.t, 'item').sku")),
+    ("json.parse(string, string) -> A", "json_mismatch", "json.parse('{\"sku\":\"a\",\"price\":1.5}', 'item').sku", Always("json.parse('{\"sku\":\"a\",\"price\":1.555}', 'item').sku")),
     ("json.encode(dyn) -> string", "bad_encoding", "json.encode({'a': event.t, 'b': [event.d, {'c': event.at}]})", Can("json.encode([event.f])")),
     ("json.encode(dyn) -> string", "bad_utf8", "json.encode(event.b)", Can("json.encode(json.parse(event.t))")),
     ("json.encode(dyn) -> string", "time_range", "json.encode(timestamp(event.n))", Can("json.encode(json.parse(event.t))")),
