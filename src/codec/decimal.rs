@@ -393,6 +393,20 @@ impl Decimal {
         })
     }
 
+    /// A number whose scale comes with it, as in Debezium's `VariableScaleDecimal`: a negative one means zeros before the
+    /// point. A scale beyond [`SCALE_MAX`] is an `Overflow`: it is data, and as text it would be that many digits.
+    pub fn from_variable(scale: i64, bytes: &[u8]) -> Result<Decimal> {
+        let digits = u32::try_from(scale.unsigned_abs())
+            .ok()
+            .filter(|digits| *digits <= SCALE_MAX)
+            .ok_or(DecimalFault::Overflow)?;
+        if scale >= 0 {
+            return Decimal::from_be_bytes(bytes, digits);
+        }
+        let shifted = Decimal::from_be_bytes(bytes, 0)?.rescale(digits)?;
+        Ok(Decimal::new(shifted.unscaled, 0))
+    }
+
     /// Big-endian two's complement in the fewest bytes (at least one), as Java's `BigInteger.toByteArray`: the tail of the
     /// returned array from the returned index.
     pub fn to_be_bytes(self) -> ([u8; 16], usize) {
@@ -510,10 +524,20 @@ impl fmt::Display for Decimal {
             let (whole, fraction) = digits.split_at(digits.len() - scale);
             write!(f, "{sign}{whole}.{fraction}")
         } else {
-            write!(f, "{sign}0.{digits:0>scale$}")
+            // Not with the formatter's width, which ends the thread where it is above 65 535.
+            write!(f, "{sign}0.")?;
+            let mut zeros = scale - digits.len();
+            while zeros > 0 {
+                let some = zeros.min(ZEROS.len());
+                f.write_str(&ZEROS[..some])?;
+                zeros -= some;
+            }
+            f.write_str(&digits)
         }
     }
 }
+
+const ZEROS: &str = "00000000000000000000000000000000";
 
 #[cfg(test)]
 mod tests {
@@ -553,6 +577,34 @@ mod tests {
         ] {
             assert!(Decimal::parse(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_scale_out_of_the_data_is_bounded_and_its_text_ends_no_thread() {
+        let variable = |scale: i64| Decimal::from_variable(scale, &[1]);
+        assert_eq!(variable(2).unwrap().to_string(), "0.01");
+        assert_eq!(variable(-2).unwrap().to_string(), "100");
+        let most = variable(i64::from(SCALE_MAX)).unwrap().to_string();
+        assert_eq!(most, format!("0.{}1", "0".repeat(SCALE_MAX as usize - 1)));
+        for scale in [
+            1_001,
+            65_536,
+            i64::from(i32::MAX),
+            i64::MAX,
+            -39,
+            -1_001,
+            i64::MIN,
+        ] {
+            assert_eq!(variable(scale), Err(DecimalFault::Overflow), "{scale}");
+        }
+        // Zero has no digits that a shift could lose.
+        assert_eq!(Decimal::from_variable(-39, &[0]).unwrap().to_string(), "0");
+        let text = Decimal::new(-1, 70_000).to_string();
+        assert_eq!(text.len(), "-0.".len() + 70_000);
+        assert!(
+            text.starts_with("-0.000") && text.ends_with("001"),
+            "zeros before the digit"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use bumpalo::Bump;
 
+use super::decimal::DecimalFault;
 use super::{Decimal, Fault, Val, time};
 use crate::schema::{Logical, NodeId, Schema};
 
@@ -27,11 +28,13 @@ pub fn lift<'a>(
         return Ok(value);
     };
     Ok(match (logical, value) {
-        (Logical::Decimal { scale, .. }, Val::Bytes(bytes)) => decimal(bytes, *scale, bump)?,
+        (Logical::Decimal { scale, .. }, Val::Bytes(bytes)) => {
+            decimal(Decimal::from_be_bytes(bytes, *scale), bump)?
+        }
         (
             Logical::VariableScaleDecimal,
             Val::Map([(_, Val::Int(scale)), (_, Val::Bytes(bytes))]),
-        ) => variable_decimal(*scale, bytes, bump)?,
+        ) => decimal(Decimal::from_variable(*scale, bytes), bump)?,
         (
             Logical::Timestamp { per_second } | Logical::LocalTimestamp { per_second },
             Val::Int(units),
@@ -62,32 +65,7 @@ pub fn lift<'a>(
     })
 }
 
-fn decimal<'a>(bytes: &[u8], scale: u32, bump: &'a Bump) -> Result<Val<'a>, Fault> {
-    match Decimal::from_be_bytes(bytes, scale) {
-        Ok(number) => Ok(Val::Decimal(bump.alloc(number))),
-        Err(fault) => Err(Fault::new(fault.reason(), fault.to_string())),
-    }
-}
-
-fn variable_decimal<'a>(scale: i64, bytes: &[u8], bump: &'a Bump) -> Result<Val<'a>, Fault> {
-    let out_of_range = || Fault::new("decimal_overflow", "the decimal's scale is out of range");
-    // A negative scale means zeros before the point.
-    let (digits, shift) = match u32::try_from(scale) {
-        Ok(scale) if scale <= super::decimal::SCALE_MAX => (scale, 0),
-        _ => (
-            0,
-            scale
-                .checked_neg()
-                .and_then(|s| u32::try_from(s).ok())
-                .ok_or_else(out_of_range)?,
-        ),
-    };
-    let number = Decimal::from_be_bytes(bytes, digits);
-    let number = number.and_then(|n| {
-        Decimal::new(n.unscaled, 0)
-            .rescale(shift)
-            .map(|w| Decimal::new(w.unscaled, digits))
-    });
+fn decimal<'a>(number: Result<Decimal, DecimalFault>, bump: &'a Bump) -> Result<Val<'a>, Fault> {
     match number {
         Ok(number) => Ok(Val::Decimal(bump.alloc(number))),
         Err(fault) => Err(Fault::new(fault.reason(), fault.to_string())),

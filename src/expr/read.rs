@@ -8,7 +8,6 @@ use super::node::{Const, Set};
 use super::texts::first;
 use super::value::get;
 use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, functions, time};
-use crate::codec::decimal::DecimalFault;
 use crate::codec::{self, Decimal, Val, placeholder};
 use crate::schema::Iso;
 
@@ -131,7 +130,7 @@ pub(super) fn apply<'a>(view: &View, val: Val<'a>, cx: &Cx<'a>) -> Result<Val<'a
                 get(fields, Val::Str("value")),
             ) {
                 (Some(Val::Int(scale)), Some(Val::Bytes(bytes))) => {
-                    let decimal = variable_decimal(scale, bytes).map_err(decimal_fault)?;
+                    let decimal = Decimal::from_variable(scale, bytes).map_err(decimal_fault)?;
                     Val::Decimal(cx.bump.alloc(decimal))
                 }
                 _ => return Err(mismatch(&[Val::Map(fields)])),
@@ -174,19 +173,6 @@ fn iso_text<'a>(iso: Iso, text: &str) -> Option<Val<'a>> {
             Val::Timestamp(seconds, nanos)
         }
     })
-}
-
-/// A negative scale means zeros before the point.
-fn variable_decimal(scale: i64, bytes: &[u8]) -> std::result::Result<Decimal, DecimalFault> {
-    if let Ok(scale) = u32::try_from(scale) {
-        return Decimal::from_be_bytes(bytes, scale);
-    }
-    let zeros = scale
-        .checked_neg()
-        .and_then(|zeros| u32::try_from(zeros).ok())
-        .ok_or(DecimalFault::Overflow)?;
-    let shifted = Decimal::from_be_bytes(bytes, 0)?.rescale(zeros)?;
-    Ok(Decimal::new(shifted.unscaled, 0))
 }
 
 /// The bytes of a text that is read as it stands in the record, or is a constant.

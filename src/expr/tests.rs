@@ -8,6 +8,7 @@ use crate::schema::Schema;
 use bumpalo::Bump;
 
 mod faults;
+mod hostile;
 mod names;
 mod properties;
 mod records;

@@ -282,7 +282,7 @@ pub(super) fn to_text<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>
         [Val::Int(v)] => written(20, run, |out| out.write_str(itoa::Buffer::new().format(*v))),
         [Val::Uint(v)] => written(20, run, |out| out.write_str(itoa::Buffer::new().format(*v))),
         [Val::Double(v)] => written(24, run, |out| write_double(out, *v)),
-        [Val::Decimal(v)] => written(48, run, |out| write!(out, "{v}")),
+        [Val::Decimal(v)] => written(48 + v.scale as usize, run, |out| write!(out, "{v}")),
         [Val::Timestamp(seconds, nanos)] => {
             written(30, run, |out| time::write_timestamp(out, *seconds, *nanos))
         }
