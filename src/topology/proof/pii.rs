@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::unread::end;
 use crate::codec::FieldSource;
-use crate::expr::{Fold, Node, Source, Template, TemplatePart};
+use crate::expr::{Const, Fold, Node, Source, Template, TemplatePart};
 use crate::schema::{Kind, NodeId, Schema};
 use crate::topology::code::{
     Body, Computed, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode,
@@ -59,11 +59,111 @@ fn below(schema: &Schema, node: NodeId, name: &str, within: &mut Vec<NodeId>, ta
     within.pop();
 }
 
-/// A value, and where it stands in a schema: the tags below that are carried once it is used as a whole.
+/// A value, and where it stands in a schema (in one of several places, behind a union): the tags below that are carried
+/// once it is used as a whole.
 #[derive(Clone, Default)]
 struct Carried<'a> {
     tags: Tags,
-    place: Option<(&'a Schema, NodeId, String)>,
+    places: Vec<Place<'a>>,
+}
+
+#[derive(Clone)]
+struct Place<'a> {
+    schema: &'a Schema,
+    node: NodeId,
+    path: String,
+}
+
+impl<'a> Place<'a> {
+    fn at(&self, node: NodeId, path: String) -> Place<'a> {
+        Place {
+            schema: self.schema,
+            node,
+            path,
+        }
+    }
+
+    /// The places of the branches of a union; the place itself for what is none.
+    fn branches(&self) -> Vec<Place<'a>> {
+        match &self.schema.node(self.node).kind {
+            Kind::Union(branches) => branches
+                .iter()
+                .flat_map(|branch| self.at(*branch, self.path.clone()).branches())
+                .collect(),
+            _ => vec![self.clone()],
+        }
+    }
+}
+
+impl<'a> Carried<'a> {
+    fn of(tags: Tags) -> Carried<'a> {
+        Carried {
+            tags,
+            places: Vec::new(),
+        }
+    }
+
+    fn branches(&self) -> impl Iterator<Item = Place<'a>> {
+        self.places.iter().flat_map(Place::branches)
+    }
+
+    /// The tags of the value as a whole.
+    fn all(self) -> Tags {
+        let mut tags = self.tags;
+        for place in self.places {
+            below(
+                place.schema,
+                place.node,
+                &place.path,
+                &mut Vec::new(),
+                &mut tags,
+            );
+        }
+        tags
+    }
+
+    /// What it has under a name: a field of a record, or a value of a map.
+    fn field(self, name: &str) -> Carried<'a> {
+        let mut found = Carried::of(self.tags.clone());
+        for place in self.branches() {
+            match &place.schema.node(place.node).kind {
+                Kind::Record(_) => {
+                    // A branch without the field has nothing there.
+                    if let Some((_, field)) = place.schema.field(place.node, name) {
+                        let path = format!("{}.{name}", place.path);
+                        if field.pii {
+                            found.tags.insert(path.clone());
+                        }
+                        found.places.push(place.at(field.ty, path));
+                    }
+                }
+                Kind::Map(items) => found.places.push(place.at(*items, place.path.clone())),
+                // It cannot be followed: what is below may be anything of it.
+                _ => found.places.push(place),
+            }
+        }
+        found
+    }
+
+    /// An element of a list, a value of a map; of a record it may be any field.
+    fn element(self) -> Carried<'a> {
+        let mut found = Carried::of(self.tags.clone());
+        for place in self.branches() {
+            match &place.schema.node(place.node).kind {
+                Kind::Array(items) | Kind::Map(items) => {
+                    found.places.push(place.at(*items, place.path.clone()));
+                }
+                _ => found.tags.extend(
+                    Carried {
+                        tags: Tags::new(),
+                        places: vec![place],
+                    }
+                    .all(),
+                ),
+            }
+        }
+        found
+    }
 }
 
 /// The tags that the registers of a source's steps carry.
@@ -154,7 +254,9 @@ impl<'a> Taint<'a> {
         let fields = emission.fields.iter();
         fields
             .map(|field| match field {
-                FieldSource::Slot(slot) => self.all(self.slot(Source::Value, *slot)),
+                FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
+                    self.slot(Source::Value, *slot).all()
+                }
                 FieldSource::Reg(reg) => self.register(*reg, emission.step, &own),
                 FieldSource::Default => Tags::new(),
             })
@@ -183,46 +285,21 @@ impl<'a> Taint<'a> {
     }
 
     fn node(&self, node: &Node, locals: &mut Vec<Carried<'a>>) -> Tags {
-        let carried = self.carried(node, locals);
-        self.all(carried)
-    }
-
-    /// The tags of a value as a whole.
-    fn all(&self, carried: Carried) -> Tags {
-        let mut tags = carried.tags;
-        if let Some((schema, node, name)) = carried.place {
-            below(schema, node, &name, &mut Vec::new(), &mut tags);
-        }
-        tags
+        self.carried(node, locals).all()
     }
 
     fn carried(&self, node: &Node, locals: &mut Vec<Carried<'a>>) -> Carried<'a> {
         match node {
             Node::Slot { source, slot, .. } => self.slot(*source, *slot),
-            Node::Reg(at) => Carried {
-                tags: self.regs.get(usize::from(*at)).cloned().unwrap_or_default(),
-                place: None,
-            },
+            Node::Reg(at) => {
+                Carried::of(self.regs.get(usize::from(*at)).cloned().unwrap_or_default())
+            }
             Node::Local(up) => match locals.iter().rev().nth(usize::from(*up)) {
                 Some(carried) => carried.clone(),
                 // Not a macro that is known here: it may stand for anything.
-                None => Carried {
-                    tags: tagged(&self.code.reader, "event"),
-                    place: None,
-                },
+                None => Carried::of(tagged(&self.code.reader, "event")),
             },
-            Node::Field { of, name, .. } => {
-                let mut carried = self.carried(of, locals);
-                carried.place = carried.place.and_then(|(schema, node, path)| {
-                    let (_, field) = schema.field(schema.strip_null(node).0, name)?;
-                    let path = format!("{path}.{name}");
-                    if field.pii {
-                        carried.tags.insert(path.clone());
-                    }
-                    Some((schema, field.ty, path))
-                });
-                carried
-            }
+            Node::Field { of, name, .. } => self.carried(of, locals).field(name),
             // An optional carries what its value does.
             Node::OptNonNull(of) | Node::IfPresent(of) | Node::Watched(of, _) => {
                 self.carried(of, locals)
@@ -233,11 +310,15 @@ impl<'a> Taint<'a> {
                 locals.push(value);
                 tags.extend(self.node(&parts[1], locals));
                 locals.pop();
-                Carried { tags, place: None }
+                Carried::of(tags)
             }
             Node::Index(parts) | Node::OptIndex(parts) => {
                 let index = self.node(&parts[1], locals);
-                let mut element = element(self.carried(&parts[0], locals));
+                let of = self.carried(&parts[0], locals);
+                let mut element = match &parts[1] {
+                    Node::Const(Const::Str(name)) => of.field(name),
+                    _ => of.element(),
+                };
                 element.tags.extend(index);
                 element
             }
@@ -253,7 +334,7 @@ impl<'a> Taint<'a> {
                 {
                     tags.extend(tagged(schema, "json"));
                 }
-                Carried { tags, place: None }
+                Carried::of(tags)
             }
         }
     }
@@ -262,24 +343,25 @@ impl<'a> Taint<'a> {
         let over = self.carried(&fold.over, locals);
         let mut tags = over.tags.clone();
         let before = locals.len();
-        let is_map = over.place.as_ref().is_some_and(|(schema, node, _)| {
-            matches!(schema.node(schema.strip_null(*node).0).kind, Kind::Map(_))
-        });
+        let is_map = !over.places.is_empty()
+            && over.branches().all(|place| {
+                matches!(
+                    place.schema.node(place.node).kind,
+                    Kind::Null | Kind::Map(_)
+                )
+            });
         // Keys and indexes carry what the whole does.
         if fold.two || is_map {
-            locals.push(Carried {
-                tags: over.tags.clone(),
-                place: None,
-            });
+            locals.push(Carried::of(over.tags.clone()));
         }
         if fold.two || !is_map {
-            locals.push(element(over));
+            locals.push(over.element());
         }
         for part in fold.filter.iter().chain([&fold.body]) {
             tags.extend(self.node(part, locals));
         }
         locals.truncate(before);
-        Carried { tags, place: None }
+        Carried::of(tags)
     }
 
     fn slot(&self, source: Source, slot: u16) -> Carried<'a> {
@@ -304,23 +386,14 @@ impl<'a> Taint<'a> {
                 tags.insert(name.clone());
             }
         }
+        let place = Place {
+            schema,
+            node: end(schema, path),
+            path: name,
+        };
         Carried {
             tags,
-            place: Some((schema, end(schema, path), name)),
+            places: vec![place],
         }
-    }
-}
-
-/// An element of a list or a map.
-fn element(list: Carried<'_>) -> Carried<'_> {
-    let place = list.place.and_then(|(schema, node, name)| {
-        match &schema.node(schema.strip_null(node).0).kind {
-            Kind::Array(items) | Kind::Map(items) => Some((schema, *items, name)),
-            _ => None,
-        }
-    });
-    Carried {
-        tags: list.tags,
-        place,
     }
 }
