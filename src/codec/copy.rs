@@ -45,14 +45,33 @@ pub fn encodable(ty: &Type, to: &Schema, to_node: NodeId) -> Result<(), String> 
     }
     let ty = ty.non_null();
     if let Kind::Union(branches) = &to.node(target).kind {
-        let fits = branches.iter().any(|branch| fits(ty, to, *branch).is_ok());
-        return if fits {
-            Ok(())
-        } else {
-            Err(misfit(ty, to, target))
+        if !branches.iter().any(|branch| fits(ty, to, *branch).is_ok()) {
+            return Err(misfit(ty, to, target));
+        }
+        return match branches.iter().find(|branch| is_rival(ty, to, **branch)) {
+            Some(rival) => Err(format!(
+                "{}: as a value it cannot be told from what {} is for",
+                misfit(ty, to, target),
+                to.describe(*rival)
+            )),
+            None => Ok(()),
         };
     }
     fits(ty, to, target)
+}
+
+/// Whether values of the type look like those of a branch that is not for them: a date is days, as numbers are.
+fn is_rival(ty: &Type, to: &Schema, branch: NodeId) -> bool {
+    let node = to.node(branch);
+    match (ty, &node.kind, &node.logical) {
+        (Type::Date, _, Some(Logical::Date)) => false,
+        (Type::Date, Kind::Int | Kind::Long | Kind::Float | Kind::Double, _) => true,
+        (Type::Date, _, Some(Logical::Decimal { .. })) => true,
+        (Type::TimeOfDay, _, Some(Logical::Interval { .. })) => true,
+        (Type::Map(..), Kind::Record(_), _) => true,
+        (Type::Record(..), Kind::Map(_), _) => true,
+        _ => false,
+    }
 }
 
 fn has_null(schema: &Schema, id: NodeId) -> bool {

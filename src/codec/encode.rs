@@ -162,12 +162,27 @@ impl Target<'_> {
             };
         }
         let start = out.len();
-        for (at, branch) in branches.iter().enumerate() {
-            put_long(at as i64, out);
-            match self.put(*branch, value, out, depth + 1) {
-                Ok(()) => return Ok(()),
-                Err(_) => out.truncate(start),
+        let like = Like::of(value);
+        let rank = |branch: NodeId| match self.schema.node(branch).kind {
+            // A record of other fields may take the value with defaults only.
+            Kind::Record(ref fields) if !names_are(fields, value) => LAST,
+            _ => like.rank(self.schema, branch),
+        };
+        // The branches are few: going through them once for each rank costs less than sorting them.
+        let mut next = branches.iter().map(|branch| rank(*branch)).min();
+        while let Some(current) = next {
+            for (at, branch) in branches.iter().enumerate() {
+                if rank(*branch) != current {
+                    continue;
+                }
+                put_long(at as i64, out);
+                match self.put(*branch, value, out, depth + 1) {
+                    Ok(()) => return Ok(()),
+                    Err(_) => out.truncate(start),
+                }
             }
+            let ranks = branches.iter().map(|branch| rank(*branch));
+            next = ranks.filter(|rank| *rank > current).min();
         }
         Err(unrepresentable(format!(
             "{} fits no branch of {}",
@@ -349,6 +364,84 @@ pub(super) fn uuid(text: &str) -> Option<[u8; 16]> {
         at += 2;
     }
     Some(bytes)
+}
+
+/// What values are like, as far as the choice among the branches of a union goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Like {
+    /// Null, a bool, a list, a map or a record: what one kind of branch takes.
+    Plain,
+    /// A whole number.
+    Whole,
+    /// A double.
+    Double,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+    /// A decimal.
+    Decimal,
+    /// A timestamp.
+    Instant,
+    /// A duration.
+    Span,
+}
+
+/// The rank of a branch that is not made for such values; it may take them all the same.
+const LAST: u8 = 9;
+
+impl Like {
+    fn of(value: &Val<'_>) -> Like {
+        match value {
+            Val::Int(_) | Val::Uint(_) => Like::Whole,
+            Val::Double(_) => Like::Double,
+            Val::Str(_) => Like::Text,
+            Val::Bytes(_) => Like::Bytes,
+            Val::Decimal(_) => Like::Decimal,
+            Val::Timestamp(..) => Like::Instant,
+            Val::Duration(..) => Like::Span,
+            _ => Like::Plain,
+        }
+    }
+
+    /// The order in which the branches of a union are tried: the value's own type, then types that take it exactly or not
+    /// at all, then those that cut digits or only hold its bytes. Branches of one rank are tried as they stand.
+    pub fn rank(self, schema: &Schema, branch: NodeId) -> u8 {
+        use Logical::{Decimal, Interval, LocalTimestamp, Time, Timestamp, ZonedTimestamp};
+        let node = schema.node(branch);
+        let logical = node.logical.as_ref();
+        let logical = logical.filter(|logical| !matches!(logical, Logical::Other(_)));
+        // The finer its unit, the less is cut.
+        let unit = |per_second: u32| per_second.ilog10().min(9) as u8 / 3;
+        match (self, &node.kind, logical) {
+            (Like::Whole, Kind::Long, None) | (Like::Double, Kind::Double, None) => 0,
+            (Like::Text, Kind::String, None) | (Like::Bytes, Kind::Bytes, None) => 0,
+            (Like::Decimal, _, Some(Decimal { .. })) => 0,
+            (Like::Decimal, _, Some(Logical::VariableScaleDecimal)) => 1,
+            (Like::Whole, Kind::Int, None) => 1,
+            (Like::Whole, _, Some(Decimal { .. })) => 2,
+            (Like::Whole, Kind::Double, None) => 3,
+            (Like::Whole, Kind::Float, None) => 4,
+            (Like::Text, Kind::String, Some(_)) | (Like::Text, Kind::Enum { .. }, _) => 1,
+            (Like::Bytes, Kind::Fixed { .. }, None) => 1,
+            (Like::Instant, _, Some(Timestamp { per_second })) => 3 - unit(*per_second),
+            (Like::Instant, _, Some(LocalTimestamp { per_second })) => 7 - unit(*per_second),
+            (Like::Instant, _, Some(ZonedTimestamp)) => 8,
+            (Like::Span, _, Some(Interval { per_second })) => 3 - unit(*per_second),
+            (Like::Span, _, Some(Time { per_second })) => 7 - unit(*per_second),
+            (Like::Plain, _, _) => 0,
+            _ => LAST,
+        }
+    }
+}
+
+/// Whether a map has the fields of a record, and no others.
+fn names_are(fields: &[Field], value: &Val<'_>) -> bool {
+    let Val::Map(entries) = value else {
+        return false;
+    };
+    let is_known = |key: &Val<'_>| matches!(key, Val::Str(key) if fields.iter().any(|field| **key == *field.name));
+    entries.len() == fields.len() && entries.iter().all(|(key, _)| is_known(key))
 }
 
 fn unrepresentable(message: impl Into<String>) -> Fault {

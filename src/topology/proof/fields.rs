@@ -1,5 +1,6 @@
 //! What a computed value loses, or fails with, in the type of its field.
 
+use crate::codec::encode::Like;
 use crate::expr::proof::{Extent, Number, Scope, Values, article, named};
 use crate::expr::{Compiled, Const, Facts, Node, Type};
 use crate::schema::{Kind, Logical, NodeId, Schema};
@@ -88,7 +89,7 @@ impl Walk<'_> {
         let node = schema.node(target);
         let logical = node.logical.as_ref();
         match (given.ty, &node.kind, logical) {
-            (_, Kind::Union(branches), _) => self.union(given, branches),
+            (_, Kind::Union(branches), _) => self.union(given, branches, scope),
             (
                 Type::Int | Type::Uint | Type::Decimal,
                 _,
@@ -178,11 +179,25 @@ impl Walk<'_> {
         }
     }
 
-    fn union(&mut self, given: &Given, branches: &[NodeId]) {
+    /// Of the branches that take the value the one that is tried first is looked into; the others are written only where
+    /// the value does not fit there.
+    fn union(&mut self, given: &Given, branches: &[NodeId], scope: &Scope) {
+        let takes =
+            |branch: &NodeId| crate::codec::encodable(given.ty, self.schema, *branch).is_ok();
+        let like = like(given.ty);
+        let chosen = branches
+            .iter()
+            .copied()
+            .filter(takes)
+            .min_by_key(|branch| like.rank(self.schema, *branch));
+        let Some(chosen) = chosen else { return };
+        // Its own type takes every value: nothing comes to the others.
+        let takes_all =
+            is_own(given.ty, &self.schema.node(chosen).kind) && like.rank(self.schema, chosen) == 0;
         let unused: Vec<String> = branches
             .iter()
             .filter(|branch| self.schema.node(**branch).kind != Kind::Null)
-            .filter(|branch| crate::codec::encodable(given.ty, self.schema, **branch).is_err())
+            .filter(|branch| !takes(branch) || takes_all && **branch != chosen)
             .map(|branch| format!("`{}`", self.schema.describe(*branch)))
             .collect();
         if !unused.is_empty() && branches.len() > 2 {
@@ -199,6 +214,7 @@ impl Walk<'_> {
                 "nothing needs to be done if that is meant".to_owned(),
             );
         }
+        self.value(given, chosen, scope);
     }
 
     fn int(&mut self, given: &Given, low: i128, high: i128, target: &str) {
@@ -401,6 +417,32 @@ impl Walk<'_> {
 
 const BOUND: &str = "bound it before (`require: x < 2147483648`), or make the field a long";
 const DIGITS: &str = "bound it before, or round it to the field's scale";
+
+/// What values of a type are like where they are written.
+fn like(ty: &Type) -> Like {
+    match ty {
+        Type::Int | Type::Uint => Like::Whole,
+        Type::Double => Like::Double,
+        Type::String => Like::Text,
+        Type::Bytes => Like::Bytes,
+        Type::Decimal => Like::Decimal,
+        Type::Timestamp => Like::Instant,
+        Type::Duration | Type::TimeOfDay => Like::Span,
+        _ => Like::Plain,
+    }
+}
+
+/// Whether a kind takes every value of a type.
+fn is_own(ty: &Type, kind: &Kind) -> bool {
+    matches!(
+        (ty, kind),
+        (Type::Int, Kind::Long)
+            | (Type::Double, Kind::Double)
+            | (Type::String, Kind::String)
+            | (Type::Bytes, Kind::Bytes)
+            | (Type::Bool, Kind::Boolean)
+    )
+}
 
 /// The values of a whole number of 64 bits.
 fn of_type(ty: &Type) -> Extent {
