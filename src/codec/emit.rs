@@ -16,6 +16,9 @@ use crate::schema::{Kind, NodeId, Schema};
 pub enum FieldSource {
     /// Copied from a slot.
     Slot(u16),
+    /// The same, from a slot that may be made null ([`Slots::set_null`]): never in one piece with its neighbours, because
+    /// the bytes of the piece do not know it.
+    Guarded(u16),
     /// A computed value, by its index in `regs`.
     Reg(u16),
     /// The default of the output schema.
@@ -56,6 +59,8 @@ enum Op {
         last: u16,
         union: bool,
         absent: Result<Range, u32>,
+        /// Whether no neighbour may be joined.
+        alone: bool,
     },
     /// The bytes of a value without the writer's union index, behind the target's.
     Wrap {
@@ -102,6 +107,16 @@ impl Simple {
     }
 }
 
+impl Op {
+    /// The same, kept apart from what is copied after it.
+    fn alone(mut self) -> Op {
+        if let Op::Copy { alone, .. } = &mut self {
+            *alone = true;
+        }
+        self
+    }
+}
+
 impl Emit {
     /// Compiles the program; `fields` has one source for each field of `out`'s root record, in its order. `reader` and
     /// `wants` are those of the scan. The caller has asked [`super::copyable`] and [`super::encodable`]; `Err` is for a
@@ -133,7 +148,11 @@ impl Emit {
                     let op = emit.slot(scan, reader, *slot, field.ty, index);
                     emit.push(scan, op, index);
                 }
-                FieldSource::Slot(slot) => {
+                FieldSource::Guarded(slot) if usize::from(*slot) < wants.len() => {
+                    let op = emit.slot(scan, reader, *slot, field.ty, index);
+                    emit.ops.push((op.alone(), index));
+                }
+                FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
                     return Err(format!("field {}: there is no slot {slot}", field.name));
                 }
                 FieldSource::Reg(reg) => {
@@ -184,10 +203,16 @@ impl Emit {
                     last,
                     union,
                     absent,
+                    ..
                 } => {
                     let (from, to) = (
                         &slots.slots[usize::from(first)],
                         &slots.slots[usize::from(last)],
+                    );
+                    debug_assert_eq!(
+                        from.found == Found::Absent,
+                        to.found == Found::Absent,
+                        "a slot within a joined copy was made null"
                     );
                     let start_of = if union { from.start } else { from.value };
                     match (datum.get(start_of as usize..to.end as usize), absent) {
@@ -258,12 +283,17 @@ impl Emit {
         let Some(w) = place.writer else {
             return Op::Convert { slot, node: target };
         };
-        let nullable = out.nullable(target);
         if agree(w, place.reader, target) {
-            let absent = match nullable {
-                Some((null, _)) => {
+            let null = match &out.node(target).kind {
+                Kind::Union(branches) => branches
+                    .iter()
+                    .position(|branch| out.node(*branch).kind == Kind::Null),
+                _ => None,
+            };
+            let absent = match null {
+                Some(null) => {
                     let mut bytes = Vec::with_capacity(1);
-                    put_long(i64::from(null), &mut bytes);
+                    put_long(null as i64, &mut bytes);
                     Ok(self.constant(&bytes))
                 }
                 None => Err(index),
@@ -273,13 +303,14 @@ impl Emit {
                 last: slot,
                 union: place.writer_is_union,
                 absent,
+                alone: false,
             };
         }
         let (w, _) = scan.writer.strip_null(w);
         let (r, _) = reader.strip_null(place.reader);
         let (t, _) = out.strip_null(target);
         if agree(w, r, t) {
-            let null = nullable.map(|(null, _)| null as u8);
+            let null = out.nullable(target).map(|(null, _)| null as u8);
             return Op::Wrap {
                 slot,
                 null,
@@ -300,6 +331,7 @@ impl Emit {
                 Some(Op::Copy {
                     last,
                     absent: before,
+                    alone: false,
                     ..
                 }),
                 Op::Copy {

@@ -84,6 +84,10 @@ pub fn of_column(schema: &Schema, node: NodeId) -> Forms {
     match (&node.kind, &node.logical) {
         (Kind::String | Kind::Bytes, logical) => of_text(logical),
         (Kind::Map(values), _) => of_column(schema, *values),
+        (Kind::Union(branches), _) => branches
+            .iter()
+            .map(|branch| of_column(schema, *branch))
+            .fold(Forms::default(), Forms::and),
         (Kind::Array(items), _) => {
             let item = schema.node(schema.strip_null(*items).0);
             match (&item.kind, &item.logical) {
@@ -92,6 +96,10 @@ pub fn of_column(schema: &Schema, node: NodeId) -> Forms {
                     ..Forms::default()
                 },
                 (Kind::String | Kind::Bytes, logical) => of_text(logical),
+                (Kind::Union(branches), _) => branches
+                    .iter()
+                    .map(|branch| of_column(schema, *branch))
+                    .fold(Forms::default(), Forms::and),
                 (Kind::Int, None | Some(Logical::Date)) | (Kind::Long, None) => Forms {
                     numbers: true,
                     ..Forms::default()
@@ -115,7 +123,11 @@ fn within(schema: &Schema, node: NodeId, depth: u32) -> Forms {
             .iter()
             .map(|field| within(schema, field.ty, depth + 1))
             .fold(Forms::default(), Forms::and),
-        Kind::Array(items) if depth < DEPTH_MAX => {
+        Kind::Union(branches) if depth < DEPTH_MAX => branches
+            .iter()
+            .map(|branch| within(schema, *branch, depth + 1))
+            .fold(Forms::default(), Forms::and),
+        Kind::Array(items) | Kind::Map(items) if depth < DEPTH_MAX => {
             of_column(schema, node).and(within(schema, *items, depth + 1))
         }
         _ => of_column(schema, node),
@@ -245,6 +257,11 @@ mod tests {
         assert_eq!(
             forms(&array(&named("string", "io.debezium.data.Uuid"))),
             (false, false, true)
+        );
+        assert_eq!(forms(r#"["null","long","string"]"#), (true, false, false));
+        assert_eq!(
+            forms(r#"{"type":"array","items":["null","long","string"]}"#),
+            (true, false, false)
         );
         assert_eq!(
             forms(r#"{"type":"map","values":["null","string"]}"#),

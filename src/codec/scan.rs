@@ -256,8 +256,8 @@ impl Slots {
         Slots::default()
     }
 
-    /// Makes a slot's value null for expressions. Copies of byte ranges do not see it: what must become null in an output
-    /// is computed, not copied.
+    /// Makes a slot's value null, for expressions and for copies whose source is [`super::FieldSource::Guarded`]. Copies of
+    /// several slots in one piece do not see it.
     pub fn set_null(&mut self, slot: u16) {
         self.slots[usize::from(slot)].found = Found::Absent;
     }

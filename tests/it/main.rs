@@ -12,6 +12,7 @@ mod given;
 mod hostile;
 mod kafka;
 mod operator;
+mod promises;
 mod records;
 mod road;
 mod secrets;

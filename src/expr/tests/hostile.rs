@@ -10,6 +10,7 @@ fn outcome(schema: &str, datum: &[u8], text: &str) -> String {
             schema: schema.clone(),
             envelope: Envelope::None,
             before: BeforeColumns::All,
+            left_out: Vec::new(),
         }),
         out: None,
         ..env()

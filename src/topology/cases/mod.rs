@@ -4,7 +4,7 @@
 mod compare;
 mod coverage;
 mod keys;
-pub(super) mod run;
+pub mod run;
 mod update;
 pub mod write;
 

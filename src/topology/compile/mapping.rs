@@ -227,12 +227,20 @@ impl Compiler<'_> {
         }
         mapped.only_meta &= compiled.reads_only_meta();
         let reader = &scope.env.event.as_ref()?.schema;
-        let slot = match compiled.as_slot() {
+        let copy = match compiled.as_slot() {
             Some((Source::Value, slot)) if mapped.splices => {
                 let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
+                // What becomes null is copied alone: its neighbours' bytes do not know of it.
                 let nulled = scope.unavailable == Unavailable::Null
+                    && reader.strip_null(node).1
                     && placeholder::of_value(reader, node).any();
-                (!nulled && codec::copyable(reader, node, schema, field.ty).is_ok()).then_some(slot)
+                let copied = match nulled {
+                    true => FieldSource::Guarded(slot),
+                    false => FieldSource::Slot(slot),
+                };
+                codec::copyable(reader, node, schema, field.ty)
+                    .is_ok()
+                    .then_some(copied)
             }
             _ => None,
         };
@@ -240,9 +248,9 @@ impl Compiler<'_> {
             node @ (Node::Slot { .. } | Node::Const(_)) => Some(Binding::Source(node.clone())),
             _ => None,
         };
-        let source = match slot {
+        let source = match copy {
             // The bytes are copied: nobody asks what they mean.
-            Some(slot) => FieldSource::Slot(slot),
+            Some(source) => source,
             None => {
                 if let Err(why) = codec::encodable(&compiled.ty, schema, field.ty) {
                     let message = format!("{what} does not fit the field `{name}`: {why}");

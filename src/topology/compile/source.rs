@@ -18,14 +18,16 @@ use crate::topology::plan::{
     Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, SourceSchema, Tombstones,
     Unavailable,
 };
-use crate::topology::proof::Rule;
-use crate::topology::spec::{ActionSpec, RouteSpec, Text};
+use crate::topology::proof::{Rule, unread};
+use crate::topology::spec::{ActionSpec, KeySpec, RouteSpec, Text};
 
 /// What is known at a place of the steps.
 pub(super) struct Scope {
     pub env: Env,
     pub wants: Wants,
     pub facts: Facts,
+    /// What is known of tombstones, if they are forwarded: they come to the routes past the steps. It holds for events too.
+    pub of_tombstones: Option<Facts>,
     /// The emission of the last mapping step.
     pub out: Option<u16>,
     /// Registers in use.
@@ -137,6 +139,7 @@ impl Compiler<'_> {
                 supposed: Vec::new(),
             },
             wants,
+            of_tombstones: (plan.tombstones == Tombstones::Forward).then(|| facts.clone()),
             facts,
             out: None,
             regs: 0,
@@ -204,24 +207,26 @@ impl Compiler<'_> {
             );
             whole = false;
         }
-        let (guards, placeholders) = match plan.unavailable {
-            Unavailable::Keep => Default::default(),
-            _ => guards(&reader, &scope, plan.envelope, &left_out),
+        if !whole {
+            return None;
+        }
+        let mut code = SourceCode {
+            reader,
+            key_reader,
+            wants: std::mem::take(&mut scope.wants),
+            envelope,
+            guards: Vec::new(),
+            placeholders: Forms::default(),
+            steps,
+            routes: compiled,
+            emissions: std::mem::take(&mut scope.emissions),
+            regs,
         };
-        whole.then(|| {
-            Arc::new(SourceCode {
-                reader,
-                key_reader,
-                wants: scope.wants,
-                envelope,
-                guards,
-                placeholders,
-                steps,
-                routes: compiled,
-                emissions: scope.emissions,
-                regs,
-            })
-        })
+        if plan.unavailable != Unavailable::Keep {
+            (code.guards, code.placeholders) =
+                guards(&code, scope.copies_event, plan.envelope, &left_out);
+        }
+        Some(Arc::new(code))
     }
 
     /// Compiles an expression; its faults are placed in the file.
@@ -323,16 +328,21 @@ impl Compiler<'_> {
     ) -> Option<RouteCode> {
         let outside = scope.facts.clone();
         let outside_broken = scope.facts_broken;
+        // What a tombstone can reach is proved without what the steps have proved of events.
+        let of_tombstones = scope.of_tombstones.clone();
+        let of_tombstones = of_tombstones.filter(|_| self.takes_tombstones(route, scope));
+        let mut head = of_tombstones.clone().unwrap_or_else(|| outside.clone());
         let registers = scope.regs;
         let mut only_meta = true;
         let mut whole = true;
         let mut when = None;
         let mut after = outside.clone();
-        let left = !outside.is_impossible() || scope.dead;
+        let left = !head.is_impossible() || scope.dead;
         if !left && let Some(name) = &route.name {
             self.verdicts.rule(&name.span, Rule::Left, Some(false));
         }
         if let Some(text) = &route.when {
+            scope.facts = head.clone();
             match self.condition(text, scope) {
                 Some(compiled) => {
                     if left {
@@ -342,7 +352,11 @@ impl Compiler<'_> {
                     scope.facts = outside.and(&compiled.if_true);
                     if !all {
                         after = outside.and(&compiled.if_false);
+                        if of_tombstones.is_some() {
+                            scope.of_tombstones = Some(head.and(&compiled.if_false));
+                        }
                     }
+                    head = head.and(&compiled.if_true);
                     when = Some(compiled.node);
                 }
                 None => {
@@ -353,6 +367,7 @@ impl Compiler<'_> {
         }
         let mut values = Vec::new();
         let body = self.body(route, source, scope, &mut values);
+        scope.facts = head;
         let mut key = KeyCode::Source;
         let mut topic = None;
         let mut headers = Vec::new();
@@ -400,8 +415,43 @@ impl Compiler<'_> {
             topic: topic?,
             key,
             headers,
-            tombstones: only_meta,
+            tombstones: only_meta && (of_tombstones.is_some() || scope.of_tombstones.is_none()),
         })
+    }
+
+    /// Whether a route needs no event but for its value: then tombstones take it as well.
+    fn takes_tombstones(&self, route: &RouteSpec, scope: &Scope) -> bool {
+        let mut env = scope.env.clone();
+        env.probes = None;
+        // A null that the steps have ruled out is no fault of this question.
+        let mut facts = scope.facts.clone();
+        if let Some(when) = &route.when {
+            match expr::compile(&when.value, &env, &mut scope.wants.clone(), &facts) {
+                Ok(when) if when.reads_only_meta() => facts = facts.and(&when.if_true),
+                _ => return false,
+            }
+        }
+        let only_meta = |text: &Text| {
+            expr::compile(&text.value, &env, &mut scope.wants.clone(), &facts)
+                .is_ok_and(|compiled| compiled.reads_only_meta())
+        };
+        let template = |text: &Text| {
+            Template::compile(&text.value, &env, &mut scope.wants.clone(), &facts)
+                .is_ok_and(|template| template.reads_only_meta())
+        };
+        let Some(kafka) = &route.kafka else {
+            return true;
+        };
+        let key = match &kafka.key {
+            None => true,
+            Some(KeySpec::Expr(text)) => text.value.trim() == "meta.key" || only_meta(text),
+            Some(KeySpec::Avro { map, value }) => {
+                let set = map.set.iter().map(|(_, text)| text);
+                map.from.is_none() && set.chain(value).all(only_meta)
+            }
+        };
+        let headers = kafka.headers.iter().map(|(_, text)| text);
+        key && headers.chain(&kafka.topic).all(template)
     }
 
     fn text(&mut self, text: &Text, scope: &mut Scope, only_meta: &mut bool) -> Option<Template> {
@@ -451,11 +501,14 @@ fn holds_anyway(finding: &Finding) -> bool {
 /// The slots of columns that Debezium may fill with its placeholder, and the forms that it has there. Those that are
 /// optional values are not among them.
 fn guards(
-    reader: &Schema,
-    scope: &Scope,
+    code: &SourceCode,
+    copies_event: bool,
     envelope: Envelope,
     left_out: &[String],
 ) -> (Vec<Guard>, Forms) {
+    let reader = &code.reader;
+    // Whether a row is there says nothing of its columns: only a row whose value is used is looked into.
+    let read = unread::read(code);
     let mut guards = Vec::new();
     let mut forms = Forms::default();
     // Where columns begin in a path.
@@ -463,7 +516,7 @@ fn guards(
         Envelope::Debezium => 1,
         Envelope::None => 0,
     };
-    for (slot, want) in scope.wants.value().iter().enumerate() {
+    for (slot, want) in code.wants.value().iter().enumerate() {
         let Some((names, node)) = follow(reader, &want.path) else {
             continue;
         };
@@ -475,7 +528,8 @@ fn guards(
         let is_whole = names.len() == depth;
         let is_optional = names.get(depth).is_some_and(|name| left_out.contains(name));
         let found = placeholder::of_value(reader, node);
-        if is_row && found.any() && !is_optional && (!is_whole || scope.copies_event) {
+        let is_used = !is_whole || copies_event || read.contains(&(slot as u16));
+        if is_row && found.any() && !is_optional && is_used {
             forms = forms.and(found);
             guards.push(Guard {
                 slot: slot as u16,
@@ -486,7 +540,7 @@ fn guards(
                     .join("."),
                 // A row is not made null for the sake of one of its columns, and bytes that are sent as they came say
                 // what they say.
-                nullable: reader.strip_null(node).1 && !scope.copies_event,
+                nullable: reader.strip_null(node).1 && !is_whole && !copies_event,
             });
         }
     }

@@ -69,20 +69,9 @@ pub fn fields(code: &SourceCode) -> (Vec<String>, usize) {
     {
         return (Vec::new(), all.len());
     }
-    let mut read = BTreeSet::new();
-    for node in nodes(code) {
-        slots(node, code, &mut read);
-    }
-    for emission in &code.emissions {
-        for field in &emission.fields {
-            if let FieldSource::Slot(slot) = field {
-                read.insert(*slot);
-            }
-        }
-    }
     let mut whole = false;
     let mut named = BTreeSet::new();
-    for slot in read {
+    for slot in read(code) {
         let path = &code.wants.value()[usize::from(slot)].path;
         match path.strip_prefix(&prefix[..]) {
             Some([first, ..]) => {
@@ -112,6 +101,22 @@ pub fn fields(code: &SourceCode) -> (Vec<String>, usize) {
         unread.map(|(_, field)| field.name.to_string()).collect(),
         all.len(),
     )
+}
+
+/// The slots of the value whose value is used, by expressions and by copies.
+pub fn read(code: &SourceCode) -> BTreeSet<u16> {
+    let mut read = BTreeSet::new();
+    for node in nodes(code) {
+        slots(node, code, &mut read);
+    }
+    for emission in &code.emissions {
+        for field in &emission.fields {
+            if let FieldSource::Slot(slot) | FieldSource::Guarded(slot) = field {
+                read.insert(*slot);
+            }
+        }
+    }
+    read
 }
 
 fn is_row(schema: &Schema, at: u32) -> bool {
