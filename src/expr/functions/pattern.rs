@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use bumpalo::collections::Vec as BumpVec;
-use regex::Regex;
 
 use super::super::eval::{Result, Run, mismatch};
 use super::super::{Const, EvalFault};
 use super::needs::{Fails, Given, Need, Of};
-use super::prepared::{self, Prepared};
+use super::prepared::{self, Pattern, Prepared};
 use super::{Family, Function, Prepare, Unfit};
 use crate::codec::Val;
 
@@ -36,8 +35,10 @@ const REPLACES: &[&str] = &["bad_pattern", "bad_argument", "expression_limit"];
 
 pub(super) static FAMILY: Family = Family {
     title: "Patterns",
-    intro: "The syntax is RE2's: no look-around, no back-references. The time is linear in the text. A constant pattern is compiled when the topology \
-            is checked; one that is not constant has at most 256 bytes and is compiled for every record.",
+    intro: "The syntax is RE2's: no look-around, no back-references. A constant pattern is compiled when the topology is checked; one that \
+            is not constant has at most 256 bytes and is compiled for every record. A pattern has at most 1000 characters, repetitions written out. \
+            A search counts as a step for each eight bytes of the text where the pattern has up to twelve, else as one for each of its characters and each \
+            byte; `extractAll` and `replace` search once more behind each find, and look as far as the pattern can reach.",
     functions: &[
         Function::with("string.matches(string) -> bool", PATTERN, matches)
             .fails(FAILS)
@@ -93,10 +94,9 @@ fn compiled<'p>(
     text: &str,
     pattern: &str,
     prepared: Option<&'p Prepared>,
-) -> Result<Cow<'p, Regex>> {
-    // A step of the pattern engine is dearer than one of a search.
-    run.step(text.len() / 8)?;
+) -> Result<Cow<'p, Pattern>> {
     if let Some(Prepared::Pattern(pattern)) = prepared {
+        run.step(pattern.steps(text.len()))?;
         return Ok(Cow::Borrowed(pattern));
     }
     let (length_max, bytes_max) = DYNAMIC_PATTERN_MAX;
@@ -105,7 +105,9 @@ fn compiled<'p>(
         true => prepared::compile(pattern, bytes_max).ok(),
         false => None,
     };
-    compiled.map(Cow::Owned).ok_or_else(bad_pattern)
+    let compiled = compiled.ok_or_else(bad_pattern)?;
+    run.step(compiled.steps(text.len()))?;
+    Ok(Cow::Owned(compiled))
 }
 
 fn bad_pattern() -> EvalFault {
@@ -163,14 +165,20 @@ fn extract_all<'a>(
     let mut push = |found: regex::Match| {
         run.spend(2 * size_of::<Val>())?;
         out.push(Val::Str(&text[found.range()]));
-        Ok(())
+        run.step(pattern.steps_again(text.len() - found.end()))
     };
     match pattern.captures_len() {
         1 => pattern.find_iter(text).try_for_each(&mut push)?,
-        2 => pattern
-            .captures_iter(text)
-            .filter_map(|found| found.get(1))
-            .try_for_each(&mut push)?,
+        2 => {
+            for found in pattern.captures_iter(text) {
+                let whole = found.get_match();
+                run.step(pattern.steps_of_groups(whole.len()))?;
+                match found.get(1) {
+                    Some(found) => push(found)?,
+                    None => run.step(pattern.steps_again(text.len() - whole.end()))?,
+                }
+            }
+        }
         _ => return Err(bad_pattern()),
     }
     Ok(Val::List(out.into_bump_slice()))
@@ -226,6 +234,8 @@ fn replace<'a>(
             }
         }
         from = whole.end();
+        run.step(pattern.steps_of_groups(whole.len()))?;
+        run.step(pattern.steps_again(text.len() - from))?;
     }
     run.spend(2 * (text.len() - from))?;
     out.push_str(&text[from..]);
