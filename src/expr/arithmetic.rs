@@ -117,6 +117,9 @@ fn result(op: Arith, left: &Type, right: &Type) -> Option<(Type, &'static [&'sta
         }
         (List(_), List(_)) if op == Arith::Add => {
             let joined = left.join(right).unwrap_or_else(|| List(Box::new(Dyn)));
+            if left.is_lost_in(&joined) || right.is_lost_in(&joined) {
+                return None;
+            }
             (joined, &["expression_limit"])
         }
         (Timestamp, Duration) if matches!(op, Arith::Add | Arith::Subtract) => {

@@ -15,6 +15,9 @@ impl Checker<'_> {
         let all: Vec<_> = items.iter().map(|item| self.item(item, facts)).collect();
         let all = all.into_iter().collect::<Option<Vec<_>>>()?;
         let ty = joined(all.iter().map(|item| &item.ty));
+        for item in &all {
+            self.not_lost(&item.ty, &ty, item.span)?;
+        }
         let parts = all.iter().map(Typed::known).collect();
         let mut nodes = Vec::with_capacity(all.len());
         for (typed, item) in all.into_iter().zip(items) {
@@ -80,6 +83,9 @@ impl Checker<'_> {
         let key = joined(typed.iter().map(|(key, _)| &key.ty));
         let parts = typed.iter().map(|(_, value)| value.known()).collect();
         let value = joined(typed.iter().map(|(_, value)| &value.ty));
+        for (_, one) in &typed {
+            self.not_lost(&one.ty, &value, one.span)?;
+        }
         let mut nodes = Vec::with_capacity(typed.len());
         for ((key, value), (_, item)) in typed.into_iter().zip(entries) {
             let (key, value) = (self.node(key)?, self.node(value)?);
@@ -219,6 +225,20 @@ impl Checker<'_> {
         let ty = body.ty.clone();
         let parts = Box::new([self.node(value)?, self.node(body)?]);
         Some(Typed::new(Node::Bind(parts), ty, span))
+    }
+
+    /// A date or a time of day does not become `dyn`: nothing would tell it from a number or a duration.
+    pub fn not_lost(&mut self, from: &Type, to: &Type, span: Span) -> Option<()> {
+        if !from.is_lost_in(to) {
+            return Some(());
+        }
+        let message = format!(
+            "{} has no type of its own at run time, and would become a plain number or duration as {}",
+            article(from),
+            article(to)
+        );
+        let help = "write `string(…)` for its text, or `timestamp(…)` for a date";
+        self.fault(ExprFault::new("type_mismatch", span, message).help(help))
     }
 
     /// Whether a variable may have this name.

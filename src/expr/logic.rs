@@ -79,6 +79,9 @@ impl Checker<'_> {
                 return self.fault(ExprFault::new("type_mismatch", span, message));
             }
         };
+        for branch in [&then, &otherwise] {
+            self.not_lost(&branch.ty, &ty, branch.span)?;
+        }
         let if_true = condition
             .if_true
             .and(&then.if_true)

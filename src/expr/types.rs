@@ -206,6 +206,25 @@ impl Type {
         }
     }
 
+    /// Whether values of this type, taken as those of another, are no longer what they are: at run time a date is a number of
+    /// days, and only its type tells.
+    pub(super) fn is_lost_in(&self, to: &Type) -> bool {
+        match (self, to) {
+            (Type::Date | Type::TimeOfDay, Type::Dyn) => true,
+            (Type::List(inner) | Type::Nullable(inner) | Type::Optional(inner), Type::Dyn) => {
+                inner.is_lost_in(to)
+            }
+            (Type::Map(key, value), Type::Dyn) => key.is_lost_in(to) || value.is_lost_in(to),
+            (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
+                a.is_lost_in(b)
+            }
+            (Type::Map(k, v), Type::Map(l, w)) => k.is_lost_in(l) || v.is_lost_in(w),
+            (Type::Nullable(a), b) => a.is_lost_in(b.non_null()),
+            (a, Type::Nullable(b)) => a.is_lost_in(b),
+            _ => false,
+        }
+    }
+
     /// The type that holds values of both; `None` if only `dyn` does.
     pub fn join(&self, other: &Type) -> Option<Type> {
         if self == other {

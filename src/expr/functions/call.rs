@@ -155,6 +155,7 @@ impl Checker<'_> {
         }
         if name == "dyn" && target.is_none() && args.len() == 1 {
             let typed = self.expr(&args[0], facts)?;
+            self.not_lost(&typed.ty, &Type::Dyn, typed.span)?;
             return Some(Typed {
                 ty: Type::Dyn,
                 span,

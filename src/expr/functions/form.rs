@@ -82,6 +82,7 @@ impl Checker<'_> {
         }
         let mut nodes = Vec::with_capacity(all.len());
         for arg in all {
+            self.not_lost(&arg.ty, &ty, arg.span)?;
             nodes.push(self.node(arg)?);
         }
         let ty = match (is_nullable, ty) {
@@ -125,6 +126,9 @@ impl Checker<'_> {
                 return self.fault(ExprFault::new("type_mismatch", span, message));
             }
         };
+        for one in [&of, &otherwise] {
+            self.not_lost(&one.ty, &ty, one.span)?;
+        }
         let parts = Box::new([self.node(of)?, self.node(otherwise)?]);
         Some(Typed::new(Node::Try(parts), ty, span))
     }

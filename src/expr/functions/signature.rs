@@ -332,9 +332,14 @@ impl Letters {
             return true;
         };
         match known.join(ty) {
-            Some(joined) => *known = joined,
             None if letter == 'O' => return false,
-            None => *known = Type::Dyn,
+            joined => {
+                let joined = joined.unwrap_or(Type::Dyn);
+                if known.is_lost_in(&joined) || ty.is_lost_in(&joined) {
+                    return false;
+                }
+                *known = joined;
+            }
         }
         true
     }

@@ -168,3 +168,39 @@ fn help_says_what_to_write() {
         assert_eq!(helps(text), [expected], "{text}");
     }
 }
+
+#[test]
+fn a_date_and_a_time_of_day_do_not_lose_their_type() {
+    for text in [
+        "dyn(event.after.day)",
+        "string(dyn(event.after.day))",
+        "[event.after.day, 1]",
+        "[event.after.day, dyn(1)]",
+        "[[event.after.day], [dyn(1)]]",
+        "{'d': event.after.day, 't': 'x'}",
+        "json.encode({'d': date('2024-01-31'), 't': time('10:20:30')})",
+        "json.encode({'d': date('2024-01-31')})",
+        "'%s'.format([event.after.day])",
+        "'%s %s'.format([event.after.day, 'x'])",
+        "true ? dyn(1) : event.after.day",
+        "[event.after.day] + [dyn(1)]",
+        "optional.of(event.after.day).orValue(dyn(1))",
+        "default(event.before == null ? null : event.after.day, dyn(1))",
+        "[dyn(1)].contains(time('10:20:30'))",
+    ] {
+        let found = checked(text, &live()).expect_err(text);
+        assert!(
+            matches!(found[0].code, "type_mismatch" | "no_such_function"),
+            "{text}: {found:?}"
+        );
+    }
+    for text in [
+        "json.encode({'d': string(event.after.day), 't': 1})",
+        "'%s'.format([string(event.after.day)])",
+        "event.after.day in [event.after.day, date('2024-01-31')]",
+        "event.after.day == date('2024-01-31') ? event.after.day : date('2024-02-01')",
+        "dyn(timestamp(event.after.day))",
+    ] {
+        checked(text, &live()).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+    }
+}
