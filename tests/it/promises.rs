@@ -36,6 +36,20 @@ impl Checked {
 
     /// What becomes of a record: the values that are delivered, and the reasons of its dead letters.
     fn outcome(&self, key: &str, event: Option<&Json>) -> (Vec<Json>, Vec<String>) {
+        let all = self.ended(key, event);
+        let list = |name: &str| all[name].as_array().unwrap().clone();
+        let values = list("deliveries")
+            .into_iter()
+            .map(|one| one["value"].clone());
+        let reasons = list("dead_letters")
+            .iter()
+            .map(|one| one["reason"].as_str().unwrap().to_owned())
+            .collect();
+        (values.collect(), reasons)
+    }
+
+    /// The same with everything that is known of it.
+    fn ended(&self, key: &str, event: Option<&Json>) -> Json {
         let plan = self.plan();
         let value = event.map(|event| {
             let datum = json::from_json(&plan.sources[0].value.schema, event).unwrap();
@@ -53,16 +67,7 @@ impl Checked {
             value_schema: None,
         };
         let ended = process(plan, &record);
-        let all = ended.json(plan, &record).unwrap();
-        let list = |name: &str| all[name].as_array().unwrap().clone();
-        let values = list("deliveries")
-            .into_iter()
-            .map(|one| one["value"].clone());
-        let reasons = list("dead_letters")
-            .iter()
-            .map(|one| one["reason"].as_str().unwrap().to_owned())
-            .collect();
-        (values.collect(), reasons)
+        ended.json(plan, &record).unwrap()
     }
 }
 
@@ -390,4 +395,17 @@ fn what_tombstones_reach_is_proved_without_the_steps() {
 
 fn topology_of(text: &str) -> String {
     topology(", tombstones: forward", &format!("unmatched: drop\n{text}"))
+}
+
+#[test]
+fn a_topic_that_is_not_allowed_does_not_say_what_it_is_made_of() {
+    let event = record(json!([{"name": "ssn", "type": "string", "pii": true}]));
+    let route = "routes:
+  - name: out
+    kafka: { topic: 'out-${event.ssn}', topics: [out-a], cleared_for: [pii] }";
+    let text = topology("", route).replace("topic: dlq", "topic: dlq, cleared_for: [pii]");
+    let topology = checked(&text, &[("event", event)]);
+    let ended = topology.ended("k", Some(&json!({"ssn": "123-45-6789"})));
+    assert_eq!(ended["dead_letters"][0]["reason"], "topic_not_allowed");
+    assert!(!ended.to_string().contains("6789"), "{ended}");
 }

@@ -377,7 +377,9 @@ impl<'a> Run<'a> {
                         None => {
                             return Err((
                                 "topic_not_allowed",
-                                format!("the topic `{name}` is not listed under `topics`"),
+                                // Not the name: it is computed, and may say what no log is to know.
+                                "the name that the route's `topic` makes of this record is not listed under `topics`"
+                                    .to_owned(),
                             ));
                         }
                     }
