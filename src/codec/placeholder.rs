@@ -68,6 +68,17 @@ impl Forms {
     }
 }
 
+/// Whether a datum has the text as a value, in whichever field: for what is sent as it came, where a column may be newer than
+/// the schema that is known.
+pub fn stands_in(datum: &[u8]) -> bool {
+    static VALUE: LazyLock<Finder<'static>> = LazyLock::new(|| {
+        let mut value = Vec::new();
+        super::primitive::put_run(TEXT.as_bytes(), &mut value);
+        Finder::new(&value).into_owned()
+    });
+    VALUE.find(datum).is_some()
+}
+
 /// The encoding of the text's bytes as items of an array, each behind the index of a union's branch if there is one.
 fn numbers(branch: Option<u8>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -286,5 +297,7 @@ mod tests {
         };
         assert!(text.suspect(format!("\u{38}{TEXT}").as_bytes()));
         assert!(!text.suspect(UUID.as_bytes()));
+        assert!(stands_in(format!("\u{2}\u{38}{TEXT}").as_bytes()));
+        assert!(!stands_in(format!("\u{3a}{TEXT}!").as_bytes()));
     }
 }

@@ -23,6 +23,8 @@ pub struct SourceCode {
     pub guards: Vec<Guard>,
     /// The forms that it can have in one of them.
     pub placeholders: Forms,
+    /// Whether a route sends the event as it came, and what Debezium left out is not to be sent.
+    pub guards_all: bool,
     /// The steps, in order.
     pub steps: Vec<StepCode>,
     /// The routes, in order.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use lockgate::codec::{frame, json, placeholder};
 use lockgate::pipeline::process::{Input, Outputs, Processor, Verdict};
+use lockgate::schema::Schema;
 use lockgate::topology::{self, Plan, Vars};
 use serde_json::{Value, json};
 
@@ -131,15 +132,20 @@ fn load(flat: bool, source: &str, rest: &str) -> Result<Table, String> {
 impl Table {
     /// What becomes of an update to this row: the verdict, and the first output's value.
     fn update(&mut self, row: &Value) -> (Verdict, Option<Value>) {
+        let schema = self.plan.sources[0].value.schema.clone();
+        self.update_by(&schema, row)
+    }
+
+    /// As `update`, under another version of the schema.
+    fn update_by(&mut self, schema: &Schema, row: &Value) -> (Verdict, Option<Value>) {
         let event = match self.flat {
             true => row.clone(),
             false => json!({"before": null, "after": row, "op": "u"}),
         };
-        let schema = &self.plan.sources[0].value.schema;
         let mut bytes = vec![0, 0, 0, 0, 7];
         bytes.extend(json::from_json(schema, &event).unwrap());
         let key = json::from_json(
-            &lockgate::schema::Schema::parse(
+            &Schema::parse(
                 r#"{"type":"record","name":"Key","namespace":"t","fields":[{"name":"id","type":"string"}]}"#,
             )
             .unwrap(),
@@ -306,6 +312,27 @@ fn as_optional_values_columns_are_data_only_with_a_value_in_their_place() {
             }
         }
         assert_eq!(or_error.update(&value(None)).1.unwrap(), value(None));
+    }
+}
+
+#[test]
+fn what_is_sent_as_it_came_holds_no_placeholder_of_a_newer_column_either() {
+    let newer = |name: &str| {
+        let mut row = row(name);
+        let fields = row["fields"].as_array_mut().unwrap();
+        fields.push(json!({"name": "newer", "type": ["null", "string"], "default": null}));
+        Schema::parse(&row.to_string()).unwrap()
+    };
+    let mut left_out = value(None);
+    left_out["newer"] = json!(placeholder::TEXT);
+    let mut sent = left_out.clone();
+    sent["newer"] = json!("__debezium_unavailable_value of another length");
+    for (source, expected) in [("", false), ("    unavailable: keep\n", true)] {
+        let mut table = load(true, source, AS_IT_CAME).unwrap();
+        let (verdict, _) = table.update_by(&newer("Value"), &left_out);
+        assert_eq!(matches!(verdict, Verdict::Deliver), expected, "{verdict:?}");
+        let (verdict, _) = table.update_by(&newer("Value"), &sent);
+        assert!(matches!(verdict, Verdict::Deliver), "{verdict:?}");
     }
 }
 

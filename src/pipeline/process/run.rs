@@ -70,6 +70,9 @@ impl<'a> Run<'a> {
         if self.code.placeholders.suspect(datum) {
             self.unavailable(scan, datum, value_slots)?;
         }
+        if self.code.guards_all && placeholder::stands_in(datum) {
+            return Err(self.left_out("a column that is newer than the checked schema"));
+        }
         let datum = Datum {
             scan,
             bytes: datum,
@@ -221,19 +224,19 @@ impl<'a> Run<'a> {
                 Unavailable::Null if guard.nullable => slots.set_null(guard.slot),
                 Unavailable::Keep => {}
                 Unavailable::Null | Unavailable::Optional | Unavailable::DeadLetter => {
-                    let message = format!(
-                        "{} was not part of the change: it is Debezium's placeholder",
-                        guard.path
-                    );
-                    let step = Some(self.steps.unavailable);
-                    return Err(End::Poison(Poison {
-                        declared: true,
-                        ..Poison::new("unavailable_value", step, message)
-                    }));
+                    return Err(self.left_out(&guard.path));
                 }
             }
         }
         Ok(())
+    }
+
+    fn left_out(&self, column: &str) -> End {
+        let message = format!("{column} was not part of the change: it is Debezium's placeholder");
+        End::Poison(Poison {
+            declared: true,
+            ..Poison::new("unavailable_value", Some(self.steps.unavailable), message)
+        })
     }
 
     fn run_steps(&self, cx: &mut Cx<'a>) -> Result<(), End> {

@@ -12,7 +12,7 @@ use crate::expr::{
 };
 use crate::schema::{NodeId, Schema};
 use crate::topology::code::{
-    EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
+    Body, EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
 };
 use crate::topology::plan::{
     Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, SourceSchema, Tombstones,
@@ -217,6 +217,7 @@ impl Compiler<'_> {
             envelope,
             guards: Vec::new(),
             placeholders: Forms::default(),
+            guards_all: false,
             steps,
             routes: compiled,
             emissions: std::mem::take(&mut scope.emissions),
@@ -225,6 +226,8 @@ impl Compiler<'_> {
         if plan.unavailable != Unavailable::Keep {
             (code.guards, code.placeholders) =
                 guards(&code, scope.copies_event, plan.envelope, &left_out);
+            let passes = |route: &RouteCode| matches!(route.body, Body::Source);
+            code.guards_all = code.routes.iter().any(passes);
         }
         Some(Arc::new(code))
     }
