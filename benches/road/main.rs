@@ -3,12 +3,13 @@
 //! `cargo bench --bench road -- --json`; needs a broker (`LOCKGATE__KAFKA__BROKERS`), or starts one (Java 17 and Maven, see `tests/stack/run`).
 //! Each run is a process of its own that reads the same input topic once; CPU time is that process's, from its start to its
 //! end. The floor runs twice per round, so that its spread against itself tells what the machine's noise is. `--naive` adds the usual
-//! hand-written consumer to each round.
+//! hand-written consumer to each round. `--latency` measures latency and CPU at a fixed rate instead.
 
 mod broker;
 mod corpus;
 mod floor;
 mod job;
+mod latency;
 mod naive;
 mod worker;
 
@@ -78,13 +79,14 @@ fn main() -> anyhow::Result<()> {
         "--compression",
         "--partitions",
         "--naive",
+        "--latency",
     ];
     if let Some(wrong) = words
         .iter()
         .find(|word| word.starts_with("--") && !known.contains(&word.as_str()))
     {
         bail!(
-            "unknown word {wrong}: --records N, --rounds N, --partitions N, --compression none|lz4, --naive, --json"
+            "unknown word {wrong}: --records N, --rounds N, --partitions N, --compression none|lz4, --naive, --latency, --json"
         );
     }
     let broker = broker::Broker::find()?;
@@ -96,6 +98,9 @@ fn main() -> anyhow::Result<()> {
         compression: value("--compression").unwrap_or_else(|| "none".into()),
         has_naive: words.iter().any(|word| word == "--naive"),
     };
+    if words.iter().any(|word| word == "--latency") {
+        return latency::measure(&options);
+    }
     measure(&options)
 }
 
@@ -283,7 +288,12 @@ fn child(
     match mode {
         "naive" => naive::run(brokers, &topics.0, &topics.1, records, compression)?,
         "floor" => floor::run(brokers, &topics.0, &topics.1, records, compression)?,
-        "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression)?,
+        "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression, None)?,
+        "live-loop" => latency::bare_loop(brokers, &topics.0, &topics.1, compression)?,
+        "live-lockgate" => {
+            let is_over = latency::until_end_of_input();
+            worker::run(brokers, &topics.0, &topics.1, compression, Some(&is_over))?;
+        }
         other => bail!("unknown mode {other}"),
     }
     let (cpu_us, rss_kib, switches) = usage();

@@ -1,5 +1,8 @@
 //! The whole worker: group, registry, tracker, headers, commits, metrics, as `lockgate run` starts it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use anyhow::Context;
 use lockgate::config::{Config, Connection, Property};
 use lockgate::registry::fake::FakeRegistry;
@@ -8,8 +11,14 @@ use lockgate::topology;
 
 use crate::{corpus, job};
 
-/// Runs the job until the end of the input.
-pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyhow::Result<()> {
+/// Runs the job until the end of the input, or, given `is_over`, until that becomes true.
+pub fn run(
+    brokers: &str,
+    input: &str,
+    output: &str,
+    compression: &str,
+    is_over: Option<&AtomicBool>,
+) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let text = corpus::TOPOLOGY
         .replace("id: road", &format!("id: {output}"))
@@ -23,12 +32,7 @@ pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyho
     let plans = topology::load(&[folder.path().join("job.yaml")], None, &Default::default())
         .map_err(|faults| anyhow::anyhow!("{}", faults.render(false)))?;
     let admin = job::admin(brokers)?;
-    admin.create_topic(
-        &format!("{output}.dlq"),
-        1,
-        &[],
-        std::time::Duration::from_secs(30),
-    )?;
+    admin.create_topic(&format!("{output}.dlq"), 1, &[], Duration::from_secs(30))?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -55,7 +59,13 @@ pub fn run(brokers: &str, input: &str, output: &str, compression: &str) -> anyho
         config.connections.insert("main".into(), main);
         config.registry.urls = vec![registry.url()];
         config.admin.listen = Some(([127, 0, 0, 1], 0).into());
-        let service = Service::start(&plans, config, true)?;
+        let service = Service::start(&plans, config, is_over.is_none())?;
+        if let Some(is_over) = is_over {
+            while !is_over.load(Ordering::Relaxed) && !service.is_finished() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            service.stop();
+        }
         service.finished().await;
         anyhow::Ok(service.join())
     })?;
