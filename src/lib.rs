@@ -13,7 +13,7 @@
 //! core      sans-IO decisions: tracker, member, flow, retry, poison. Simulated
 //! kafka     the client library, the only module with `unsafe`
 //! pipeline  the road: consume, process, deliver, ack, commit
-//! sink      where deliveries go: trait Sink, Kafka, dead letters, error classes
+//! sink      where deliveries go: Kafka, dead letters
 //! telemetry every metric in one table; tracing; the status board
 //! admin     /live /ready /metrics /status: reads, never steers
 //! cli       one file per command

@@ -1,4 +1,4 @@
-//! The tables of `benches/codec` with columns for other expression engines: the `cel` crate for all jobs, VRL for job J.
+//! The tables of `benches/codec` with a column for another expression engine, the `cel` crate.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- [--rounds N] [--only JOB[/CASE]]`
 
