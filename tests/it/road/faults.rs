@@ -108,6 +108,60 @@ async fn a_schema_id_that_appears_late_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_a_foreign_name_is_one_dead_letter() {
+    let mut world = World::new().await;
+    world.write(300);
+    let foreign = super::world::EVENT.replace("\"Event\"", "\"Other\"");
+    let foreign_id = world.registry.register("other", &foreign);
+    world.send(b"foreign", Some(&world.framed(foreign_id, "f", 0, "x")));
+    world.flush();
+    world.write(300);
+    let worker = world.worker(&[]);
+    until("all records are done", || {
+        done(&worker) == world.events() + 1
+    })
+    .await;
+    drain(worker).await;
+    assert_eq!(world.judge(), 0);
+    let dead = world.read("dlq");
+    assert_eq!(super::world::reasons(&dead), ["wrong_schema"].into());
+    assert_eq!(dead.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_does_not_resolve_stops_its_partition_and_no_other() {
+    let mut world = World::new().await;
+    let worker = world.worker(&[]);
+    world.write(400);
+    until("all records are done", || done(&worker) == world.events()).await;
+    // The same name, and a long where a text was.
+    let other = super::world::EVENT.replace(
+        r#""filler", "type": "string""#,
+        r#""filler", "type": "long""#,
+    );
+    let other_id = world.registry.register("event", &other);
+    world.send(b"changed", Some(&world.framed(other_id, "c", 0, "")));
+    world.flush();
+    let stopped = || {
+        let partitions = worker.metrics().partitions("road");
+        let is_stopped = |reasons: &[&str]| reasons.contains(&"incompatible_schema");
+        partitions
+            .iter()
+            .filter(|partition| is_stopped(&partition.paused))
+            .count()
+    };
+    until("the partition stands still and says why", || stopped() == 1).await;
+    let before = done(&worker);
+    world.write(400);
+    until("the other partitions go on", || {
+        done(&worker) >= before + 200
+    })
+    .await;
+    assert_eq!(stopped(), 1);
+    assert!(world.read("dlq").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_refused_for_one_record_buries_no_neighbour() {
     let mut world = World::new().await;
     world.write(200);
