@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use lockgate::core::Tp;
-use lockgate::kafka::{Consumer, EnqueueError, Position, Producer, partition_for};
+use lockgate::kafka::{EnqueueError, Producer, partition_for};
 
 use crate::{corpus, job};
 
@@ -24,17 +23,8 @@ pub fn run(
         .iter()
         .map(|key| partition_for(key, crate::partitions()))
         .collect();
-    let mut consumer = Consumer::new(&job::consumer_properties(brokers, "road-floor"), &[input])?;
-    let positions: Vec<Position> = (0..crate::partitions())
-        .map(|partition| Position {
-            partition: Tp {
-                topic: 0,
-                partition,
-            },
-            offset: 0,
-        })
-        .collect();
-    consumer.assign(&positions)?;
+    let mut consumer =
+        job::from_beginning(&job::consumer_properties(brokers, "road-floor"), input)?;
     let producer = Producer::new(&job::producer_properties(brokers, compression))?;
     let topic = producer.topic(output)?;
     let header = format!("{input}/7/123456");

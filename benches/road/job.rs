@@ -32,6 +32,22 @@ fn properties(brokers: &str, role: lockgate::config::Role<'_>) -> Properties {
         .collect()
 }
 
+/// A consumer of all partitions of a topic, from their beginning and without a group.
+pub fn from_beginning(properties: &Properties, topic: &str) -> anyhow::Result<Consumer> {
+    let mut consumer = Consumer::new(properties, &[topic])?;
+    let positions: Vec<Position> = (0..crate::partitions())
+        .map(|partition| Position {
+            partition: Tp {
+                topic: 0,
+                partition,
+            },
+            offset: 0,
+        })
+        .collect();
+    consumer.assign(&positions)?;
+    Ok(consumer)
+}
+
 /// A client for topics.
 pub fn admin(brokers: &str) -> anyhow::Result<Admin> {
     Ok(Admin::new(
@@ -75,17 +91,7 @@ pub fn fill(brokers: &str, topic: &str, records: u64, compression: &str) -> anyh
 /// What is in a topic, independent of its order: records, and a sum over the hashes of partition, key, value and header names.
 pub fn digest(brokers: &str, topic: &str) -> anyhow::Result<(u64, u64)> {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut consumer = Consumer::new(&consumer_properties(brokers, "road-digest"), &[topic])?;
-    let positions: Vec<Position> = (0..crate::partitions())
-        .map(|partition| Position {
-            partition: Tp {
-                topic: 0,
-                partition,
-            },
-            offset: 0,
-        })
-        .collect();
-    consumer.assign(&positions)?;
+    let mut consumer = from_beginning(&consumer_properties(brokers, "road-digest"), topic)?;
     let handle = consumer.handle();
     let mut expected = 0;
     for partition in 0..crate::partitions() {

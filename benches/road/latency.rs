@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use lockgate::core::Tp;
-use lockgate::kafka::{Consumer, EnqueueError, Position, Producer};
+use lockgate::kafka::{EnqueueError, Producer};
 
 use crate::{Options, corpus, job, median, partitions};
 
@@ -188,7 +187,10 @@ fn watch(
     pid: u32,
     is_over: &AtomicBool,
 ) -> anyhow::Result<Run> {
-    let mut consumer = reader(&options.brokers, "latency-watch", output)?;
+    let mut properties = job::consumer_properties(&options.brokers, "latency-watch");
+    // An answer as soon as there is something.
+    properties.set("fetch.wait.max.ms", "500");
+    let mut consumer = job::from_beginning(&properties, output)?;
     let (mut records, mut events) = (Vec::new(), Vec::new());
     let began = Instant::now();
     let mut first: Option<Instant> = None;
@@ -247,24 +249,6 @@ fn watch(
     })
 }
 
-fn reader(brokers: &str, group: &str, topic: &str) -> anyhow::Result<Consumer> {
-    let mut properties = job::consumer_properties(brokers, group);
-    // An answer as soon as there is something.
-    properties.set("fetch.wait.max.ms", "500");
-    let mut consumer = Consumer::new(&properties, &[topic])?;
-    let positions: Vec<Position> = (0..partitions())
-        .map(|partition| Position {
-            partition: Tp {
-                topic: 0,
-                partition,
-            },
-            offset: 0,
-        })
-        .collect();
-    consumer.assign(&positions)?;
-    Ok(consumer)
-}
-
 /// User and system time of another process, in seconds.
 fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
@@ -292,17 +276,8 @@ pub fn bare_loop(
     compression: &str,
 ) -> anyhow::Result<()> {
     let is_over = until_end_of_input();
-    let mut consumer = Consumer::new(&job::consumer_properties(brokers, "latency-loop"), &[input])?;
-    let positions: Vec<Position> = (0..partitions())
-        .map(|partition| Position {
-            partition: Tp {
-                topic: 0,
-                partition,
-            },
-            offset: 0,
-        })
-        .collect();
-    consumer.assign(&positions)?;
+    let properties = job::consumer_properties(brokers, "latency-loop");
+    let mut consumer = job::from_beginning(&properties, input)?;
     let producer = Producer::new(&job::producer_properties(brokers, compression))?;
     let topic = producer.topic(output)?;
     let (mut records, mut events, mut reports) = (Vec::new(), Vec::new(), Vec::new());
