@@ -274,27 +274,10 @@ impl Writer<'_> {
                 // Base64, then.
                 None => return Ok(false),
             },
-            (Logical::Date, Some(text)) => time::parse_date(text),
-            (Logical::Timestamp { per_second }, Some(text)) => time::parse_timestamp(text)
-                .and_then(|(seconds, nanos)| {
-                    time::to_units(seconds, nanos, *per_second, true).ok()
-                }),
-            (Logical::LocalTimestamp { per_second }, Some(text)) => {
-                time::parse_local_timestamp(text).and_then(|(seconds, nanos)| {
-                    time::to_units(seconds, nanos, *per_second, true).ok()
-                })
-            }
-            (Logical::Time { per_second }, Some(text)) => {
-                time::parse_time(text).and_then(|nanos| {
-                    let step = 1_000_000_000 / i64::from(*per_second);
-                    (nanos % step == 0).then_some(nanos / step)
-                })
-            }
-            (Logical::Interval { per_second }, Some(text)) => {
-                time::parse_span(text).and_then(|(seconds, nanos)| {
-                    time::span_to_units(seconds, nanos, *per_second, true).ok()
-                })
-            }
+            (logical, Some(text)) => match time_units(logical, text) {
+                Some(units) => units,
+                None => return Ok(false),
+            },
             _ => return Ok(false),
         };
         match units {
@@ -323,6 +306,26 @@ impl Writer<'_> {
             .decode(text)
             .or_else(|_| self.fault("the text is not base64"))
     }
+}
+
+/// The units of a time written in ISO 8601, as an Avro type of this meaning keeps them: `None` inside if the text is none, or one that
+/// its unit cannot hold exactly; `None` if the meaning is no time kept as a number.
+pub(crate) fn time_units(logical: &Logical, text: &str) -> Option<Option<i64>> {
+    Some(match logical {
+        Logical::Date => time::parse_date(text),
+        Logical::Timestamp { per_second } => time::parse_timestamp(text)
+            .and_then(|(seconds, nanos)| time::to_units(seconds, nanos, *per_second, true).ok()),
+        Logical::LocalTimestamp { per_second } => time::parse_local_timestamp(text)
+            .and_then(|(seconds, nanos)| time::to_units(seconds, nanos, *per_second, true).ok()),
+        Logical::Time { per_second } => time::parse_time(text).and_then(|nanos| {
+            let step = 1_000_000_000 / i64::from(*per_second);
+            (nanos % step == 0).then_some(nanos / step)
+        }),
+        Logical::Interval { per_second } => time::parse_span(text).and_then(|(seconds, nanos)| {
+            time::span_to_units(seconds, nanos, *per_second, true).ok()
+        }),
+        _ => return None,
+    })
 }
 
 /// `{"$type": name, "value": …}`.

@@ -7,6 +7,7 @@ mod policy;
 mod text;
 mod writer;
 
+pub(crate) use input::time_units;
 pub use policy::{BigInts, Bytes, Decimals, NonFinite, Nulls, Policy, Times};
 pub use writer::Writer;
 

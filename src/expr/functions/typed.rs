@@ -16,6 +16,7 @@ use super::super::{Const, EvalFault, ExprFault, Facts, Node, Type, View};
 use super::call::Call;
 use super::prepared::Prepared;
 use super::{json, named};
+use crate::codec::json::time_units;
 use crate::codec::{Decimal, Val, time};
 use crate::schema::{Kind, Logical, NodeId, Schema};
 
@@ -297,27 +298,7 @@ impl<'a> Reader<'_, '_, 'a> {
                     .is_none()
                     .then(|| misfit("the text is no time with a zone"));
             }
-            (Logical::Date, Some(text)) => time::parse_date(text),
-            (Logical::Timestamp { per_second }, Some(text)) => time::parse_timestamp(text)
-                .and_then(|(seconds, nanos)| {
-                    time::to_units(seconds, nanos, *per_second, true).ok()
-                }),
-            (Logical::LocalTimestamp { per_second }, Some(text)) => {
-                time::parse_local_timestamp(text).and_then(|(seconds, nanos)| {
-                    time::to_units(seconds, nanos, *per_second, true).ok()
-                })
-            }
-            (Logical::Time { per_second }, Some(text)) => {
-                time::parse_time(text).and_then(|nanos| {
-                    let step = 1_000_000_000 / i64::from(*per_second);
-                    (nanos % step == 0).then_some(nanos / step)
-                })
-            }
-            (Logical::Interval { per_second }, Some(text)) => {
-                time::parse_span(text).and_then(|(seconds, nanos)| {
-                    time::span_to_units(seconds, nanos, *per_second, true).ok()
-                })
-            }
+            (logical, Some(text)) => time_units(logical, text)?,
             _ => return None,
         };
         Some(match units {
