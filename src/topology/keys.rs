@@ -80,6 +80,14 @@ const fn word(word: &'static str, doc: &'static str) -> Word {
     Word { word, doc }
 }
 
+/// Of every mapping.
+const EXCEPT: Key = key(
+    "except",
+    Kind::List(&Kind::Text),
+    "Fields of `from` that are not copied.",
+    "except: [note]",
+);
+
 const fn key(name: &'static str, kind: Kind, doc: &'static str, example: &'static str) -> Key {
     Key {
         name,

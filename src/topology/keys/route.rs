@@ -1,6 +1,6 @@
 //! The keys of a route, of what it sends and where to.
 
-use super::{Kind, Object, key, word};
+use super::{EXCEPT, Key, Kind, Object, key, word};
 
 /// A route.
 pub static ROUTE: Object = Object {
@@ -54,18 +54,8 @@ pub static MAP: Object = Object {
             "The registry subject, if it is not the schema's name.",
             "subject: orders.summary-value",
         ),
-        key(
-            "from",
-            Kind::Path,
-            "A record: its fields are copied to the fields of equal name.",
-            "from: out",
-        ),
-        key(
-            "except",
-            Kind::List(&Kind::Text),
-            "Fields of `from` that are not copied.",
-            "except: [note]",
-        ),
+        FROM_OUT,
+        EXCEPT,
         key(
             "set",
             Kind::Map(&Kind::Expr),
@@ -74,6 +64,13 @@ pub static MAP: Object = Object {
         ),
     ],
 };
+
+const FROM_OUT: Key = key(
+    "from",
+    Kind::Path,
+    "A record: its fields are copied to the fields of equal name.",
+    "from: out",
+);
 
 /// The Kafka sink of a route.
 pub static KAFKA: Object = Object {
@@ -231,18 +228,8 @@ pub static KEY: Object = Object {
             "The registry subject, if it is not the schema's name.",
             "subject: orders.by-customer-key",
         ),
-        key(
-            "from",
-            Kind::Path,
-            "A record: its fields are copied to the fields of equal name.",
-            "from: out",
-        ),
-        key(
-            "except",
-            Kind::List(&Kind::Text),
-            "Fields of `from` that are not copied.",
-            "except: [note]",
-        ),
+        FROM_OUT,
+        EXCEPT,
         key(
             "set",
             Kind::Map(&Kind::Expr),

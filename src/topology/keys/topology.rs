@@ -1,6 +1,6 @@
 //! The keys of a topology, its variables, tables and steps.
 
-use super::{DEAD_LETTER, Kind, Object, ROUTE, SOURCE, key, word};
+use super::{DEAD_LETTER, EXCEPT, Kind, Object, ROUTE, SOURCE, key, word};
 
 /// The whole file.
 pub static TOPOLOGY: Object = Object {
@@ -239,12 +239,7 @@ pub static STEP: Object = Object {
             "A record: its fields are copied to the fields of equal name.",
             "from: event.after",
         ),
-        key(
-            "except",
-            Kind::List(&Kind::Text),
-            "Fields of `from` that are not copied.",
-            "except: [payload]",
-        ),
+        EXCEPT,
         key(
             "set",
             Kind::Map(&Kind::Expr),
