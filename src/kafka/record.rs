@@ -15,14 +15,39 @@ const HEADER_OVERHEAD_BYTES: usize = 64;
 
 /// One consumed record. It pins the fetched batch that it lies in until it is dropped, on any thread.
 ///
+/// What is asked for again and again is copied out of the library's message while that is in the caches of the thread that polls: read
+/// from the message by another thread, much later, each part would be waited for.
+///
 /// `Send` but not `Sync`: the library parses headers on first sight, inside the message.
 pub struct RawRecord {
     message: NonNull<sys::rd_kafka_message_t>,
-    topic: u16,
+    key: Slice,
+    value: Slice,
+    offset: i64,
+    /// Below 0 where the format has none.
+    timestamp_ms: i64,
+    partition: i32,
     /// What the headers hold; 0 if there are none. Looked at once, because the library parses an empty header section anew each time.
     header_bytes: u32,
+    topic: u16,
     /// Keeps the client alive: a message must not outlive it. One per batch, so that records of different batches share no counter.
     _lease: Arc<Lease>,
+}
+
+/// Bytes in the fetched batch; null or not.
+#[derive(Clone, Copy)]
+struct Slice {
+    data: *const u8,
+    length: usize,
+}
+
+impl Slice {
+    /// # Safety
+    /// The record that the bytes belong to lives as long as what is returned.
+    unsafe fn bytes<'a>(self) -> Option<&'a [u8]> {
+        // SAFETY: the caller vouches for the bytes.
+        unsafe { bytes(self.data.cast_mut().cast(), self.length) }
+    }
 }
 
 // SAFETY: a message is owned by one value, and the library lets any thread read and destroy it.
@@ -36,11 +61,22 @@ impl RawRecord {
         topic: u16,
         lease: Arc<Lease>,
     ) -> RawRecord {
+        // SAFETY: the message is valid, and only read here.
+        let raw = unsafe { message.as_ref() };
+        let slice = |data: *mut c_void, length| Slice {
+            data: data.cast_const().cast(),
+            length,
+        };
         let mut record = RawRecord {
             message,
-            topic,
+            key: slice(raw.key, raw.key_len),
+            value: slice(raw.payload, raw.len),
+            offset: raw.offset,
+            timestamp_ms: timestamp(message),
+            partition: raw.partition,
             // Not known yet; anything but 0 makes the look below a real one.
             header_bytes: u32::MAX,
+            topic,
             _lease: lease,
         };
         let bytes: usize = record
@@ -51,11 +87,6 @@ impl RawRecord {
         record
     }
 
-    fn raw(&self) -> &sys::rd_kafka_message_t {
-        // SAFETY: ours and valid until drop.
-        unsafe { self.message.as_ref() }
-    }
-
     /// Index of the topic among those that the consumer was made with: the index of the source.
     pub fn topic(&self) -> u16 {
         self.topic
@@ -63,44 +94,37 @@ impl RawRecord {
 
     /// Partition number.
     pub fn partition(&self) -> i32 {
-        self.raw().partition
+        self.partition
     }
 
     /// The topic and partition.
     pub fn topic_partition(&self) -> Tp {
         Tp {
             topic: self.topic,
-            partition: self.partition(),
+            partition: self.partition,
         }
     }
 
     /// Offset within the partition.
     pub fn offset(&self) -> i64 {
-        self.raw().offset
+        self.offset
     }
 
     /// Milliseconds since 1970-01-01 UTC, as the producer or the broker wrote them; `None` where the format has none.
     pub fn timestamp_ms(&self) -> Option<i64> {
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is ours; the kind is written before the return.
-        let timestamp =
-            unsafe { sys::rd_kafka_message_timestamp(self.message.as_ptr(), &mut kind) };
-        (kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp >= 0)
-            .then_some(timestamp)
+        (self.timestamp_ms >= 0).then_some(self.timestamp_ms)
     }
 
     /// The key: `None` for null, empty for an empty one.
     pub fn key(&self) -> Option<&[u8]> {
-        let raw = self.raw();
-        // SAFETY: the pointer and the length belong together and stay valid until the message is destroyed.
-        unsafe { bytes(raw.key, raw.key_len) }
+        // SAFETY: part of the message, which lives as long as this value.
+        unsafe { self.key.bytes() }
     }
 
     /// The value: `None` for null (a tombstone), empty for an empty one.
     pub fn value(&self) -> Option<&[u8]> {
-        let raw = self.raw();
         // SAFETY: as for the key.
-        unsafe { bytes(raw.payload, raw.len) }
+        unsafe { self.value.bytes() }
     }
 
     /// What the headers hold in memory, in bytes: names, values and what the library adds to each. 0 if there are none.
@@ -131,7 +155,7 @@ impl RawRecord {
 
     /// Bytes of key and value.
     pub fn size(&self) -> usize {
-        self.raw().key_len + self.raw().len
+        self.key.length + self.value.length
     }
 }
 
@@ -148,9 +172,7 @@ impl std::fmt::Debug for RawRecord {
         write!(
             f,
             "record {}/{}/{}",
-            self.topic,
-            self.partition(),
-            self.offset()
+            self.topic, self.partition, self.offset
         )
     }
 }
@@ -185,6 +207,17 @@ impl<'a> Iterator for Headers<'a> {
                 bytes(value.cast_mut(), size),
             )
         })
+    }
+}
+
+/// The timestamp of a message that is valid; -1 if it has none.
+fn timestamp(message: NonNull<sys::rd_kafka_message_t>) -> i64 {
+    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the message is valid; the kind is written before the return.
+    let timestamp = unsafe { sys::rd_kafka_message_timestamp(message.as_ptr(), &mut kind) };
+    match kind {
+        sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => -1,
+        _ => timestamp,
     }
 }
 

@@ -60,8 +60,8 @@ pub(super) enum Flushed {
 #[derive(Default)]
 pub(super) struct Deliveries {
     pending: Vec<Pending>,
-    /// Indexes into `pending`, sorted into runs.
-    order: Vec<u32>,
+    /// Output partition and index into `pending`, sorted into runs.
+    order: Vec<(u64, u32)>,
     next: usize,
     pub dead_letters: Vec<DeadLetter>,
 }
@@ -99,15 +99,19 @@ impl Deliveries {
     /// Enqueues as much as the queues take. Deliveries of lanes that were rewound or closed meanwhile are left out.
     pub fn flush(&mut self, cx: &mut Flush<'_>) -> Flushed {
         if self.order.is_empty() && !self.pending.is_empty() {
-            self.order.extend(0..self.pending.len() as u32);
-            let pending = &self.pending;
+            let keys = self.pending.iter().zip(0..);
+            self.order.extend(keys.map(|(delivery, index)| {
+                // Null keys, which have no partition yet, come first.
+                let partition = delivery.partition.map_or(0, |number| number as u32 + 1);
+                (
+                    u64::from(delivery.topic) << 32 | u64::from(partition),
+                    index,
+                )
+            }));
             // Stable: within a partition, the order in which they were pushed.
-            self.order.sort_by_key(|&index| {
-                let delivery = &pending[index as usize];
-                (delivery.topic, delivery.partition.unwrap_or(-1))
-            });
+            self.order.sort_by_key(|(partition, _)| *partition);
         }
-        while let Some(&index) = self.order.get(self.next) {
+        while let Some(&(_, index)) = self.order.get(self.next) {
             let delivery = self.pending[index as usize];
             match self.enqueue(&delivery, cx) {
                 Ok(()) => self.next += 1,
@@ -174,7 +178,7 @@ impl Deliveries {
                 }
                 let key = part(cx.outputs, output.key, record.key());
                 let value = part(cx.outputs, output.value, record.value());
-                let timestamp = held.timestamp_ms;
+                let timestamp = record.timestamp_ms();
                 sink.enqueue(
                     delivery.topic,
                     delivery.partition,

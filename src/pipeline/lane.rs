@@ -18,9 +18,6 @@ pub(super) struct Held {
     pub record: RawRecord,
     /// When it was polled, on the process's monotonic clock.
     pub fetched: Millis,
-    /// The record's timestamp in milliseconds since the epoch. Kept here because the message itself has left the caches by the time
-    /// its report comes.
-    pub timestamp_ms: Option<i64>,
 }
 
 /// What a record counts for in the limits of what is in flight.
@@ -290,8 +287,9 @@ impl Lane {
         self.account.pending = tracker.pending().total();
         self.account.pending_bytes = tracker.bytes();
         self.account.frontier = Some(tracker.frontier());
-        self.account.oldest_pending_ms =
-            tracker.oldest().and_then(|(_, _, held)| held.timestamp_ms);
+        self.account.oldest_pending_ms = tracker
+            .oldest()
+            .and_then(|(_, _, held)| held.record.timestamp_ms());
         self.metrics.publish(&self.account);
     }
 

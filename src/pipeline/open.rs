@@ -111,7 +111,7 @@ impl Opening<'_> {
             source: lane.tp.topic,
             partition: lane.tp.partition,
             offset: record.offset(),
-            timestamp_ms: held.timestamp_ms,
+            timestamp_ms: record.timestamp_ms(),
             key: record.key(),
             value: record.value(),
             headers,

@@ -290,18 +290,9 @@ impl PipelineThread {
             ) else {
                 continue;
             };
-            let timestamp_ms = record.timestamp_ms();
-            lane.saw(timestamp_ms);
+            lane.saw(record.timestamp_ms());
             let (offset, bytes) = (record.offset(), held_bytes(&record));
-            if let Err(error) = tracker.take(
-                offset,
-                bytes,
-                Held {
-                    record,
-                    fetched,
-                    timestamp_ms,
-                },
-            ) {
+            if let Err(error) = tracker.take(offset, bytes, Held { record, fetched }) {
                 tracing::debug!(topic = lane.prefix, %error, "a record came twice and is left out");
                 lane.refused(bytes);
             }

@@ -40,7 +40,10 @@ impl PipelineThread {
             && let Some((_, _, held)) = tracker.get(id)
         {
             let seconds = (now.0 - held.fetched.0) as f64 / 1000.0;
-            let age = held.timestamp_ms.map(|at| (now_ms - at) as f64 / 1000.0);
+            let age = held
+                .record
+                .timestamp_ms()
+                .map(|at| (now_ms - at) as f64 / 1000.0);
             self.lane_metrics
                 .delivered(u16::from(id.delivery()), bytes, seconds, age);
         }
