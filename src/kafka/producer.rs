@@ -3,10 +3,11 @@
 //! One enqueue is one call (`rd_kafka_produceva` with a ready header list: the batch call of the library carries no headers). Callers
 //! enqueue in runs per output partition, where they can: that is what saves time, see docs/PERFORMANCE.md.
 
+use std::cell::Cell;
 use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rdkafka_sys as sys;
@@ -73,13 +74,9 @@ pub struct Report {
 
 /// Where the callbacks leave what they were told.
 struct Mailbox {
-    /// The vector of the caller of `poll_reports`, while one is inside; null otherwise.
+    /// The vector of the caller of `poll_reports`, while it is inside; null otherwise.
     reports: AtomicPtr<Vec<Report>>,
-    /// Held by the caller of `poll_reports`.
-    polling: Mutex<()>,
     ready: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    enqueued: AtomicU64,
-    reported: AtomicU64,
 }
 
 struct Client {
@@ -129,9 +126,11 @@ impl Drop for TopicHandle {
     }
 }
 
-/// A producer. Several threads may enqueue; one at a time takes reports.
+/// A producer. One thread at a time uses it (`Send`, not `Sync`), so that counting costs nothing.
 pub struct Producer {
     client: Arc<Client>,
+    /// Records that were enqueued and have no report yet.
+    outstanding: Cell<u64>,
 }
 
 impl Producer {
@@ -142,10 +141,7 @@ impl Producer {
         unsafe { sys::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(on_report)) };
         let mailbox = Box::new(Mailbox {
             reports: AtomicPtr::new(null_mut()),
-            polling: Mutex::new(()),
             ready: OnceLock::new(),
-            enqueued: AtomicU64::new(0),
-            reported: AtomicU64::new(0),
         });
         let native = conf.create(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER, mailbox)?;
         // SAFETY: the client is live; the queue handle is ours.
@@ -153,6 +149,7 @@ impl Producer {
         let queue = NonNull::new(queue).expect("every client has a main queue");
         Ok(Producer {
             client: Arc::new(Client { native, queue }),
+            outstanding: Cell::new(0),
         })
     }
 
@@ -246,9 +243,6 @@ impl Producer {
         ];
         // Without headers the last argument is left out.
         let count = arguments.len() - usize::from(list.0.is_null());
-        let mailbox = self.client.native.state();
-        // Counted first: the report may be faster than this thread.
-        mailbox.enqueued.fetch_add(1, Ordering::Relaxed);
         // SAFETY: each argument has the type that its tag announces. Key and value are copied, so they need to live for the call
         // only. The header list belongs to the message if the call succeeds, and stays ours if not.
         let result = unsafe {
@@ -256,11 +250,11 @@ impl Producer {
                 sys::rd_kafka_produceva(self.client.native.as_ptr(), arguments.as_ptr(), count);
             if error.is_null() {
                 std::mem::forget(list);
+                self.outstanding.set(self.outstanding.get() + 1);
                 return Ok(());
             }
             check("enqueue a record", error)
         };
-        mailbox.enqueued.fetch_sub(1, Ordering::Relaxed);
         match result {
             Ok(()) => Ok(()),
             Err(error) => Err(self.refused(error)),
@@ -286,15 +280,14 @@ impl Producer {
     /// Waits up to `timeout` for reports and appends those that are there. Every enqueued record gets exactly one.
     pub fn poll_reports(&self, timeout: Duration, out: &mut Vec<Report>) {
         let mailbox = self.client.native.state();
-        let _polling = mailbox
-            .polling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let before = out.len();
         mailbox.reports.store(out, Ordering::Relaxed);
         // SAFETY: the client is live. The report callback runs inside this call, on this thread, and is the only one to use the
         // pointer to `out`, which is taken away again before the borrow ends.
         unsafe { sys::rd_kafka_poll(self.client.native.as_ptr(), timeout_ms(timeout)) };
         mailbox.reports.store(null_mut(), Ordering::Relaxed);
+        let reported = (out.len() - before) as u64;
+        self.outstanding.set(self.outstanding.get() - reported);
     }
 
     /// Calls `ready` whenever reports begin to wait, so that the thread that takes them can sleep elsewhere. It is called on a thread of the
@@ -317,13 +310,7 @@ impl Producer {
 
     /// Records that were enqueued and have no report yet.
     pub fn outstanding(&self) -> u64 {
-        let mailbox = self.client.native.state();
-        // In this order: a record that is reported in between must not make the difference negative.
-        let reported = mailbox.reported.load(Ordering::Acquire);
-        mailbox
-            .enqueued
-            .load(Ordering::Relaxed)
-            .saturating_sub(reported)
+        self.outstanding.get()
     }
 
     /// Takes reports until none is outstanding or the time is over; true if none is.
@@ -451,7 +438,6 @@ unsafe extern "C" fn on_report(
         };
         if let Some(reports) = mailbox.reports.load(Ordering::Relaxed).as_mut() {
             reports.push(report);
-            mailbox.reported.fetch_add(1, Ordering::Release);
         }
     }
 }
