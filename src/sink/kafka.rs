@@ -3,7 +3,6 @@
 //! The producer is idempotent and gapless: when a batch fails for good, it becomes fatal instead of letting later records
 //! overtake. It is then replaced ([`KafkaSink::renew`]) and its lanes are rewound.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,8 @@ pub struct KafkaSink {
     properties: Properties,
     topics: Vec<(u16, String)>,
     producer: Producer,
-    handles: HashMap<u16, TopicHandle>,
+    /// By the topic's index in the plan; `None` for topics of other connections.
+    handles: Vec<Option<TopicHandle>>,
     waker: Waker,
 }
 
@@ -65,7 +65,10 @@ impl KafkaSink {
         timestamp_ms: Option<i64>,
         opaque: u64,
     ) -> Result<(), EnqueueError> {
-        let handle = self.handles.get(&topic).ok_or(EnqueueError::UnknownTopic)?;
+        let handle = self.handles.get(usize::from(topic));
+        let handle = handle
+            .and_then(Option::as_ref)
+            .ok_or(EnqueueError::UnknownTopic)?;
         self.producer
             .enqueue(handle, partition, key, value, headers, timestamp_ms, opaque)
     }
@@ -100,7 +103,7 @@ impl KafkaSink {
     }
 }
 
-type Parts = (Producer, HashMap<u16, TopicHandle>);
+type Parts = (Producer, Vec<Option<TopicHandle>>);
 
 fn produce(
     properties: &Properties,
@@ -110,11 +113,14 @@ fn produce(
     let producer = Producer::new(properties)?;
     let waker = waker.clone();
     producer.on_ready(move || waker());
-    let handle = |(index, name): &(u16, String)| Ok((*index, producer.topic(name)?));
-    let handles = topics
-        .iter()
-        .map(handle)
-        .collect::<Result<_, ClientError>>()?;
+    let mut handles = Vec::new();
+    for (index, name) in topics {
+        let index = usize::from(*index);
+        if handles.len() <= index {
+            handles.resize_with(index + 1, || None);
+        }
+        handles[index] = Some(producer.topic(name)?);
+    }
     Ok((producer, handles))
 }
 
