@@ -244,28 +244,45 @@ impl ConsumerThread {
         let fetched = self.parts.clock.now();
         let mut batches: Vec<(Vec<RawRecord>, Vec<Consumed>)> = Vec::new();
         batches.resize_with(self.parts.threads.len(), Default::default);
-        let mut last: Option<(Tp, Amount)> = None;
-        for record in records.drain(..) {
-            let tp = Tp {
-                topic: record.topic(),
-                partition: record.partition(),
-            };
-            if last.is_none_or(|(known, _)| known != tp) {
-                self.count(&last, &mut batches);
-                // A partition that is leaving, or was never opened: its records come again, or belong to others.
-                last = self.member.accepts(tp).map(|_| (tp, Amount::default()));
-            }
-            let (Some((_, amount)), Some(link)) = (&mut last, self.links.get_mut(&tp)) else {
+        // Looked up once for each run of records of one partition, as they come.
+        let runs: Vec<(Tp, usize, Amount, u64)> = records
+            .chunk_by(|one, next| one.topic_partition() == next.topic_partition())
+            .map(|run| {
+                let held = run.iter().map(|record| u64::from(held_bytes(record))).sum();
+                let amount = Amount {
+                    records: run.len() as u64,
+                    bytes: held,
+                };
+                let payload = run.iter().map(|record| record.size() as u64).sum();
+                (run[0].topic_partition(), run.len(), amount, payload)
+            })
+            .collect();
+        let mut rest = records.drain(..);
+        for (tp, length, amount, payload) in runs {
+            let run = rest.by_ref().take(length);
+            // A partition that is leaving, or was never opened: its records come again, or belong to others.
+            let Some(link) = self.member.accepts(tp).and(self.links.get_mut(&tp)) else {
+                run.for_each(drop);
                 continue;
             };
-            amount.records += 1;
-            amount.bytes += u64::from(held_bytes(&record));
-            link.consumed_records += 1;
-            link.consumed_bytes += record.size() as u64;
-            link.position = record.offset() + 1;
-            batches[link.thread].0.push(record);
+            if self.flow.held(tp).records == 0 {
+                link.moved_at = fetched;
+            }
+            link.consumed_records += amount.records;
+            link.consumed_bytes += payload;
+            let (records, consumed) = &mut batches[link.thread];
+            records.extend(run);
+            link.position = records
+                .last()
+                .map_or(link.position, |record| record.offset() + 1);
+            consumed.push(Consumed {
+                tp,
+                records: link.consumed_records,
+                bytes: link.consumed_bytes,
+            });
+            self.flow.taken(tp, link.epoch, amount, &mut self.turns);
         }
-        self.count(&last, &mut batches);
+        drop(rest);
         for (thread, (records, consumed)) in self.parts.threads.iter().zip(batches) {
             if !records.is_empty() {
                 thread.send(ToThread::Records {
@@ -276,28 +293,6 @@ impl ConsumerThread {
             }
         }
         self.turn();
-    }
-
-    /// Counts a run of records of one partition.
-    fn count(
-        &mut self,
-        run: &Option<(Tp, Amount)>,
-        batches: &mut [(Vec<RawRecord>, Vec<Consumed>)],
-    ) {
-        let Some((tp, amount)) = *run else { return };
-        let Some(link) = self.links.get_mut(&tp) else {
-            return;
-        };
-        if self.flow.held(tp).records == 0 {
-            link.moved_at = self.parts.clock.now();
-        }
-        let consumed = Consumed {
-            tp,
-            records: link.consumed_records,
-            bytes: link.consumed_bytes,
-        };
-        batches[link.thread].1.push(consumed);
-        self.flow.taken(tp, link.epoch, amount, &mut self.turns);
     }
 
     // === what the client library tells

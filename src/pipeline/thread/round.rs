@@ -134,8 +134,10 @@ impl PipelineThread {
         match opened {
             Opened::Deliveries { numbers, buried } => {
                 tracker.opened_as(seq, numbers);
-                for number in (0..u64::BITS as u8).filter(|number| buried & (1 << number) != 0) {
-                    tracker.bury(tracker.delivery(seq, number));
+                let mut left = buried;
+                while left != 0 {
+                    tracker.bury(tracker.delivery(seq, left.trailing_zeros() as u8));
+                    left &= left - 1;
                 }
                 true
             }
