@@ -462,9 +462,9 @@ impl Program {
             }};
         }
         loop {
-            let op = ops[pc];
+            let op = &ops[pc];
             pc += 1;
-            match op {
+            match *op {
                 Op::Boolean => pos = at!(primitive::boolean(data, pos)).1,
                 Op::Int => pos = at!(primitive::int(data, pos)).1,
                 Op::Longs(count) => {
