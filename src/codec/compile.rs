@@ -290,6 +290,11 @@ impl<'a> Compiler<'a> {
             let at = self.push(op(0));
             self.here();
             self.one(inner, r, trie, slot)?;
+            if let Some(fused) = fused(null, &self.program.ops[at + 1..], slot) {
+                self.program.ops.truncate(at);
+                self.push(fused);
+                return Ok(());
+            }
             let over = self.here();
             self.program.ops[at] = op(over);
             return Ok(());
@@ -366,9 +371,24 @@ impl<'a> Compiler<'a> {
                 Op::TakeEnum(slot, self.table(numbers.into_iter()))
             }
             Kind::Array(_) | Kind::Map(_) | Kind::Union(_) | Kind::Record(_) => {
-                self.push(Op::Begin(slot));
+                let at = self.push(Op::Begin(slot));
                 self.skip(w, Some(r));
-                Op::Close(slot)
+                match self.program.ops[at + 1..] {
+                    [
+                        Op::StrItems {
+                            bytes_min,
+                            each: each @ ..256,
+                        },
+                    ] => {
+                        self.program.ops.truncate(at);
+                        Op::TakeStrItems {
+                            bytes_min,
+                            each: each as u8,
+                            slot,
+                        }
+                    }
+                    _ => Op::Close(slot),
+                }
             }
         };
         self.push(op);
@@ -556,6 +576,11 @@ impl<'a> Compiler<'a> {
                 let at = self.push(Op::Opt { null, over: 0 });
                 self.here();
                 self.skip(inner, r);
+                if let Some(fused) = fused(null, &self.program.ops[at + 1..], None) {
+                    self.program.ops.truncate(at);
+                    self.push(fused);
+                    return;
+                }
                 let over = self.here();
                 self.program.ops[at] = Op::Opt { null, over };
             }
@@ -623,6 +648,19 @@ impl<'a> Compiler<'a> {
             _ => 0,
         };
         Some(self.decimal(DecimalCheck::new(precision, digits_bytes(precision), size)))
+    }
+}
+
+/// One op for a union with null that is captured in `slot`, if there is one for what it holds.
+fn fused(null: u8, inner: &[Op], slot: Option<u16>) -> Option<Op> {
+    match (inner, slot) {
+        ([Op::Skip(size)], None) => Some(Op::OptSkip { null, size: *size }),
+        // What is captured may also be the only field of a record, which is another matter.
+        ([Op::TakeLong(taken, Number::Int)], Some(slot)) if slot == *taken => {
+            Some(Op::TakeOptLong { null, slot })
+        }
+        ([Op::TakeStr(taken)], Some(slot)) if slot == *taken => Some(Op::TakeOptStr { null, slot }),
+        _ => None,
     }
 }
 

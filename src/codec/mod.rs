@@ -27,6 +27,7 @@ pub(crate) mod defaults;
 mod grown;
 mod primitive;
 mod shape;
+mod utf8;
 
 pub use copy::{copyable, encodable};
 pub use decimal::Decimal;

@@ -114,6 +114,19 @@ fn slow_varint(data: &[u8], pos: usize) -> Result<(u64, usize), Trouble> {
     })
 }
 
+/// The position after a variable-length integer, whose bits nobody asks for.
+#[inline(always)]
+pub(super) fn pass(data: &[u8], pos: usize) -> Result<usize, Trouble> {
+    let stops = |word: &[u8; 8]| !u64::from_le_bytes(*word) & 0x8080_8080_8080_8080;
+    match data.get(pos..).unwrap_or(&[]) {
+        [0..0x80, ..] => Ok(pos + 1),
+        rest => match rest.first_chunk::<8>().map(stops) {
+            Some(stops) if stops != 0 => Ok(pos + stops.trailing_zeros() as usize / 8 + 1),
+            _ => varint(data, pos).map(|(_, end)| end),
+        },
+    }
+}
+
 #[inline(always)]
 pub(crate) fn zigzag(raw: u64) -> i64 {
     (raw >> 1) as i64 ^ -((raw & 1) as i64)
@@ -170,12 +183,20 @@ fn slow_index(
     }
 }
 
+/// A length that takes one byte, and is below 64.
+#[inline(always)]
+pub(super) fn short_length(data: &[u8], pos: usize) -> Option<usize> {
+    let byte = data.get(pos).copied()?;
+    // Neither continued nor negative.
+    (byte & 0x81 == 0).then_some(usize::from(byte >> 1))
+}
+
 /// A length-prefixed run of bytes: where it starts and ends.
 #[inline(always)]
 pub(crate) fn run(data: &[u8], pos: usize) -> Result<(usize, usize), Trouble> {
-    if let Some(byte) = short_varint(data, pos) {
-        let (start, end) = (pos + 1, pos + 1 + usize::from(byte >> 1));
-        if byte & 1 == 0 && end <= data.len() {
+    if let Some(length) = short_length(data, pos) {
+        let (start, end) = (pos + 1, pos + 1 + length);
+        if end <= data.len() {
             return Ok((start, end));
         }
     }
@@ -229,123 +250,6 @@ pub(crate) fn double(data: &[u8], pos: usize) -> Result<(f64, usize), Trouble> {
         Some(Ok(bytes)) => Ok((f64::from_le_bytes(bytes), pos + 8)),
         _ => Err(Trouble::Truncated),
     }
-}
-
-/// Bytes of a string that is looked at in one piece.
-const SHORT: usize = 32;
-
-/// The high bits of as many bytes as are left of the middle, wherever a piece of it begins.
-static HIGH_BITS: [u8; 2 * SHORT] = {
-    let mut bits = [0; 2 * SHORT];
-    let mut at = 0;
-    while at < SHORT {
-        bits[at] = 0x80;
-        at += 1;
-    }
-    bits
-};
-
-/// A length-prefixed string: where its text starts and ends. Most are short and ASCII. How long they are differs from record
-/// to record, so that a branch on it is often guessed wrong: a short one is looked at together with what follows it.
-#[inline(always)]
-pub(crate) fn string(data: &[u8], pos: usize) -> Result<(usize, usize), Trouble> {
-    let (start, end) = run(data, pos)?;
-    let piece = data[start..].first_chunk::<SHORT>();
-    let mask = HIGH_BITS.get((SHORT + start).wrapping_sub(end)..);
-    let is_valid = match (piece, mask.and_then(|mask| mask.first_chunk::<SHORT>())) {
-        (Some(piece), Some(mask)) => {
-            let (piece, mask) = (piece.as_chunks::<8>().0, mask.as_chunks::<8>().0);
-            let word = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
-            let high =
-                |seen, (piece, mask): (&[u8; 8], &[u8; 8])| seen | word(*piece) & word(*mask);
-            piece.iter().zip(mask).fold(0, high) == 0 || is_wide_utf8(&data[start..end])
-        }
-        _ => is_utf8(&data[start..end]),
-    };
-    if is_valid {
-        Ok((start, end))
-    } else {
-        Err(Trouble::Utf8)
-    }
-}
-
-/// Whether the bytes are UTF-8: words of eight bytes, the last one overlapping.
-#[inline(never)]
-pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
-    is_ascii(bytes) || is_wide_utf8(bytes)
-}
-
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-#[inline(always)]
-fn is_ascii(bytes: &[u8]) -> bool {
-    let mut seen = 0u64;
-    match bytes.last_chunk::<8>() {
-        Some(last) => {
-            let (words, _) = bytes.as_chunks::<8>();
-            for word in words {
-                seen |= u64::from_le_bytes(*word);
-            }
-            seen |= u64::from_le_bytes(*last);
-        }
-        None => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
-                seen = u64::from(u32::from_le_bytes(*first) | u32::from_le_bytes(*last));
-            }
-            _ => {
-                for byte in bytes {
-                    seen |= u64::from(*byte);
-                }
-            }
-        },
-    }
-    seen & HIGH == 0
-}
-
-/// Text with some letters beyond ASCII: the words between them are skipped whole, wherever they begin (the standard
-/// library's check goes byte by byte up to the next aligned word).
-fn is_wide_utf8(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    loop {
-        while let Some((word, after)) = rest.split_first_chunk::<8>() {
-            let high = u64::from_le_bytes(*word) & HIGH;
-            if high != 0 {
-                rest = &rest[high.trailing_zeros() as usize / 8..];
-                break;
-            }
-            rest = after;
-        }
-        rest = match rest {
-            [0xC2..=0xDF, 0x80..=0xBF, after @ ..] => after,
-            rest if rest.len() < 8 && is_ascii(rest) => return true,
-            [0..0x80, after @ ..] => after,
-            // The second byte rules out the long forms of shorter characters, the surrogates, and what is beyond 10FFFF.
-            [0xE0, 0xA0..=0xBF, 0x80..=0xBF, after @ ..]
-            | [0xED, 0x80..=0x9F, 0x80..=0xBF, after @ ..]
-            | [
-                0xE1..=0xEC | 0xEE..=0xEF,
-                0x80..=0xBF,
-                0x80..=0xBF,
-                after @ ..,
-            ]
-            | [0xF0, 0x90..=0xBF, 0x80..=0xBF, 0x80..=0xBF, after @ ..]
-            | [
-                0xF1..=0xF3,
-                0x80..=0xBF,
-                0x80..=0xBF,
-                0x80..=0xBF,
-                after @ ..,
-            ]
-            | [0xF4, 0x80..=0x8F, 0x80..=0xBF, 0x80..=0xBF, after @ ..] => after,
-            _ => return false,
-        };
-    }
-}
-
-/// The text of bytes that a scan has validated; empty if the caller mixed up two datums.
-#[inline]
-pub(crate) fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("")
 }
 
 /// One block of an array or map.
@@ -483,53 +387,7 @@ mod tests {
         assert_eq!(read(&least, 0), Err(Trouble::Limit));
     }
 
-    /// Every sequence of four bytes that matters, at the borders of every class of bytes, behind a few letters.
-    #[test]
-    fn the_check_of_characters_agrees_with_std_at_every_border() {
-        const BORDERS: &[u8] = &[
-            0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
-            0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
-        ];
-        for before in [0, 5, 8] {
-            let mut bytes = vec![b'a'; before];
-            for a in BORDERS {
-                for b in BORDERS {
-                    for c in BORDERS {
-                        for d in BORDERS {
-                            bytes.truncate(before);
-                            bytes.extend([a, b, c, d]);
-                            assert_eq!(
-                                is_wide_utf8(&bytes),
-                                std::str::from_utf8(&bytes).is_ok(),
-                                "{bytes:x?}"
-                            );
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     proptest! {
-        #[test]
-        fn a_string_is_checked_up_to_its_end_only(
-            text in proptest::collection::vec(prop_oneof![9 => 0u8..128, 1 => any::<u8>()], 0..40),
-            tail in proptest::collection::vec(any::<u8>(), 0..40),
-        ) {
-            let mut data = Vec::new();
-            put_run(&text, &mut data);
-            data.extend(tail);
-            let expected = std::str::from_utf8(&text).map(|_| (1, 1 + text.len()));
-            prop_assert_eq!(string(&data, 0), expected.map_err(|_| Trouble::Utf8));
-        }
-
-        #[test]
-        fn text_is_text(text in "\\PC{0,40}", cut in 0usize..160) {
-            prop_assert!(is_utf8(text.as_bytes()));
-            let cut = &text.as_bytes()[..cut.min(text.len())];
-            prop_assert_eq!(is_utf8(cut), std::str::from_utf8(cut).is_ok());
-        }
-
         #[test]
         fn varints_come_back(value in any::<i64>(), shift in 0u32..64, tail in proptest::collection::vec(any::<u8>(), 0..12)) {
             let value = value >> shift;
@@ -539,12 +397,6 @@ mod tests {
             bytes.extend(tail);
             prop_assert_eq!(long(&bytes, 0), Ok((value, length)));
             prop_assert_eq!(slow_varint(&bytes, 0).map(|(v, e)| (zigzag(v), e)), Ok((value, length)));
-        }
-
-        #[test]
-        fn the_quick_check_agrees_with_std(bytes in proptest::collection::vec(prop_oneof![9 => 0u8..128, 1 => any::<u8>()], 0..70)) {
-            prop_assert_eq!(is_utf8(&bytes), std::str::from_utf8(&bytes).is_ok());
-            prop_assert_eq!(is_ascii(&bytes), bytes.is_ascii());
         }
     }
 }

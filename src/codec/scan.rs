@@ -13,7 +13,7 @@ use super::defaults::DefaultSlot;
 use super::grown::{self, Check};
 use super::primitive::{self, Trouble};
 use super::shape::{Builder, Shapes};
-use super::{Decimal, Fault, NESTING_MAX, Val, ZERO_BYTE_ITEMS_MAX};
+use super::{Decimal, Fault, NESTING_MAX, Val, ZERO_BYTE_ITEMS_MAX, utf8};
 use crate::schema::Schema;
 use crate::schema::resolve::Mismatch;
 
@@ -43,6 +43,8 @@ pub struct Scan {
 pub struct Slots {
     pub(super) slots: Vec<Slot>,
     frames: Vec<Frame>,
+    /// Which bytes of the datum are not ASCII.
+    marks: Vec<u64>,
 }
 
 /// Why a datum is not one of the writer's schema.
@@ -115,6 +117,10 @@ pub(super) enum Op {
     OptStr {
         null: u8,
     },
+    OptSkip {
+        null: u8,
+        size: u32,
+    },
     Opt {
         null: u8,
         over: u32,
@@ -158,6 +164,20 @@ pub(super) enum Op {
         null: u8,
         slot: u16,
         over: u32,
+    },
+    TakeOptLong {
+        null: u8,
+        slot: u16,
+    },
+    TakeOptStr {
+        null: u8,
+        slot: u16,
+    },
+    /// The same as [`Op::StrItems`].
+    TakeStrItems {
+        bytes_min: u16,
+        each: u8,
+        slot: u16,
     },
     Begin(u16),
     Close(u16),
@@ -240,6 +260,9 @@ pub(super) struct Program {
     pub(super) symbols: Vec<Arc<str>>,
     pub(super) slots: usize,
 }
+
+/// Words of marks that are kept from datum to datum: those of a mebibyte.
+const MARKS_MAX: usize = (1 << 20) / 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -403,7 +426,7 @@ impl Scan {
             Found::Bool => Val::Bool(slot.bits != 0),
             Found::Int => Val::Int(slot.bits as i64),
             Found::Double => Val::Double(f64::from_bits(slot.bits)),
-            Found::Str => Val::Str(primitive::text(bytes(slot.bits))),
+            Found::Str => Val::Str(utf8::text(bytes(slot.bits))),
             Found::Bytes => Val::Bytes(bytes(slot.bits)),
             Found::Symbol => Val::Str(&self.program.symbols[slot.bits as usize]),
             Found::Raw => Val::Bytes(bytes(u64::from(slot.value))),
@@ -424,7 +447,9 @@ impl Program {
         slots.slots.resize(self.slots, Slot::default());
         slots.frames.clear();
         slots.frames.reserve(NESTING_MAX);
-        match self.execute(datum, &mut slots.slots, &mut slots.frames) {
+        slots.marks.shrink_to(MARKS_MAX);
+        utf8::mark(datum, &mut slots.marks);
+        match self.execute(datum, &slots.marks, &mut slots.slots, &mut slots.frames) {
             Ok(end) if end == datum.len() => Ok(()),
             Ok(end) => Err(fault((Trouble::Trailing, end))),
             Err(trouble) => Err(fault(trouble)),
@@ -435,6 +460,7 @@ impl Program {
     fn execute(
         &self,
         data: &[u8],
+        marks: &[u64],
         slots: &mut [Slot],
         frames: &mut Vec<Frame>,
     ) -> Result<usize, (Trouble, usize)> {
@@ -476,7 +502,7 @@ impl Program {
                 Op::Bytes => pos = at!(primitive::run(data, pos)).1,
                 Op::Strs(count) => {
                     for _ in 0..count {
-                        pos = at!(primitive::string(data, pos)).1;
+                        pos = at!(utf8::string(data, marks, pos)).1;
                     }
                 }
                 Op::Decimal(check) => pos = at!(self.decimal(data, pos, check)).1,
@@ -488,14 +514,21 @@ impl Program {
                     let (branch, next) = at!(primitive::index(data, pos, 2, Trouble::UnionIndex));
                     pos = next;
                     if branch != u32::from(null) {
-                        pos = at!(primitive::varint(data, pos)).1;
+                        pos = at!(primitive::pass(data, pos));
                     }
                 }
                 Op::OptStr { null } => {
                     let (branch, next) = at!(primitive::index(data, pos, 2, Trouble::UnionIndex));
                     pos = next;
                     if branch != u32::from(null) {
-                        pos = at!(primitive::string(data, pos)).1;
+                        pos = at!(utf8::string(data, marks, pos)).1;
+                    }
+                }
+                Op::OptSkip { null, size } => {
+                    let (branch, next) = at!(primitive::index(data, pos, 2, Trouble::UnionIndex));
+                    pos = next;
+                    if branch != u32::from(null) {
+                        pos = at!(primitive::skip(data, pos, size));
                     }
                 }
                 Op::Opt { null, over } => {
@@ -565,28 +598,25 @@ impl Program {
                         pc = body as usize;
                     }
                 }
-                Op::StrItems { bytes_min, each } => loop {
-                    let (block, next) = at!(primitive::block(
+                Op::StrItems { bytes_min, each } => {
+                    pos = str_items(data, marks, pos, bytes_min, each, &mut budget, frames)?;
+                }
+                Op::TakeStrItems {
+                    bytes_min,
+                    each,
+                    slot,
+                } => {
+                    let end = str_items(
                         data,
+                        marks,
                         pos,
-                        u32::from(bytes_min),
-                        &mut budget
-                    ));
-                    if block.items == 0 {
-                        pos = next;
-                        break;
-                    }
-                    if frames.len() >= NESTING_MAX {
-                        return Err((Trouble::Limit, pos));
-                    }
-                    pos = next;
-                    for _ in 0..block.items {
-                        for _ in 0..each {
-                            pos = at!(primitive::string(data, pos)).1;
-                        }
-                    }
-                    at!(block_ends(block.end, pos));
-                },
+                        bytes_min,
+                        each.into(),
+                        &mut budget,
+                        frames,
+                    )?;
+                    take!(slot, Found::Raw, 0, end);
+                }
                 Op::Call(target) => {
                     if frames.len() >= NESTING_MAX {
                         return Err((Trouble::Limit, pos));
@@ -628,7 +658,7 @@ impl Program {
                     take!(slot, Found::Double, value.to_bits(), end);
                 }
                 Op::TakeStr(slot) => {
-                    let (start, end) = at!(primitive::string(data, pos));
+                    let (start, end) = at!(utf8::string(data, marks, pos));
                     take!(slot, Found::Str, start as u64, end);
                 }
                 Op::TakeBytes(slot) => {
@@ -636,7 +666,7 @@ impl Program {
                     take!(slot, Found::Bytes, start as u64, end);
                 }
                 Op::TakeStrBytes(slot) => {
-                    let (start, end) = at!(primitive::string(data, pos));
+                    let (start, end) = at!(utf8::string(data, marks, pos));
                     take!(slot, Found::Bytes, start as u64, end);
                 }
                 Op::TakeDecimal(slot, check) => {
@@ -673,6 +703,28 @@ impl Program {
                     if branch == u32::from(null) {
                         take!(slot, Found::Null, 0, pos);
                         pc = over as usize;
+                    }
+                }
+                Op::TakeOptLong { null, slot } => {
+                    let (branch, next) = at!(primitive::index(data, pos, 2, Trouble::UnionIndex));
+                    slots[usize::from(slot)].start = pos as u32;
+                    pos = next;
+                    if branch == u32::from(null) {
+                        take!(slot, Found::Null, 0, pos);
+                    } else {
+                        let (value, end) = at!(primitive::long(data, pos));
+                        take!(slot, Found::Int, value as u64, end);
+                    }
+                }
+                Op::TakeOptStr { null, slot } => {
+                    let (branch, next) = at!(primitive::index(data, pos, 2, Trouble::UnionIndex));
+                    slots[usize::from(slot)].start = pos as u32;
+                    pos = next;
+                    if branch == u32::from(null) {
+                        take!(slot, Found::Null, 0, pos);
+                    } else {
+                        let (start, end) = at!(utf8::string(data, marks, pos));
+                        take!(slot, Found::Str, start as u64, end);
                     }
                 }
                 Op::Begin(slot) => {
@@ -719,6 +771,41 @@ fn promoted(value: i64, number: Number) -> (Found, u64) {
         Number::Int => (Found::Int, value as u64),
         Number::Float => (Found::Double, f64::from(value as f32).to_bits()),
         Number::Double => (Found::Double, (value as f64).to_bits()),
+    }
+}
+
+/// An array or map of which each item is so many strings: the position after it.
+#[inline]
+fn str_items(
+    data: &[u8],
+    marks: &[u64],
+    start: usize,
+    bytes_min: u16,
+    each: u32,
+    budget: &mut u64,
+    frames: &[Frame],
+) -> Result<usize, (Trouble, usize)> {
+    let mut pos = start;
+    loop {
+        let fault = |trouble| (trouble, pos);
+        let block = primitive::block(data, pos, u32::from(bytes_min), budget);
+        let (block, next) = block.map_err(fault)?;
+        if block.items == 0 {
+            return Ok(next);
+        }
+        if frames.len() >= NESTING_MAX {
+            return Err((Trouble::Limit, pos));
+        }
+        pos = next;
+        for _ in 0..block.items {
+            for _ in 0..each {
+                pos = match utf8::string(data, marks, pos) {
+                    Ok((_, end)) => end,
+                    Err(trouble) => return Err((trouble, pos)),
+                };
+            }
+        }
+        block_ends(block.end, pos).map_err(|trouble| (trouble, pos))?;
     }
 }
 

@@ -4,7 +4,7 @@
 use super::policy::{BigInts, Bytes, Decimals, NonFinite, Nulls, Policy, Times};
 use super::{DEPTH_MAX, text};
 use crate::codec::primitive::{self, Trouble};
-use crate::codec::{Fault, VALUES_MAX, ZERO_BYTE_ITEMS_MAX, decimal, time};
+use crate::codec::{Fault, VALUES_MAX, ZERO_BYTE_ITEMS_MAX, decimal, time, utf8};
 use crate::schema::{Kind, Logical, NodeId, Schema};
 
 /// Most bytes of a decimal that are written as digits; the conversion is quadratic.
@@ -240,8 +240,11 @@ impl<'a> Run<'a> {
 
     fn text(&mut self) -> Result<&'a [u8], Fault> {
         self.take(|data, pos| {
-            let (start, end) = primitive::string(data, pos)?;
-            Ok((&data[start..end], end))
+            let (start, end) = primitive::run(data, pos)?;
+            let text = &data[start..end];
+            utf8::is_utf8(text)
+                .then_some((text, end))
+                .ok_or(Trouble::Utf8)
         })
     }
 
@@ -282,7 +285,7 @@ impl<'a> Run<'a> {
             }
             Shape::Instant(per_second) => {
                 let bytes = self.text()?;
-                let (seconds, nanos) = time::parse_timestamp(primitive::text(bytes))
+                let (seconds, nanos) = time::parse_timestamp(utf8::text(bytes))
                     .ok_or_else(|| unrepresentable("the text is no timestamp with a zone"))?;
                 let units = time::to_units(seconds, nanos, *per_second, false)?;
                 self.number(units);
