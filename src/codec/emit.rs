@@ -227,7 +227,7 @@ impl Emit {
                             }
                         },
                         (Some(bytes), _) => {
-                            out.extend_from_slice(bytes);
+                            put(datum, start_of as usize, bytes, out);
                             continue;
                         }
                         (None, _) => Err(foreign_slots()),
@@ -406,6 +406,22 @@ fn put_simple(simple: Simple, branch: Option<u8>, value: &Val<'_>, out: &mut Vec
         _ => {}
     }
     true
+}
+
+/// Bytes that are copied together with what stands behind them, because a copy of so many needs no call.
+const SHORT: usize = 32;
+
+/// Appends bytes of the datum, which begin at `start`.
+#[inline(always)]
+fn put(datum: &[u8], start: usize, bytes: &[u8], out: &mut Vec<u8>) {
+    match datum.get(start..).and_then(<[u8]>::first_chunk::<SHORT>) {
+        Some(piece) if bytes.len() <= SHORT => {
+            let end = out.len() + bytes.len();
+            out.extend_from_slice(piece);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(bytes),
+    }
 }
 
 fn null_fault() -> Fault {
