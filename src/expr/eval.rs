@@ -9,9 +9,9 @@ pub(super) use super::budget::{budgeted, limited};
 use super::fold::{element, missing};
 use super::functions;
 use super::node::{Const, Set};
-use super::read::{Asked, apply, datum, read, register, text_bytes, text_in_set};
+use super::read::{Known, apply, datum, plain, read, register, text_bytes, text_in_set};
 use super::value::{equal, get};
-use super::{Cx, EvalFault, Node};
+use super::{Cx, EvalFault, Node, View};
 use crate::codec::Val;
 
 pub(super) type Result<T> = std::result::Result<T, EvalFault>;
@@ -103,10 +103,10 @@ impl<'a> Run<'_, 'a> {
             Node::Not(of) => Ok(Val::Bool(!self.bool(of)?)),
             Node::Cond(parts) => {
                 // A chain of conditions is a loop. Many ask for the same text again and again.
-                let (mut parts, mut asked) = (parts, Asked::default());
+                let (mut parts, mut known) = (parts, Known::default());
                 loop {
                     let [condition, then, otherwise] = &**parts;
-                    let holds = match asked.text_in_set(self.cx, condition) {
+                    let holds = match known.text_in_set(self.cx, condition) {
                         Some(is_in) => is_in,
                         None => self.bool(condition)?,
                     };
@@ -155,23 +155,20 @@ impl<'a> Run<'_, 'a> {
                 },
                 other => Err(mismatch(&[other])),
             },
-            Node::Field { of, name, at, view } => match self.eval(of)? {
+            Node::Field { of, name, at, view } => match self.operand(of)? {
                 Val::Map(fields) => {
                     let value = match fields.get(*at) {
-                        Some((Val::Str(key), value)) if **key == **name => *value,
+                        Some((Val::Str(key), value)) if is_same(key, name) => *value,
                         _ => get(fields, Val::Str(name)).unwrap_or(Val::Null),
                     };
-                    apply(view, value, self.cx)
+                    match view {
+                        View::Plain | View::Record => Ok(value),
+                        view => apply(view, value, self.cx),
+                    }
                 }
                 other => Err(mismatch(&[other])),
             },
-            Node::Local(up) => {
-                let mut frame = self.frame;
-                for _ in 0..*up {
-                    frame = frame.and_then(|frame| frame.outer);
-                }
-                frame.map(|frame| frame.value).ok_or_else(|| mismatch(&[]))
-            }
+            Node::Local(up) => self.local(*up),
             Node::Meta(field) => self.meta(*field),
             Node::List(nodes) => self.list(nodes),
             Node::Map(nodes) => self.map(nodes),
@@ -237,7 +234,31 @@ impl<'a> Run<'_, 'a> {
     }
 
     pub(super) fn both(&self, operands: &'a [Node; 2]) -> Result<(Val<'a>, Val<'a>)> {
-        Ok((self.eval(&operands[0])?, self.eval(&operands[1])?))
+        Ok((self.operand(&operands[0])?, self.operand(&operands[1])?))
+    }
+
+    /// As [`Run::eval`]. Many operands are values that are there already: getting them costs less than a call.
+    #[inline(always)]
+    pub(super) fn operand(&self, node: &'a Node) -> Result<Val<'a>> {
+        match node {
+            Node::Slot {
+                source,
+                slot,
+                view: View::Plain,
+            } => Ok(plain(self.cx, *source, *slot)),
+            Node::Local(up) => self.local(*up),
+            node => self.eval(node),
+        }
+    }
+
+    /// A variable, counted from the innermost.
+    #[inline(always)]
+    fn local(&self, up: u16) -> Result<Val<'a>> {
+        let mut frame = self.frame;
+        for _ in 0..up {
+            frame = frame.and_then(|frame| frame.outer);
+        }
+        frame.map(|frame| frame.value).ok_or_else(|| mismatch(&[]))
     }
 
     /// The presence of a slot is known without its value.
@@ -280,6 +301,12 @@ impl<'a> Run<'_, 'a> {
         write(&mut out);
         Ok(Val::Str(out.into_bump_str()))
     }
+}
+
+/// Whether two names are the same; those of one schema are the same piece of memory.
+#[inline(always)]
+fn is_same(a: &str, b: &str) -> bool {
+    std::ptr::eq(a, b) || a == b
 }
 
 /// The steps that looking at a value takes.

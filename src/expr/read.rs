@@ -5,7 +5,7 @@ use bumpalo::collections::Vec as BumpVec;
 use super::arith::decimal_fault;
 use super::eval::{Result, Run, mismatch};
 use super::node::{Const, Set};
-use super::texts::first;
+use super::texts::Asked;
 use super::value::get;
 use super::{Cx, Datum, EvalFault, MetaField, Node, Source, View, functions, time};
 use crate::codec::{self, Decimal, Val, placeholder};
@@ -73,14 +73,22 @@ pub(super) fn datum<'c, 'a>(cx: &'c Cx<'a>, source: Source) -> Option<&'c Datum<
     }
 }
 
+/// The value of a slot as it stands there; null without a datum.
+#[inline]
+pub(super) fn plain<'a>(cx: &Cx<'a>, source: Source, slot: u16) -> Val<'a> {
+    datum(cx, source).map_or(Val::Null, |datum| {
+        datum.scan.get(datum.slots, slot, datum.bytes)
+    })
+}
+
 /// The value of a slot; null without a datum.
 pub(super) fn read<'a>(cx: &Cx<'a>, source: Source, slot: u16, view: &View) -> Result<Val<'a>> {
+    if matches!(view, View::Plain) {
+        return Ok(plain(cx, source, slot));
+    }
     let Some(datum) = datum(cx, source) else {
         return Ok(Val::Null);
     };
-    if matches!(view, View::Plain) {
-        return Ok(datum.scan.get(datum.slots, slot, datum.bytes));
-    }
     if view.is_built() {
         let built = datum
             .scan
@@ -204,15 +212,14 @@ pub(super) fn text_in_set<'a>(cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
     }
 }
 
-/// The text that the conditions of a chain ask for, and its first bytes as a number.
+/// The text that the conditions of a chain ask for, once one of them has.
 #[derive(Default)]
-pub(super) struct Asked<'a> {
+pub(super) struct Known<'a> {
     slot: Option<(Source, u16)>,
-    text: &'a [u8],
-    first: u64,
+    asked: Asked<'a>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Known<'a> {
     /// As [`text_in_set`].
     #[inline(always)]
     pub(super) fn text_in_set(&mut self, cx: &Cx<'a>, node: &'a Node) -> Option<bool> {
@@ -227,11 +234,10 @@ impl<'a> Asked<'a> {
             return None;
         };
         if self.slot != Some((source, slot)) {
-            self.text = text_bytes(cx, of)?;
-            self.first = first(self.text);
+            self.asked = Asked::new(text_bytes(cx, of)?);
             self.slot = Some((source, slot));
         }
-        Some(all.has(self.text, self.first))
+        Some(all.has(&self.asked))
     }
 }
 

@@ -8,7 +8,40 @@ const SMALL: usize = 16;
 /// Constant texts, sorted by length, then by their first eight bytes, then by all of them. Length and first bytes are two
 /// numbers, which tell most texts apart without a comparison of bytes.
 #[derive(Clone, Debug)]
-pub struct Texts(Vec<Entry>);
+pub struct Texts {
+    entries: Vec<Entry>,
+    /// The bits of all texts: see [`Asked::bit`].
+    bits: u64,
+}
+
+/// A text that is looked for in one set or in several.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
+    text: &'a [u8],
+    /// Its first bytes as a number: see [`first`].
+    first: u64,
+    /// One of 64 bits, which says of most texts that they are not in a small set.
+    bit: u64,
+}
+
+impl<'a> Asked<'a> {
+    #[inline(always)]
+    pub(super) fn new(text: &'a [u8]) -> Asked<'a> {
+        let first = first(text);
+        Asked {
+            text,
+            first,
+            bit: bit(text.len(), first),
+        }
+    }
+}
+
+#[inline(always)]
+fn bit(len: usize, first: u64) -> u64 {
+    // The upper bits of the product depend on all bits of both.
+    let mixed = (first ^ len as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    1 << (mixed >> 58)
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
@@ -20,26 +53,32 @@ struct Entry {
 impl Texts {
     /// The texts, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|entry| &*entry.text)
+        self.entries.iter().map(|entry| &*entry.text)
     }
 
     /// Whether the set has the text of these bytes.
     pub fn contains(&self, text: &[u8]) -> bool {
-        self.has(text, first(text))
+        self.has(&Asked::new(text))
     }
 
-    /// The same, with the first bytes of the text as a number: see [`first`].
+    /// The same, of a text that is looked for in several sets.
+    #[inline(always)]
+    pub(super) fn has(&self, asked: &Asked<'_>) -> bool {
+        self.bits & asked.bit != 0 && self.finds(asked)
+    }
+
     #[inline]
-    pub(super) fn has(&self, text: &[u8], first: u64) -> bool {
+    fn finds(&self, asked: &Asked<'_>) -> bool {
+        let Asked { text, first, .. } = *asked;
         let len = text.len();
         // Up to eight bytes the number is the text.
         let is_it = |entry: &Entry| len <= 8 || entry.text.as_bytes() == text;
-        if self.0.len() <= SMALL {
-            let mut entries = self.0.iter();
+        if self.entries.len() <= SMALL {
+            let mut entries = self.entries.iter();
             return entries.any(|entry| entry.len == len && entry.first == first && is_it(entry));
         }
         let key = (len, first, text);
-        self.0
+        self.entries
             .binary_search_by(|entry| (entry.len, entry.first, entry.text.as_bytes()).cmp(&key))
             .is_ok()
     }
@@ -54,13 +93,17 @@ impl FromIterator<Arc<str>> for Texts {
         };
         let mut entries: Vec<Entry> = texts.into_iter().map(entry).collect();
         entries.sort_unstable();
-        Texts(entries)
+        let bits = entries.iter().map(|entry| bit(entry.len, entry.first));
+        Texts {
+            bits: bits.fold(0, |all, bit| all | bit),
+            entries,
+        }
     }
 }
 
 /// The first eight bytes, the first of them in the lowest bits; zeros where there are fewer.
 #[inline]
-pub(super) fn first(text: &[u8]) -> u64 {
+fn first(text: &[u8]) -> u64 {
     if let Some(first) = text.first_chunk::<8>() {
         return u64::from_le_bytes(*first);
     }

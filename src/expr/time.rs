@@ -250,12 +250,16 @@ impl Digits {
             return Ok(AT + 8);
         }
         self.0[AT + 8] = b'.';
-        let mut rest = nanos;
-        for at in (AT + 9..AT + 18).rev() {
-            self.0[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+        let (micros, nanos) = (nanos / 1_000, nanos % 1_000);
+        self.two(AT + 9, micros / 10_000);
+        self.two(AT + 11, micros / 100 % 100);
+        self.two(AT + 13, micros % 100);
+        let mut end = AT + 15;
+        if nanos != 0 {
+            self.two(AT + 15, nanos / 10);
+            self.0[AT + 17] = b'0' + (nanos % 10) as u8;
+            end = AT + 18;
         }
-        let mut end = AT + 18;
         while self.0[end - 1] == b'0' {
             end -= 1;
         }

@@ -38,11 +38,11 @@ const FEW: usize = 4;
 #[inline(never)]
 pub(in super::super) fn invoke<'a>(run: &Run<'_, 'a>, call: &'a Call) -> Result<Val<'a>> {
     match &call.args[..] {
-        [arg] => apply(run, call, &[run.eval(arg)?]),
+        [arg] => apply(run, call, &[run.operand(arg)?]),
         args if args.len() <= FEW => {
             let mut vals = [Val::Null; FEW];
             for (val, node) in vals.iter_mut().zip(args) {
-                *val = run.eval(node)?;
+                *val = run.operand(node)?;
             }
             apply(run, call, &vals[..args.len()])
         }
