@@ -3,14 +3,22 @@
 //! Types are written out in place, so that every place can have its own captures; only records that contain themselves
 //! become subroutines. The size of the program is bounded by the schema's expanded size.
 
+mod bounds;
+mod skip;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::defaults::{self, DefaultSlot};
-use super::scan::{DecimalCheck, Found, Number, Op, Program, Scan, Slots, Want};
+use super::digits::DecimalCheck;
+use super::op::{Number, Op};
+use super::program::Program;
+use super::scan::{Found, Scan, Slots, Want};
 use super::shape::{ShapeId, Shapes};
 use crate::schema::resolve::{self, Mismatch};
-use crate::schema::{Kind, Logical, NodeId, Schema};
+use crate::schema::{Kind, NodeId, Schema};
+use bounds::{bytes_min, recursive};
+use skip::fused;
 
 /// Where a want stands: what [`super::emit`] needs to know about its bytes.
 #[derive(Clone, Debug)]
@@ -182,8 +190,6 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    // === ops ===
-
     fn push(&mut self, op: Op) -> usize {
         if let (Op::Longs(more), Some(Op::Longs(count))) = (op, self.mergeable()) {
             *count += more;
@@ -235,8 +241,6 @@ impl<'a> Compiler<'a> {
         self.program.tables.extend(entries);
         at
     }
-
-    // === with captures ===
 
     /// Ops for the writer's `w` read as the reader's `r`, with the captures of `trie`.
     fn node(
@@ -489,265 +493,4 @@ impl<'a> Compiler<'a> {
         }
         Some(self.shapes.compile(self.writer, w, self.reader, r))
     }
-
-    // === validation only ===
-
-    /// The reader's type for the writer's `w` (no union): `r`, or the branch of it that fits.
-    fn counterpart(&self, w: NodeId, r: NodeId) -> Option<NodeId> {
-        match &self.reader.node(r).kind {
-            Kind::Union(branches) => {
-                resolve::reader_branch(self.writer, w, self.reader, branches).map(|at| branches[at])
-            }
-            _ => Some(r),
-        }
-    }
-
-    /// Ops that validate the writer's `w`. The reader's type matters only where it makes text of bytes.
-    fn skip(&mut self, w: NodeId, r: Option<NodeId>) {
-        let writer = self.writer;
-        let wn = writer.node(w);
-        if let Kind::Union(branches) = &wn.kind {
-            return self.skip_union(w, branches, r);
-        }
-        let r = r.and_then(|r| self.counterpart(w, r));
-        let reads_text = r.is_some_and(|r| self.reader.node(r).kind == Kind::String);
-        match &wn.kind {
-            Kind::Null | Kind::Fixed { size: 0 } => {}
-            Kind::Boolean => _ = self.push(Op::Boolean),
-            Kind::Int => _ = self.push(Op::Int),
-            Kind::Long => _ = self.push(Op::Longs(1)),
-            Kind::Float => _ = self.push(Op::Skip(4)),
-            Kind::Double => _ = self.push(Op::Skip(8)),
-            Kind::String => _ = self.push(Op::Strs(1)),
-            Kind::Bytes if reads_text => _ = self.push(Op::Strs(1)),
-            Kind::Bytes => {
-                let op = self.check_of(w).map_or(Op::Bytes, Op::Decimal);
-                self.push(op);
-            }
-            Kind::Fixed { size } => {
-                let op = self.check_of(w).map_or(Op::Skip(*size), Op::FixedDecimal);
-                self.push(op);
-            }
-            Kind::Enum { symbols, .. } => _ = self.push(Op::Enum(symbols.len() as u32)),
-            Kind::Array(items) => {
-                let inner = r.and_then(|r| match self.reader.node(r).kind {
-                    Kind::Array(items) => Some(items),
-                    _ => None,
-                });
-                self.items(self.bytes_min[items.0 as usize], |this| {
-                    this.skip(*items, inner)
-                });
-            }
-            Kind::Map(values) => {
-                let inner = r.and_then(|r| match self.reader.node(r).kind {
-                    Kind::Map(values) => Some(values),
-                    _ => None,
-                });
-                // A key takes at least its length byte.
-                let bytes_min = self.bytes_min[values.0 as usize].saturating_add(1);
-                self.items(bytes_min, |this| {
-                    this.push(Op::Strs(1));
-                    this.skip(*values, inner);
-                });
-            }
-            Kind::Record(_) if self.recursive[w.0 as usize] => {
-                let at = self.push(Op::Call(0));
-                self.here();
-                self.calls.push((at, w, r));
-            }
-            Kind::Record(_) => self.record_body(w, r),
-            Kind::Union(_) => unreachable!("handled above"),
-        }
-    }
-
-    fn skip_union(&mut self, w: NodeId, branches: &'a [NodeId], r: Option<NodeId>) {
-        let Some((null, inner)) = self.writer.nullable(w) else {
-            let done = self.branches(branches, |this, branch| {
-                this.skip(branch, r);
-                Ok(())
-            });
-            return done.expect("a skip cannot fail");
-        };
-        let null = null as u8;
-        match self.writer.node(inner).kind {
-            Kind::Long => _ = self.push(Op::OptLong { null }),
-            Kind::String => _ = self.push(Op::OptStr { null }),
-            _ => {
-                let at = self.push(Op::Opt { null, over: 0 });
-                self.here();
-                self.skip(inner, r);
-                if let Some(fused) = fused(null, &self.program.ops[at + 1..], None) {
-                    self.program.ops.truncate(at);
-                    self.push(fused);
-                    return;
-                }
-                let over = self.here();
-                self.program.ops[at] = Op::Opt { null, over };
-            }
-        }
-    }
-
-    fn record_body(&mut self, w: NodeId, r: Option<NodeId>) {
-        let wf = self.writer.fields(w);
-        let rf = r.map_or(&[][..], |r| self.reader.fields(r));
-        let map = resolve::field_map(wf, rf);
-        for (i, field) in wf.iter().enumerate() {
-            let counterpart = map
-                .iter()
-                .position(|from| *from == Some(i))
-                .map(|j| rf[j].ty);
-            self.skip(field.ty, counterpart);
-        }
-    }
-
-    fn items(&mut self, bytes_min: u16, body: impl FnOnce(&mut Self)) {
-        let at = self.push(Op::Array { bytes_min, over: 0 });
-        let start = self.here();
-        body(self);
-        if let [Op::Strs(each)] = self.program.ops[at + 1..] {
-            self.program.ops.truncate(at);
-            self.push(Op::StrItems { bytes_min, each });
-            return;
-        }
-        self.push(Op::Next {
-            bytes_min,
-            body: start,
-        });
-        let over = self.here();
-        self.program.ops[at] = Op::Array { bytes_min, over };
-    }
-
-    fn branches(
-        &mut self,
-        branches: &'a [NodeId],
-        mut body: impl FnMut(&mut Self, NodeId) -> Result<(), Vec<Mismatch>>,
-    ) -> Result<(), Vec<Mismatch>> {
-        let table = self.table(branches.iter().map(|_| 0));
-        self.push(Op::Union { table });
-        let mut jumps = Vec::with_capacity(branches.len());
-        for (i, branch) in branches.iter().enumerate() {
-            let start = self.here();
-            self.program.tables[table as usize + 1 + i] = start;
-            body(self, *branch)?;
-            jumps.push(self.push(Op::Jump(0)));
-        }
-        let end = self.here();
-        for at in jumps {
-            self.program.ops[at] = Op::Jump(end);
-        }
-        Ok(())
-    }
-
-    fn check_of(&mut self, w: NodeId) -> Option<u32> {
-        let node = self.writer.node(w);
-        let Some(Logical::Decimal { precision, .. }) = node.logical else {
-            return None;
-        };
-        let size = match node.kind {
-            Kind::Fixed { size } => size,
-            _ => 0,
-        };
-        Some(self.decimal(DecimalCheck::new(precision, digits_bytes(precision), size)))
-    }
-}
-
-/// One op for a union with null that is captured in `slot`, if there is one for what it holds.
-fn fused(null: u8, inner: &[Op], slot: Option<u16>) -> Option<Op> {
-    match (inner, slot) {
-        ([Op::Skip(size)], None) => Some(Op::OptSkip { null, size: *size }),
-        // What is captured may also be the only field of a record, which is another matter.
-        ([Op::TakeLong(taken, Number::Int)], Some(slot)) if slot == *taken => {
-            Some(Op::TakeOptLong { null, slot })
-        }
-        ([Op::TakeStr(taken)], Some(slot)) if slot == *taken => Some(Op::TakeOptStr { null, slot }),
-        _ => None,
-    }
-}
-
-/// Bytes of two's complement that hold `precision` digits and a sign.
-pub(super) fn digits_bytes(precision: u32) -> usize {
-    (f64::from(precision) * std::f64::consts::LOG2_10 / 8.0).ceil() as usize + 1
-}
-
-/// Which records must be subroutines: those that a depth-first walk meets while they are open. Every cycle of types has
-/// one, so that everything else can be written out in place.
-fn recursive(schema: &Schema) -> Vec<bool> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        New,
-        Open,
-        Done,
-    }
-    let mut states = vec![State::New; schema.nodes.len()];
-    let mut recursive = vec![false; schema.nodes.len()];
-    // (node, next child)
-    let mut stack: Vec<(usize, usize)> = vec![(schema.root.0 as usize, 0)];
-    states[schema.root.0 as usize] = State::Open;
-    while let Some((node, next)) = stack.last_mut() {
-        let (at, child) = (*node, child(schema, *node, *next));
-        *next += 1;
-        match child {
-            None => {
-                states[at] = State::Done;
-                stack.pop();
-            }
-            Some(child) if states[child] == State::New => {
-                states[child] = State::Open;
-                stack.push((child, 0));
-            }
-            Some(child) if states[child] == State::Open => recursive[child] = true,
-            Some(_) => {}
-        }
-    }
-    recursive
-}
-
-fn child(schema: &Schema, node: usize, index: usize) -> Option<usize> {
-    let id = match &schema.nodes[node].kind {
-        Kind::Array(inner) | Kind::Map(inner) => (index == 0).then_some(*inner),
-        Kind::Union(branches) => branches.get(index).copied(),
-        Kind::Record(fields) => fields.get(index).map(|field| field.ty),
-        _ => None,
-    };
-    id.map(|id| id.0 as usize)
-}
-
-/// The fewest bytes that a value of each node takes; a record inside itself counts as none, which is a lower bound still.
-fn bytes_min(schema: &Schema) -> Vec<u16> {
-    fn of(schema: &Schema, node: usize, known: &mut [Option<u16>], depth: u32) -> u16 {
-        if let Some(bytes) = known[node] {
-            return bytes;
-        }
-        known[node] = Some(0);
-        if depth > resolve::PAIR_DEPTH_MAX {
-            return 0;
-        }
-        let mut inner = |id: &NodeId| of(schema, id.0 as usize, known, depth + 1);
-        let bytes = match &schema.nodes[node].kind {
-            Kind::Null => 0,
-            Kind::Float => 4,
-            Kind::Double => 8,
-            Kind::Fixed { size } => (*size).min(u32::from(u16::MAX)) as u16,
-            Kind::Union(branches) => branches
-                .iter()
-                .map(&mut inner)
-                .min()
-                .unwrap_or(0)
-                .saturating_add(1),
-            Kind::Record(fields) => fields
-                .iter()
-                .fold(0u16, |sum, field| sum.saturating_add(inner(&field.ty))),
-            Kind::Array(items) | Kind::Map(items) => {
-                inner(items);
-                1
-            }
-            _ => 1,
-        };
-        known[node] = Some(bytes);
-        bytes
-    }
-    let mut known = vec![None; schema.nodes.len()];
-    (0..schema.nodes.len())
-        .map(|node| of(schema, node, &mut known, 0))
-        .collect()
 }

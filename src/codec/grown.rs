@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::digits::DecimalCheck;
 use super::primitive::Trouble;
-use super::scan::{DecimalCheck, Found, Slot};
+use super::scan::{Found, Slot};
 use super::{ScanFault, Want};
 use crate::schema::resolve::{self, Mismatch, field_map};
 use crate::schema::{Kind, Logical, Node, NodeId, Schema};

@@ -24,8 +24,11 @@ pub mod time;
 
 mod compile;
 pub(crate) mod defaults;
+mod digits;
 mod grown;
+mod op;
 mod primitive;
+mod program;
 mod shape;
 mod utf8;
 

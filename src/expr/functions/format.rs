@@ -11,6 +11,7 @@ use super::needs::{Fails, Given, Known, Need, Of};
 use super::prepared::Prepared;
 use super::{Function, Prepare, Unfit};
 use crate::codec::Val;
+use crate::codec::decimal::Rounding;
 
 /// Digits behind the point that a format may ask for.
 const PRECISION_MAX: usize = 1_000;
@@ -207,7 +208,7 @@ fn value_as(verb: char, precision: usize, value: Val, out: &mut Writer) -> Resul
         ('d', Val::Uint(v)) => write!(out, "{v}"),
         ('d', Val::Double(v)) => write!(out, "{v}"),
         ('d', Val::Decimal(v)) => write!(out, "{v}"),
-        ('f', Val::Decimal(v)) => match v.round_half_even(precision as u32) {
+        ('f', Val::Decimal(v)) => match v.round_to(precision as i32, Rounding::HalfEven) {
             Ok(rounded) => write!(out, "{rounded}"),
             Err(_) => return Err(bad_value('f')),
         },
