@@ -33,6 +33,10 @@
     )
 )]
 
+// Under its own name, as the integration tests know it: unit tests share their world.
+#[cfg(test)]
+extern crate self as lockgate;
+
 pub mod admin;
 pub mod cli;
 pub mod codec;

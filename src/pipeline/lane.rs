@@ -244,6 +244,10 @@ impl Lane {
         let account = &mut self.account.disposed;
         tracker.pop_done(|_, _, disposition| {
             records += 1;
+            #[cfg(test)]
+            if super::planted::strikes(super::planted::Mutant::AckLost) {
+                return;
+            }
             let index = match disposition {
                 Disposition::Delivered => 0,
                 Disposition::Filtered => 1,

@@ -18,6 +18,8 @@ mod lane;
 mod messages;
 mod open;
 mod outputs;
+#[cfg(test)]
+mod planted;
 mod positions;
 pub mod process;
 mod programs;
@@ -30,7 +32,7 @@ pub use consume::Ended;
 pub(crate) use deliver::{SOURCE_HEADER, passes};
 pub use worker::{Shared, Worker};
 
-use process::{Input, Poison};
+use process::{INTERNAL_PANIC, Input, Poison};
 
 use crate::topology::plan::Plan;
 
@@ -48,9 +50,20 @@ fn tell_dead_letter(plan: &Plan, input: &Input<'_>, poison: &Poison) {
     };
     let step = name(poison.step, &|index| plan.steps[index].name.clone());
     let route = name(poison.route, &|index| plan.routes[index].name.clone());
+    let source = format!("{topic}/{}/{}", input.partition, input.offset);
+    if poison.reason == INTERNAL_PANIC {
+        tracing::error!(
+            topology = plan.id,
+            source,
+            reason = poison.reason,
+            why = poison.message,
+            "dead letter: a record on which Lockgate fails"
+        );
+        return;
+    }
     tracing::warn!(
         topology = plan.id,
-        source = format!("{topic}/{}/{}", input.partition, input.offset),
+        source,
         reason = poison.reason,
         step,
         route,

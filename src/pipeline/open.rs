@@ -2,7 +2,7 @@
 
 use super::deliver::{Deliveries, Payload, Pending, passes};
 use super::lane::{Condemned, Held, Lane};
-use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict};
+use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict, caught};
 use super::programs::{Needs, Place, Programs};
 use super::topics::Topics;
 use crate::codec::frame::SchemaId;
@@ -145,10 +145,11 @@ impl Opening<'_> {
         before: usize,
     ) -> Opened {
         let input = subject.input;
-        let verdict = match self
-            .plan
-            .ids(input.source, input.key, input.value, input.headers)
-        {
+        let ids = || {
+            self.plan
+                .ids(input.source, input.key, input.value, input.headers)
+        };
+        let verdict = match caught(ids).flatten() {
             Err(poison) => Verdict::Poison(poison),
             Ok(ids) => {
                 subject.schema_id = ids.value;

@@ -6,6 +6,7 @@
 //! value ─► frame ─► scan ─► other records ─► key ─► unavailable columns ─► steps ─► routes ─► topic, key, body, headers
 //! ```
 
+mod caught;
 mod run;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::codec::Slots;
 use crate::expr::Meta;
 use crate::topology::plan::{Plan, builtin};
 use crate::topology::program::{KeyProgram, ValueProgram, sanitised};
+pub use caught::INTERNAL_PANIC;
+pub(super) use caught::caught;
 use run::{End, Run};
 
 /// What a failure is about: decides what happens to the record.
@@ -184,6 +187,7 @@ const ARENA_BYTES_MAX: usize = 1 << 20;
 impl Processor {
     /// A processor for the plan; `schema_ids` are the registry ids of [`Plan::schemas`], in their order.
     pub fn new(plan: Arc<Plan>, schema_ids: Vec<u32>) -> Processor {
+        caught::note_panics();
         let step = |name| plan.step(name).expect("every plan has the built-in steps");
         let steps = Builtin {
             decode: step(builtin::DECODE),
@@ -249,9 +253,21 @@ impl Processor {
             out.headers.len(),
             out.failures.len(),
         );
-        let ended = run.record(key, value, value_slots, key_slots, out);
-        let Err(end) = ended else {
-            return Verdict::Deliver;
+        let ended = caught(|| {
+            #[cfg(test)]
+            super::planted::panic_at(input);
+            run.record(key, value, value_slots, key_slots, out)
+        });
+        let end = match ended {
+            Ok(Ok(())) => return Verdict::Deliver,
+            Ok(Err(end)) => end,
+            Err(poison) => {
+                // Whatever was left half done.
+                *bump = Bump::new();
+                (*value_slots, *key_slots) = (Slots::default(), Slots::default());
+                out.scratch = Scratch::default();
+                End::Poison(poison)
+            }
         };
         out.bytes.truncate(bytes);
         out.list.truncate(list);

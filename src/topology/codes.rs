@@ -743,6 +743,11 @@ pub static REASONS: &[ReasonCode] = &[
         "A condition, a key or a text came out as another type, which only `dyn` can.",
         "Convert it.",
     ),
+    reason(
+        "internal_panic",
+        "Lockgate's own code panicked at the record: a defect of Lockgate. The message names the place in the code.",
+        "Report the place, and what is special about the record; redrive after an upgrade.",
+    ),
 ];
 
 /// Reasons of pauses, as `/status` and `lockgate_paused` show them.

@@ -32,6 +32,10 @@ impl PipelineThread {
     }
 
     pub(super) fn arrived(&mut self, id: DeliveryId, bytes: usize, now: Millis, now_ms: i64) {
+        #[cfg(test)]
+        if crate::pipeline::planted::strikes(crate::pipeline::planted::Mutant::ReportLost) {
+            return;
+        }
         let Some((_, tracker)) = self.lanes.of(id) else {
             return;
         };

@@ -58,7 +58,7 @@ async fn keys_in_avro_stay_together_and_in_order_and_ids_come_from_headers() {
     });
     world.send_with(b"key-0", Some(b"xy"), odd);
     world.flush();
-    let worker = world.worker_on(plan_of(TOPOLOGY, &[("out-key", KEY)]));
+    let worker = world.worker_on(plan_of(TOPOLOGY, &[("out-key", KEY)]), &[]);
     until("all records are done", || {
         done(&worker) == EVENTS as u64 + 1
     })

@@ -131,8 +131,8 @@ impl World {
     }
 
     /// A worker on another topology.
-    pub fn worker_on(&self, plan: Arc<Plan>) -> Service {
-        Service::start(&[plan], self.config(&[]), false).unwrap()
+    pub fn worker_on(&self, plan: Arc<Plan>, flags: &[(&str, &str)]) -> Service {
+        Service::start(&[plan], self.config(flags), false).unwrap()
     }
 
     /// A worker that ends at the ends seen at its start.
@@ -237,9 +237,14 @@ impl World {
     /// Holds the output topic against what was written: nothing lost, nothing invented, the first arrivals of each key in order.
     /// Returns the number of repetitions.
     pub fn judge(&self) -> usize {
+        self.judge_of(&self.read("out"))
+    }
+
+    /// The same of outputs that arrived elsewhere.
+    pub fn judge_of(&self, arrivals: &[Arrival]) -> usize {
         let mut next: BTreeMap<String, i64> = BTreeMap::new();
         let mut duplicates = 0;
-        for arrival in self.read("out") {
+        for arrival in arrivals {
             let (_, datum) = frame::split(arrival.value.as_deref().unwrap()).unwrap();
             let value = json::to_json(&self.mapped, datum).unwrap();
             let (key, sequence) = (
@@ -266,10 +271,15 @@ impl World {
         duplicates
     }
 
-    /// Offsets that the group has committed, added up.
+    /// Offsets that the group of the usual topology has committed, added up.
     pub fn committed(&self) -> i64 {
+        self.committed_by("road")
+    }
+
+    /// The same of another one.
+    pub fn committed_by(&self, topology: &str) -> i64 {
         let consumer: BaseConsumer = client(&self.cluster)
-            .set("group.id", "road")
+            .set("group.id", topology)
             .create()
             .unwrap();
         let mut list = TopicPartitionList::new();

@@ -1,0 +1,57 @@
+//! Mistakes that a test plants into its worker, to see who notices. Nothing of this is in the program: the module, and
+//! every place that asks it, exists in unit tests only.
+
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+
+use super::process::Input;
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mutant {
+    /// The code panics at every record with the key [`PANIC_KEY`].
+    Panic,
+    /// One delivery report is thrown away.
+    ReportLost,
+    /// One record that is done is counted nowhere.
+    AckLost,
+}
+
+/// The key of records that [`Mutant::Panic`] is about.
+const PANIC_KEY: &[u8] = b"panic";
+
+/// By the id of the topology whose worker has it.
+static PLANTED: Mutex<Vec<(&str, Mutant)>> = Mutex::new(Vec::new());
+
+fn plant(topology: &'static str, mutant: Mutant) {
+    let mut planted = PLANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    planted.push((topology, mutant));
+}
+
+/// Whether this pipeline thread has the mistake. Those that happen once are taken out.
+pub(super) fn strikes(mutant: Mutant) -> bool {
+    let mut planted = PLANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if planted.is_empty() {
+        return false;
+    }
+    let thread = std::thread::current();
+    // Named after the topology, with a number.
+    let Some((topology, _)) = thread.name().and_then(|name| name.rsplit_once('-')) else {
+        return false;
+    };
+    let Some(at) = planted.iter().position(|one| *one == (topology, mutant)) else {
+        return false;
+    };
+    if mutant != Mutant::Panic {
+        planted.remove(at);
+    }
+    true
+}
+
+pub(super) fn panic_at(input: &Input<'_>) {
+    if input.key == Some(PANIC_KEY) && strikes(Mutant::Panic) {
+        let value = String::from_utf8_lossy(input.value.unwrap_or_default());
+        panic!("a panic that quotes its record: {value}");
+    }
+}
