@@ -30,6 +30,7 @@ pub struct RawRecord {
     /// What the headers hold; 0 if there are none. Looked at once, because the library parses an empty header section anew each time.
     header_bytes: u32,
     topic: u16,
+    has_broken_headers: bool,
     /// Keeps the client alive: a message must not outlive it. One per batch, so that records of different batches share no counter.
     _lease: Arc<Lease>,
 }
@@ -74,17 +75,38 @@ impl RawRecord {
             offset: raw.offset,
             timestamp_ms: timestamp(message),
             partition: raw.partition,
-            // Not known yet; anything but 0 makes the look below a real one.
-            header_bytes: u32::MAX,
+            header_bytes: 0,
             topic,
+            has_broken_headers: false,
             _lease: lease,
         };
-        let bytes: usize = record
-            .headers()
+        let Some(headers) = record.parsed_headers() else {
+            record.has_broken_headers = true;
+            return record;
+        };
+        let bytes: usize = headers
             .map(|(name, value)| HEADER_OVERHEAD_BYTES + name.len() + value.map_or(0, <[u8]>::len))
             .sum();
         record.header_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         record
+    }
+
+    /// The headers, if the library can read them.
+    fn parsed_headers(&self) -> Option<Headers<'_>> {
+        let mut headers = null_mut();
+        // SAFETY: the message is ours; what is returned belongs to it and is only read while it is borrowed.
+        let code = unsafe { sys::rd_kafka_message_headers(self.message.as_ptr(), &mut headers) };
+        let headers = match code {
+            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => headers,
+            // There are none.
+            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NOENT => null_mut(),
+            _ => return None,
+        };
+        Some(Headers {
+            headers,
+            next: 0,
+            record: PhantomData,
+        })
     }
 
     /// Index of the topic among those that the consumer was made with: the index of the source.
@@ -132,25 +154,19 @@ impl RawRecord {
         self.header_bytes as usize
     }
 
-    /// The headers in their order, as bytes.
+    /// Whether there are headers that the library cannot read: they contradict their lengths, or are more than 100 000.
+    pub fn has_broken_headers(&self) -> bool {
+        self.has_broken_headers
+    }
+
+    /// The headers in their order, as bytes; none if they are broken.
     pub fn headers(&self) -> Headers<'_> {
-        if self.header_bytes == 0 {
-            return Headers {
-                headers: null_mut(),
-                next: 0,
-                record: PhantomData,
-            };
-        }
-        let mut headers = null_mut();
-        // SAFETY: the message is ours; what is returned belongs to it and is only read while it is borrowed.
-        let code = unsafe { sys::rd_kafka_message_headers(self.message.as_ptr(), &mut headers) };
-        // A record without headers is an error to the library, as is a header section that does not parse.
-        let found = code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-        Headers {
-            headers: if found { headers } else { null_mut() },
+        let parsed = (self.header_bytes > 0).then(|| self.parsed_headers());
+        parsed.flatten().unwrap_or(Headers {
+            headers: null_mut(),
             next: 0,
             record: PhantomData,
-        }
+        })
     }
 
     /// Bytes of key and value.

@@ -10,7 +10,7 @@ use crate::core::{PoisonGauge, Seq, Tracker};
 use crate::kafka::{Header, partition_for};
 use crate::sink::dead_letter::{Circumstances, DeadLetter, RECORD_OVERHEAD_BYTES};
 use crate::telemetry::{LaneMetrics, Metrics, PoisonMetrics};
-use crate::topology::plan::{Plan, Refusal};
+use crate::topology::plan::{Plan, Refusal, builtin};
 
 /// The number of a delivery that goes to the dead letters before a route was chosen. Deliveries of routes have the route's index.
 pub(super) const BEFORE_ROUTES: u8 = 63;
@@ -54,6 +54,7 @@ struct Subject<'r> {
     input: Input<'r>,
     schema_id: Option<SchemaId>,
     attempts: u32,
+    has_broken_headers: bool,
     has_passing: bool,
     /// It was judged in an earlier attempt, and counts once.
     is_judged: bool,
@@ -122,6 +123,7 @@ impl Opening<'_> {
             input,
             schema_id: None,
             attempts: lane.attempts,
+            has_broken_headers: record.has_broken_headers(),
             has_passing,
             is_judged: record.offset() < lane.judged_until,
         };
@@ -146,6 +148,10 @@ impl Opening<'_> {
     ) -> Opened {
         let input = subject.input;
         let ids = || {
+            if subject.has_broken_headers {
+                let message = "the record's headers cannot be read";
+                return Err(self.plan.poison("bad_headers", builtin::DECODE, message));
+            }
             self.plan
                 .ids(input.source, input.key, input.value, input.headers)
         };

@@ -477,6 +477,16 @@ pub static FAULTS: &[FaultCode] = &[
 /// Reasons of dead letters. All are of the class `poison`: the record itself can never be delivered as it is.
 pub static REASONS: &[ReasonCode] = &[
     reason(
+        "bad_headers",
+        "The record's headers cannot be read: their lengths contradict each other, or there are more than 100 000. The dead letter is without them.",
+        "Read the record at its position with another client; find the producer that writes it.",
+    ),
+    reason(
+        "headers_limit",
+        "The record has more than 1000 headers, or more than 256 KiB of them.",
+        "Find the producer, or the chain of services that each add some.",
+    ),
+    reason(
         "bad_id_header",
         "The header that must hold the schema id (`id_from` of the source) is missing, or holds none.",
         "Find the producer that writes without it; say in `id_from` how this topic's records name their schema.",

@@ -9,6 +9,12 @@ use crate::codec::{Emit, Scan, frame};
 use crate::pipeline::process::{Class, Poison};
 use crate::schema::{Schema, resolve::Mismatch};
 
+/// Headers of a record at most. Each route looks through them, and each expression over them makes a map of them.
+const HEADERS_MAX: usize = 1_000;
+
+/// Bytes of their names and values at most. Outputs carry some of them along, which no queue of a producer counts.
+const HEADER_BYTES_MAX: usize = 256 << 10;
+
 /// The program for values of one writer schema.
 pub struct ValueProgram {
     pub(crate) kind: ValueKind,
@@ -45,7 +51,7 @@ impl Plan {
     ///
     /// # Errors
     /// `bad_frame`: a key or value that must be Avro has no frame. An empty one has none either. `bad_id_header`: the header
-    /// that must hold the id is not there, or holds none.
+    /// that must hold the id is not there, or holds none. `headers_limit`: too many headers, or too large ones.
     pub fn ids(
         &self,
         source: u16,
@@ -53,6 +59,16 @@ impl Plan {
         value: Option<&[u8]>,
         headers: &[(&[u8], Option<&[u8]>)],
     ) -> Result<Ids, Poison> {
+        let size =
+            |(name, value): &(&[u8], Option<&[u8]>)| name.len() + value.map_or(0, <[u8]>::len);
+        if headers.len() > HEADERS_MAX || headers.iter().map(size).sum::<usize>() > HEADER_BYTES_MAX
+        {
+            let count = headers.len();
+            let message = format!(
+                "{count} headers: at most {HEADERS_MAX} with {HEADER_BYTES_MAX} bytes are read"
+            );
+            return Err(self.poison("headers_limit", builtin::DECODE, message));
+        }
         let plan = &self.sources[usize::from(source)];
         let read = |bytes: &[u8], side: Side, step: &str| {
             let from = plan.id_from(side);

@@ -2,6 +2,7 @@
 
 use super::world::{World, account, done, drain, reasons, state, until};
 use lockgate::telemetry::TopologyState;
+use rdkafka::message::{Header, OwnedHeaders};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_buried_untouched_with_its_reason_and_its_neighbours_pass() {
@@ -143,4 +144,67 @@ async fn an_output_that_is_too_large_is_buried_and_its_neighbours_pass() {
     // The dead letter topic takes no more either: a stub says how large the original was.
     let size: usize = dead[0].header("lockgate.dlq.stub").parse().unwrap();
     assert!(size > 30_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_headers_end_as_dead_letters_and_their_neighbours_pass() {
+    let mut world = World::new().await;
+    let many = |count: usize| {
+        let headers = OwnedHeaders::new_with_capacity(count);
+        let header = || Header {
+            key: "h",
+            value: None::<&[u8]>,
+        };
+        (0..count).fold(headers, |headers, _| headers.insert(header()))
+    };
+    let long = |bytes: usize| {
+        let key = &"n".repeat(bytes);
+        OwnedHeaders::new().insert(Header {
+            key,
+            value: Some("v"),
+        })
+    };
+    world.write(200);
+    // Within the limits it goes its way: a rule filters it.
+    let filtered = world.framed(world.event_id, "f", -1, "");
+    for headers in [many(1_000), long(200_000)] {
+        world.send_with(b"f", Some(&filtered), headers);
+    }
+    let value = world.framed(world.event_id, "h", 0, "");
+    for (key, headers) in [
+        ("1001", many(1_001)),
+        ("100000", many(100_000)),
+        ("a name of 300 kB", long(300_000)),
+        ("a name of 900 kB", long(900_000)),
+        ("more than the library reads", many(100_001)),
+    ] {
+        world.send_with(key.as_bytes(), Some(&value), headers);
+    }
+    world.flush();
+    world.write(200);
+    let worker = world.worker(&[]);
+    until("all records are done", || {
+        done(&worker) == world.events() + 7
+    })
+    .await;
+    assert_eq!(drain(worker).await.disposed, [400, 2, 5, 0]);
+    assert_eq!(world.judge(), 0);
+    let letters = world.read("dlq");
+    assert_eq!(letters.len(), 5);
+    for letter in &letters {
+        let key = String::from_utf8_lossy(letter.key.as_deref().unwrap());
+        let reason = match key == "more than the library reads" {
+            true => "bad_headers",
+            false => "headers_limit",
+        };
+        assert_eq!(letter.header("lockgate.dlq.reason"), reason, "{key}");
+        // Headers that do not fit into the dead letter topic leave it to a stub.
+        match key == "100000" {
+            true => assert_ne!(letter.header("lockgate.dlq.stub"), ""),
+            false => assert_eq!(letter.value.as_ref(), Some(&value), "{key}"),
+        }
+        if key.starts_with("a name") {
+            assert!(letter.headers.keys().any(|name| name.len() >= 300_000));
+        }
+    }
 }
