@@ -1,7 +1,7 @@
 //! A schema registry in this process, on loopback: the part of the Confluent API that Lockgate uses, with faults on
 //! command. For the demo and for tests; it forgets everything when it is dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,9 @@ use tokio::task::AbortHandle;
 use crate::codec::frame::SchemaId;
 
 use super::http::{BODY_BYTES_MAX, MEDIA_TYPE};
+
+/// How often it is looked whether an answer still waits.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What goes wrong, until it is told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,8 @@ struct Store {
     fault: Fault,
     /// How many more times an id is to be unknown.
     hidden: HashMap<u32, u64>,
+    /// Ids whose answers wait.
+    held: HashSet<u32>,
     asked: HashMap<u32, u64>,
     requests: u64,
     /// The value that `Authorization` must have.
@@ -136,6 +141,16 @@ impl FakeRegistry {
     /// Lets an id be unknown for that many requests, as to a member of the registry that lags behind.
     pub fn hide(&self, id: u32, requests: u64) {
         self.shared.store().hidden.insert(id, requests);
+    }
+
+    /// Lets requests for an id wait for their answer, until [`FakeRegistry::release`].
+    pub fn hold(&self, id: u32) {
+        self.shared.store().held.insert(id);
+    }
+
+    /// Answers the requests for an id that wait.
+    pub fn release(&self, id: u32) {
+        self.shared.store().held.remove(&id);
     }
 
     /// Demands this value of the header `Authorization`.
@@ -299,8 +314,11 @@ async fn disturb(State(shared): State<Arc<Shared>>, request: Request, next: Next
 }
 
 async fn by_id(State(shared): State<Arc<Shared>>, Path(id): Path<u32>) -> Response {
+    *shared.store().asked.entry(id).or_default() += 1;
+    while shared.store().held.contains(&id) {
+        tokio::time::sleep(LOOK).await;
+    }
     let mut store = shared.store();
-    *store.asked.entry(id).or_default() += 1;
     let hidden = store.hidden.get_mut(&id).is_some_and(|left| {
         let hides = *left > 0;
         *left = left.saturating_sub(1);

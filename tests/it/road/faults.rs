@@ -2,7 +2,8 @@
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::world::{World, account, done, drain, until};
+use super::world::{PARTITIONS, World, account, done, drain, until};
+use lockgate::kafka::partition_for;
 use lockgate::registry::fake::Fault;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,6 +94,54 @@ async fn an_outage_of_the_registry_waits_and_buries_nothing() {
     until("the record is done", || done(&worker) == world.events() + 1).await;
     assert!(world.read("dlq").is_empty());
     drain(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_schema_id_keeps_its_own_partition_waiting_and_no_other() {
+    let mut world = World::new().await;
+    // All partitions on one thread: none is spared by being elsewhere.
+    let worker = world.worker(&[
+        ("limits.pipeline_threads", "1"),
+        ("registry.request_timeout_ms", "60000"),
+    ]);
+    world.write(400);
+    until("all records are done", || done(&worker) == world.events()).await;
+    let newer = super::world::EVENT.replace(
+        "]}",
+        r#", {"name": "added", "type": "string", "default": ""}]}"#,
+    );
+    let newer_id = world.registry.register("event", &newer);
+    world.registry.hold(newer_id);
+    let mut value = world.framed(newer_id, "key-0", -1, "x");
+    value.push(0); // The added string, empty.
+    world.send(b"key-0", Some(&value));
+    world.flush();
+    until("the registry is asked", || {
+        world.registry.requests_for(newer_id) == 1
+    })
+    .await;
+
+    world.write(400);
+    let of = |key: &str| partition_for(key.as_bytes(), PARTITIONS);
+    let keys = (0..400).map(|index| of(&format!("key-{}", index % 23)));
+    let behind = keys.filter(|at| *at == of("key-0")).count() as u64;
+    until("all other partitions have delivered everything", || {
+        let standing = worker.metrics().partitions("road");
+        let waits = |reasons: &[&str]| reasons.contains(&"schema");
+        let (waiting, others): (Vec<_>, Vec<_>) =
+            standing.iter().partition(|one| waits(&one.paused));
+        waiting.len() == 1
+            && others.len() == 3
+            && others.iter().all(|one| one.lag_records == Some(0))
+            && done(&worker) == world.events() - behind
+    })
+    .await;
+    assert_eq!(world.registry.requests_for(newer_id), 1);
+    world.registry.release(newer_id);
+    until("its own goes on", || done(&worker) == world.events() + 1).await;
+    drain(worker).await;
+    assert_eq!(world.judge(), 0);
+    assert!(world.read("dlq").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
