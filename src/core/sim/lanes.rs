@@ -1,5 +1,7 @@
-//! The pipeline thread of a simulated worker: the real `Lanes` and `Tracker`, a producer that keeps order per output
-//! partition, and reports that come back in any order. The planted mistakes are made here, where the road would make them.
+//! The pipeline thread of a simulated worker: the real `Lanes` and `Tracker`, and around them what the road does. The
+//! planted mistakes are made here, where the road would make them.
+mod producer;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use super::truth::Verdict;
@@ -9,8 +11,8 @@ use crate::core::flow::Amount;
 use crate::core::member::Event;
 use crate::core::tracker::Acked;
 use crate::core::{DeliveryId, Disposition, Epoch, Lanes, Tp};
-
-const OUTPUT_PARTITIONS: usize = 4;
+pub use producer::Completion;
+use producer::{Out, Producer, Sending};
 
 #[derive(Debug)]
 pub enum ToLane {
@@ -55,37 +57,13 @@ pub enum ToConsumer {
     },
 }
 
-/// A delivery in the producer's queue.
-#[derive(Clone, Copy)]
-struct Out {
-    id: DeliveryId,
-    sent: Sending,
-    route: u8,
-    is_dead_letter: bool,
-}
-
-/// What was sent, by names that are never used again: the truth about a delivery id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sending {
-    tp: Tp,
-    epoch: Epoch,
-    attempt: u32,
-    offset: i64,
-}
-
-pub struct Completion {
-    out: Out,
-    has_arrived: bool,
-}
-
 #[derive(Default)]
 pub struct Pipeline {
     lanes: Lanes<i64>,
     states: BTreeMap<u16, State>,
     pub inbox: VecDeque<ToLane>,
     pub outbox: VecDeque<ToConsumer>,
-    queues: [VecDeque<Out>; OUTPUT_PARTITIONS],
-    pub completions: Vec<Completion>,
+    pub producer: Producer,
     pub disposed: u64,
     pub released: u64,
     /// Records that came again and were dropped.
@@ -121,11 +99,6 @@ impl Pipeline {
             }
         };
         self.inbox.iter().map(records).sum()
-    }
-
-    /// A delivery of `tp` is still in the producer's queue: it can arrive later.
-    pub fn has_queued(&self, tp: Tp) -> bool {
-        self.queues.iter().flatten().any(|out| out.sent.tp == tp)
     }
 
     /// A lane of `tp` is open, or about to be: it can still send.
@@ -278,7 +251,7 @@ impl Pipeline {
                 offset,
             };
             for (route, id) in ids.into_iter().enumerate() {
-                self.enqueue(
+                self.producer.enqueue(
                     cx,
                     Out {
                         id,
@@ -290,29 +263,6 @@ impl Pipeline {
             }
         }
         self.check(index)
-    }
-
-    fn enqueue(&mut self, cx: &Cx, out: Out) {
-        let key = cx.broker.truth.key(out.sent.tp, out.sent.offset) as usize;
-        let queue = if out.is_dead_letter {
-            OUTPUT_PARTITIONS - 1
-        } else {
-            (key + usize::from(out.route)) % 3
-        };
-        self.queues[queue].push_back(out);
-    }
-
-    /// The sink takes the oldest deliveries of one output partition, in order.
-    pub fn sink(&mut self, cx: &mut Cx) -> Held {
-        let queue = cx.rng.below(OUTPUT_PARTITIONS);
-        for _ in 0..1 + cx.rng.below(3) {
-            let Some(out) = self.queues[queue].pop_front() else {
-                break;
-            };
-            let has_arrived = write(cx, &out)?;
-            self.completions.push(Completion { out, has_arrived });
-        }
-        Ok(())
     }
 
     /// A report comes back: now, late, or for something long gone.
@@ -342,7 +292,7 @@ impl Pipeline {
             } else if tracker.bury(id) {
                 fate = Acked::Open;
                 cx.cover.hit("delivery.buried");
-                self.enqueue(
+                self.producer.enqueue(
                     cx,
                     Out {
                         is_dead_letter: true,
@@ -472,28 +422,9 @@ impl Pipeline {
         self.state(index).released += released;
         self.gone(tp, epoch, released);
     }
-
-    /// The producer died: some of its queue was written, nobody knows how much. A new one, and everything again.
+    /// The producer died. A new one, and everything again.
     pub fn die(&mut self, cx: &mut Cx) -> Held {
-        for queue in 0..OUTPUT_PARTITIONS {
-            let written = cx.rng.below(self.queues[queue].len() + 1);
-            for (index, out) in std::mem::take(&mut self.queues[queue])
-                .into_iter()
-                .enumerate()
-            {
-                if index < written {
-                    write(cx, &out)?;
-                }
-                // The purged ones are reported as failed, which says nothing about what was written.
-                if cx.rng.per_mille(500) {
-                    self.completions.push(Completion {
-                        out,
-                        has_arrived: false,
-                    });
-                }
-            }
-        }
-        cx.cover.hit("producer.death");
+        self.producer.die(cx)?;
         let indexes: Vec<u16> = self.states.keys().copied().collect();
         for index in indexes {
             let Some((tp, tracker)) = self.lanes.get_mut(index) else {
@@ -519,17 +450,6 @@ impl Pipeline {
                 self.release(index);
             }
             self.check(index)?;
-        }
-        Ok(())
-    }
-
-    /// The process dies: some of the queue was written, the rest is gone.
-    pub fn crash(&mut self, cx: &mut Cx) -> Held {
-        for queue in &mut self.queues {
-            let written = cx.rng.below(queue.len() + 1);
-            for out in queue.drain(..).take(written) {
-                write(cx, &out)?;
-            }
         }
         Ok(())
     }
@@ -589,25 +509,4 @@ impl Pipeline {
             .get_mut(&index)
             .expect("every open lane has a state")
     }
-}
-
-/// The far side takes a delivery or refuses it for good. True if it is durable there.
-fn write(cx: &mut Cx, out: &Out) -> Result<bool, super::Violation> {
-    let Sending { tp, offset, .. } = out.sent;
-    let verdict = cx.broker.truth.verdict(tp, offset);
-    let is_refused =
-        matches!(verdict, Verdict::Deliver { refused, .. } if refused & (1 << out.route) != 0);
-    if is_refused && !out.is_dead_letter {
-        cx.cover.hit("sink.refused");
-        return Ok(false);
-    }
-    cx.cover.hit(if out.is_dead_letter {
-        "sink.dead_letter"
-    } else {
-        "sink.written"
-    });
-    cx.broker
-        .truth
-        .sunk(tp, offset, out.route, out.is_dead_letter)?;
-    Ok(true)
 }

@@ -162,7 +162,7 @@ impl<'a> World<'a> {
             380..480 => self.with_worker(index, |worker, cx| worker.pipeline.hear(cx)),
             480..560 => self.with_worker(index, |worker, cx| worker.pipeline.process(cx)),
             560..660 if !self.is_sink_down => {
-                self.with_worker(index, |worker, cx| worker.pipeline.sink(cx))
+                self.with_worker(index, |worker, cx| worker.pipeline.producer.sink(cx))
             }
             560..660 => Ok(()),
             660..790 => self.with_worker(index, |worker, cx| worker.completion(cx)),
@@ -281,7 +281,7 @@ impl<'a> World<'a> {
         if worker.done.is_some() {
             self.with_worker(index, |worker, cx| {
                 worker.check_done(cx)?;
-                worker.pipeline.crash(cx)
+                worker.pipeline.producer.crash(cx)
             })?;
             if let Some(seat) = self.workers[index]
                 .take()
@@ -307,7 +307,7 @@ impl<'a> World<'a> {
             let Some(former) = self.workers[other].as_ref().filter(|_| other != index) else {
                 continue;
             };
-            let can_arrive = former.pipeline.has_queued(tp);
+            let can_arrive = former.pipeline.producer.has_queued(tp);
             let is_clean = !self.unclean.contains(&(tp, other));
             hold(!can_arrive || !is_clean, "I-9", || {
                 format!("{tp:?} belongs to worker {index}, worker {other} still sends")
@@ -326,7 +326,7 @@ impl<'a> World<'a> {
 
     fn crash(&mut self, index: usize) -> Held {
         self.cover.hit("crash");
-        self.with_worker(index, |worker, cx| worker.pipeline.crash(cx))?;
+        self.with_worker(index, |worker, cx| worker.pipeline.producer.crash(cx))?;
         if let Some(worker) = self.workers[index].take() {
             self.dead_seats.extend(worker.client.seat);
         }
