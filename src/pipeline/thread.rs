@@ -5,6 +5,8 @@
 
 mod reports;
 mod round;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;

@@ -2,6 +2,10 @@
 //! every place that asks it, exists in unit tests only.
 
 mod tests;
+/// The world of the integration tests.
+#[path = "../../../tests/it/road/world.rs"]
+#[allow(dead_code)]
+pub(super) mod world;
 
 use std::sync::{Mutex, PoisonError};
 

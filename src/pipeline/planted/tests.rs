@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use super::super::process::{Class, INTERNAL_PANIC, Input, Outputs, Processor, Verdict};
+use super::world::{self, EVENT, TOPOLOGY, World, until};
 use super::{Mutant, PANIC_KEY, plant};
 use crate::service::Service;
 use crate::telemetry::Account;
 use crate::topology::Plan;
-use world::{EVENT, TOPOLOGY, World, until};
-
-#[path = "../../../tests/it/road/world.rs"]
-#[allow(dead_code)]
-mod world;
 
 /// The topology under an id of its own: mistakes are planted by it.
 fn plan(id: &str) -> Arc<Plan> {
