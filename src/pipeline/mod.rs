@@ -33,7 +33,10 @@ pub(crate) use deliver::{SOURCE_HEADER, passes};
 pub use worker::{Shared, Worker};
 
 use process::{INTERNAL_PANIC, Input, Poison};
+use tracing::Level;
 
+use crate::record_event;
+use crate::telemetry::logging::Source;
 use crate::topology::plan::Plan;
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -42,32 +45,44 @@ fn epoch_ms() -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
-/// The log line of a dead letter: where it came from and why, never what is in it.
-fn tell_dead_letter(plan: &Plan, input: &Input<'_>, poison: &Poison) {
-    let topic = &plan.sources[usize::from(input.source)].topic;
+/// The log line of a dead letter: where it came from and why. What is in it is shown only if the configuration asks for it.
+fn tell_dead_letter(plan: &Plan, input: &Input<'_>, poison: &Poison, correlation: Option<&[u8]>) {
     let name = |index: Option<u16>, names: &dyn Fn(usize) -> String| {
         index.map(|index| names(usize::from(index)))
     };
     let step = name(poison.step, &|index| plan.steps[index].name.clone());
     let route = name(poison.route, &|index| plan.routes[index].name.clone());
-    let source = format!("{topic}/{}/{}", input.partition, input.offset);
+    let brought = input
+        .headers
+        .iter()
+        .find(|(name, _)| correlation == Some(*name))
+        .and_then(|(_, value)| std::str::from_utf8((*value)?).ok());
+    let source = Source {
+        topic: &plan.sources[usize::from(input.source)].topic,
+        partition: input.partition,
+        offset: input.offset,
+        correlation: brought,
+    };
     if poison.reason == INTERNAL_PANIC {
-        tracing::error!(
-            topology = plan.id,
+        record_event!(
+            Level::ERROR,
             source,
-            reason = poison.reason,
+            poison.reason,
+            topology = plan.id,
             why = poison.message,
             "dead letter: a record on which Lockgate fails"
         );
         return;
     }
-    tracing::warn!(
-        topology = plan.id,
+    record_event!(
+        Level::WARN,
         source,
-        reason = poison.reason,
+        poison.reason,
+        topology = plan.id,
         step,
         route,
         why = poison.message,
+        payload = %input.value.unwrap_or_default().escape_ascii(),
         "dead letter"
     );
 }

@@ -298,15 +298,17 @@ impl Opening<'_> {
             }
         }
         for (poison, _) in news() {
-            let step = poison
-                .step
-                .map_or("", |step| &self.plan.steps[usize::from(step)].name);
+            let place = match (poison.step, poison.route) {
+                (Some(step), _) => &self.plan.steps[usize::from(step)].name,
+                (None, Some(route)) => &self.plan.routes[usize::from(route)].name,
+                (None, None) => "",
+            };
             self.metrics
-                .dead_lettered(step, poison.class.as_str(), poison.reason);
+                .dead_lettered(place, poison.class.as_str(), poison.reason);
             if let Some(route) = poison.route {
                 self.metrics.delivery_dead_lettered(route);
             }
-            super::tell_dead_letter(self.plan, &subject.input, poison);
+            super::tell_dead_letter(self.plan, &subject.input, poison, self.correlation);
         }
         None
     }

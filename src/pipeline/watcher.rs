@@ -143,9 +143,11 @@ impl Watcher {
             .map(|value| value.as_deref().map(str::parse::<u32>))
         {
             Ok(Some(Ok(bytes_max))) => self.topics.limit(index, bytes_max),
+            // A topic that is missing or forbidden has no settings; the crate keeps the broker's reason to itself.
             Ok(_) => tracing::warn!(
                 topic,
                 held,
+                help = format!("if the topic exists: grant DESCRIBE_CONFIGS on topic {topic}"),
                 "the topic's max.message.bytes was not told: the configured limit holds"
             ),
             Err(error) => {
