@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from kafka import Cluster  # noqa: E402
+from secure import SecureBroker  # noqa: E402
 from shop import start_debezium  # noqa: E402
 from stack import Stack  # noqa: E402
 
@@ -41,6 +42,12 @@ def stack():
 @pytest.fixture(scope="session")
 def cluster(stack) -> Cluster:
     return Cluster(stack.brokers, stack.registry_url)
+
+
+@pytest.fixture(scope="session")
+def secure(stack) -> SecureBroker:
+    """A second broker, with logins and access rules."""
+    return SecureBroker(stack)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A stream of numbered events with a truth of its own: per key 0, 1, 2 …, written by an idempotent producer that keeps the log."""
 
+import base64
 import random
 import textwrap
 import threading
@@ -248,6 +249,11 @@ class Watch(threading.Thread):
 
 def amount_of(key: str, sequence: int) -> int:
     return (len(key) * 7919 + sequence * 31) % 100_000
+
+
+def noise(length: int) -> str:
+    """Text that no compression makes much smaller: brokers measure what is compressed."""
+    return base64.b64encode(random.Random(length).randbytes(length)).decode()[:length]
 
 
 def filler_of(sequence: int) -> str | None:
