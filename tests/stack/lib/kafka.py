@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from stack import wait_until
 
@@ -52,6 +52,20 @@ class Cluster:
         for future in self.admin.create_topics(new).values():
             future.result(30)
         wait_until(f"topics {topics} exist", lambda: set(topics) <= self.admin.list_topics(timeout=10).topics.keys(), 20)
+
+    def alter(self, topic: str, **config: str):
+        """Changes settings of a topic, and waits until the broker tells the new ones."""
+        entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+        for future in self.admin.incremental_alter_configs([resource]).values():
+            future.result(30)
+
+        def told():
+            asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
+            answer = self.admin.describe_configs([asked])[asked].result(30)
+            return all(answer[name].value == value for name, value in config.items())
+
+        wait_until(f"{topic} has {config}", told, 20)
 
     def delete(self, *topics: str):
         for future in self.admin.delete_topics(list(topics)).values():
