@@ -155,7 +155,7 @@ class Worker:
     def metrics(self) -> list[tuple[str, dict[str, str], float]]:
         return parse_metrics(self.get("/metrics")[1])
 
-    def sum(self, name: str, **labels: str) -> float:
+    def sum(self, name: str, /, **labels: str) -> float:
         """The sum of a metric over all series with these labels."""
         return sum(value for series, has, value in self.metrics() if series == name and labels.items() <= has.items())
 
