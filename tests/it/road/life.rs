@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::world::{EVENT, MAPPED, TOPOLOGY, World, account, done, drain, until};
+use super::world::{EVENT, MAPPED, TOPOLOGY, World, account, done, drain, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_ends_in_exactly_one_way_and_the_books_balance() {
@@ -37,7 +37,8 @@ async fn two_workers_share_the_partitions_and_one_takes_over_without_loss_or_rep
     world.write(500);
     until("the first works alone", || done(&first) == world.events()).await;
     let second = world.worker(&[]);
-    until("both own partitions", || {
+    // The mock cluster takes five seconds for each rebalance, and now and then more than two of them.
+    within(120, "both own partitions", || {
         world.write(20);
         let owned = |worker: &lockgate::service::Service| worker.metrics().partitions("road").len();
         owned(&first) > 0 && owned(&second) > 0 && owned(&first) + owned(&second) == 4
@@ -45,14 +46,14 @@ async fn two_workers_share_the_partitions_and_one_takes_over_without_loss_or_rep
     .await;
     world.write(1_000);
     until("both have worked", || {
-        done(&first) + done(&second) == world.events()
+        world.committed() as u64 == world.events()
     })
     .await;
     assert!(done(&second) > 0);
-    let left = drain(first).await;
+    drain(first).await;
     world.write(1_000);
     until("the second took over", || {
-        left.disposed[..3].iter().sum::<u64>() + done(&second) == world.events()
+        world.committed() as u64 == world.events()
     })
     .await;
     assert_eq!(account(&second).balance(), 0);

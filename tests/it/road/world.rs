@@ -339,10 +339,15 @@ pub fn done(service: &Service) -> u64 {
 }
 
 /// Waits for a condition; a failure that names it if it does not come true.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+pub async fn until(what: &str, condition: impl FnMut() -> bool) {
+    within(30, what, condition).await;
+}
+
+/// The same with so many seconds of patience.
+pub async fn within(seconds: u64, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(seconds);
     while !condition() {
-        assert!(Instant::now() < end, "not within 30 s: {what}");
+        assert!(Instant::now() < end, "not within {seconds} s: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
