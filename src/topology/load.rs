@@ -119,7 +119,6 @@ impl Watched {
             span: span.clone(),
             when: None,
             map: None,
-            map_broken: false,
             kafka: Some(KafkaSpec {
                 connection: None,
                 topic: Some(text("lockgate.so-far")),
@@ -130,7 +129,9 @@ impl Watched {
                 json: None,
                 headers: Vec::new(),
                 cleared_for: Vec::new(),
+                unclear: Vec::new(),
             }),
+            unclear: Vec::new(),
         }];
         let mut faults = Faults::default();
         let known = vars::settle(&spec, vars, Secrets::IfThere, &mut faults);

@@ -1,12 +1,16 @@
 //! YAML tree -> `Spec`, by the table of keys. First the whole tree is checked against the table, so that every unknown,
 //! missing, doubled and mistyped key of a file is known; then what is well-formed is taken over.
 
+mod meant;
+
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use meant::{meant, mend, unclear};
+
 use super::fault::{Faults, Source, list_words, nearest};
-use super::keys::{self, Key, Kind, Object};
+use super::keys::{self, Kind, Object};
 use super::spec::{
     ActionSpec, AvroSpec, DeadLetterSpec, KafkaSpec, KeySpec, MapSpec, RouteSpec, SourceSpec, Spec,
     StepSpec, TableSpec, Text, VarSpec, Words,
@@ -46,7 +50,9 @@ pub fn read(file: &Arc<Source>, root: &Node, faults: &mut Faults) -> Spec {
             connection: text(node, "connection"),
             topic: text(node, "topic"),
             cleared_for: list(node, "cleared_for").filter_map(taken).collect(),
+            unclear: unclear(node, &keys::DEAD_LETTER),
         }),
+        unclear: unclear(root, &keys::TOPOLOGY),
     }
 }
 
@@ -204,7 +210,7 @@ impl Shape<'_> {
                 Data::Map(entries) => {
                     self.no_duplicates(entries);
                     for (key, node) in entries {
-                        if key.text().is_none_or(str::is_empty) {
+                        if key.is_null() || key.text().is_none_or(str::is_empty) {
                             self.error(
                                 "wrong_type",
                                 &key.span,
@@ -280,61 +286,6 @@ impl Shape<'_> {
             }
             _ => {}
         }
-    }
-}
-
-// === what was meant ===
-
-/// The key that an unknown one was meant to be: one that is near, and not there itself.
-fn meant(object: &'static Object, entries: &[(Node, Node)], text: &str) -> Option<&'static Key> {
-    let names = || object.keys.iter().map(|key| key.name);
-    if names().any(|name| name == text) {
-        return None;
-    }
-    let near = nearest(text, names())?;
-    let is_there = entries.iter().any(|(name, _)| name.text() == Some(near));
-    object.keys.iter().find(|key| key.name == near && !is_there)
-}
-
-/// Puts what was meant in the place of misspelt keys and words.
-fn mend(node: &mut Node, object: &'static Object) {
-    let Data::Map(entries) = &mut node.data else {
-        return;
-    };
-    let names: Vec<_> = entries
-        .iter()
-        .map(|(name, _)| meant(object, entries, name.text()?))
-        .collect();
-    for ((name, value), meant) in entries.iter_mut().zip(names) {
-        if let (Some(key), Data::Scalar { text, .. }) = (meant, &mut name.data) {
-            *text = key.name.to_owned();
-        }
-        let key = object.keys.iter().find(|key| name.text() == Some(key.name));
-        if let Some(key) = key {
-            mend_value(value, &key.kind);
-        }
-    }
-}
-
-fn mend_value(node: &mut Node, kind: &'static Kind) {
-    match (kind, &mut node.data) {
-        (Kind::Object(object) | Kind::Either(_, object), Data::Map(_)) => mend(node, object),
-        (Kind::Either(word, _), _) => mend_value(node, word),
-        (Kind::List(item), Data::List(items)) => {
-            items.iter_mut().for_each(|node| mend_value(node, item));
-        }
-        (Kind::Map(item), Data::Map(entries)) => {
-            let values = entries.iter_mut().map(|(_, value)| value);
-            values.for_each(|node| mend_value(node, item));
-        }
-        (Kind::Words(words), Data::Scalar { text, quoted }) => {
-            let known = || words.iter().map(|word| word.word);
-            if !known().any(|word| word == text) {
-                *text = nearest(text, known()).unwrap_or_default().to_owned();
-                *quoted = false;
-            }
-        }
-        _ => {}
     }
 }
 
@@ -430,7 +381,7 @@ fn step(shape: &mut Shape, node: &Node) -> StepSpec {
         ["keep"] => text(node, "keep").map(ActionSpec::Keep),
         ["drop"] => text(node, "drop").map(ActionSpec::Drop),
         ["require"] => text(node, "require").map(ActionSpec::Require),
-        ["schema"] => mapping(node).map(ActionSpec::Map),
+        ["schema"] => mapping(node, &keys::STEP).map(ActionSpec::Map),
         [] if has_unknown_key(node, &keys::STEP) => None,
         [] if matches!(node.data, Data::Map(_)) => {
             let message = "this step does nothing".to_owned();
@@ -481,7 +432,7 @@ fn has_unknown_key(node: &Node, object: &'static Object) -> bool {
         .any(|(name, _)| !name.text().is_some_and(is_known))
 }
 
-fn mapping(node: &Node) -> Option<MapSpec> {
+fn mapping(node: &Node, object: &'static Object) -> Option<MapSpec> {
     Some(MapSpec {
         schema: avro(node, "schema")?,
         from: text(node, "from"),
@@ -489,17 +440,17 @@ fn mapping(node: &Node) -> Option<MapSpec> {
         set: entries(node, "set")
             .filter_map(|(name, node)| Some((name, taken(node)?)))
             .collect(),
+        unclear: unclear(node, object),
     })
 }
 
 fn route(node: &Node) -> RouteSpec {
-    let map = node.get("map").and_then(mapping);
     RouteSpec {
         name: text(node, "name"),
         span: node.span.clone(),
         when: text(node, "when"),
-        map_broken: map.is_none() && node.get("map").is_some(),
-        map,
+        map: node.get("map").and_then(|map| mapping(map, &keys::MAP)),
+        unclear: unclear(node, &keys::ROUTE),
         kafka: node.get("kafka").map(|node| KafkaSpec {
             connection: text(node, "connection"),
             topic: text(node, "topic"),
@@ -514,6 +465,7 @@ fn route(node: &Node) -> RouteSpec {
                 .filter_map(|(name, node)| Some((name, taken(node)?)))
                 .collect(),
             cleared_for: list(node, "cleared_for").filter_map(taken).collect(),
+            unclear: unclear(node, &keys::KAFKA),
         }),
     }
 }
@@ -521,7 +473,7 @@ fn route(node: &Node) -> RouteSpec {
 fn output_key(node: &Node) -> Option<KeySpec> {
     match node.data {
         Data::Map(_) => Some(KeySpec::Avro {
-            map: Box::new(mapping(node)?),
+            map: Box::new(mapping(node, &keys::KEY)?),
             value: text(node, "value"),
         }),
         _ => taken(node).map(KeySpec::Expr),

@@ -52,6 +52,8 @@ pub struct Spec {
     pub unmatched: Option<Text>,
     /// Where records go that can never be delivered.
     pub dead_letter: Option<DeadLetterSpec>,
+    /// Its keys whose value was not understood.
+    pub unclear: Unclear,
 }
 
 impl Spec {
@@ -74,6 +76,10 @@ impl Spec {
         all.map(|schema| schema.name.value.as_str()).collect()
     }
 }
+
+/// Keys that are written and whose value was not understood, or not all of it. They have had their faults; what they were
+/// meant to say is unknown.
+pub type Unclear = Vec<&'static str>;
 
 /// Keys that are words: name and word.
 pub type Words = Vec<(&'static str, Text)>;
@@ -161,6 +167,8 @@ pub struct MapSpec {
     pub except: Vec<Text>,
     /// Fields and their expressions.
     pub set: Vec<(Text, Text)>,
+    /// Its keys whose value was not understood.
+    pub unclear: Unclear,
 }
 
 /// A route.
@@ -174,10 +182,10 @@ pub struct RouteSpec {
     pub when: Option<Text>,
     /// A body of its own.
     pub map: Option<MapSpec>,
-    /// Whether `map` is written but malformed: `out` is then not what is sent.
-    pub map_broken: bool,
     /// The sink.
     pub kafka: Option<KafkaSpec>,
+    /// Its keys whose value was not understood.
+    pub unclear: Unclear,
 }
 
 /// A Kafka sink.
@@ -201,6 +209,8 @@ pub struct KafkaSpec {
     pub headers: Vec<(Text, Text)>,
     /// Tags that may be written there.
     pub cleared_for: Vec<Text>,
+    /// Its keys whose value was not understood.
+    pub unclear: Unclear,
 }
 
 /// The key of an output.
@@ -226,4 +236,6 @@ pub struct DeadLetterSpec {
     pub topic: Option<Text>,
     /// Tags that may be written there.
     pub cleared_for: Vec<Text>,
+    /// Its keys whose value was not understood.
+    pub unclear: Unclear,
 }

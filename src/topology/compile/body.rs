@@ -23,14 +23,24 @@ impl Compiler<'_> {
         values: &mut Vec<Computed>,
     ) -> Option<Body> {
         let kafka = route.kafka.as_ref();
-        let mapped = match (&route.map, route.map_broken) {
-            (Some(map), _) => Some(self.route_mapping(map, scope, values)?),
-            (None, true) => return None,
-            (None, false) => scope.out,
-        };
+        let mapped = route
+            .map
+            .as_ref()
+            .map(|map| self.route_mapping(map, scope, values));
         if let Some(text) = kafka.and_then(|kafka| kafka.value.as_ref()) {
             return self.computed_body(text, scope);
         }
+        if route.unclear.contains(&"map")
+            || kafka.is_none_or(|kafka| kafka.unclear.contains(&"value"))
+        {
+            return None;
+        }
+        let mapped = match mapped {
+            Some(emission) => Some(emission?),
+            // A mapping step had faults: it is not the event that would be sent.
+            None if scope.env.broken == BrokenOut::All => return None,
+            None => scope.out,
+        };
         match (kafka.map_or(OutputFormat::Avro, format), mapped) {
             (OutputFormat::Json(policy), Some(emission)) => {
                 let schema = scope.emissions[usize::from(emission)].schema;
@@ -68,10 +78,6 @@ impl Compiler<'_> {
 
     /// A route that sends the whole event sends its columns, those that Debezium has left out with the rest.
     fn sends_event(&mut self, kafka: &KafkaSpec, scope: &mut Scope) -> Option<()> {
-        if scope.env.out.is_some() || scope.env.broken != BrokenOut::None {
-            // A mapping had faults: it is not the event that would be sent.
-            return Some(());
-        }
         let event = scope.env.event.as_ref()?;
         if let Some(first) = event.left_out.first() {
             let message = format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::source::Scope;
+use super::source::{Built, Scope};
 use super::{Compiler, Sourced};
 use crate::expr::Compiled;
 use crate::expr::proof::{Finding, FindingKind, decided};
@@ -152,11 +152,11 @@ impl Compiler<'_> {
     }
 
     /// Fields tagged `pii` reach only sinks that are cleared for them.
-    pub(super) fn tagged_fields(&mut self, code: &[Arc<SourceCode>]) {
+    pub(super) fn tagged_fields(&mut self, code: &[Built]) {
         let spec = self.spec;
         let is_cleared = |tags: &[Text]| tags.iter().any(|tag| tag.value == "pii");
         let mut all = pii::Tags::new();
-        for code in code {
+        for Built { code, .. } in code {
             all.extend(pii::tagged(&code.reader, "event"));
             if let Some(key) = &code.key_reader {
                 all.extend(pii::tagged(key, "meta.key"));
@@ -166,6 +166,9 @@ impl Compiler<'_> {
                 let (Some(kafka), Some(name)) = (&route.kafka, &route.name) else {
                     continue;
                 };
+                if kafka.unclear.contains(&"cleared_for") {
+                    continue;
+                }
                 let out = match &compiled.body {
                     Body::Emission(at) | Body::Json(at, _) => code.emissions.get(usize::from(*at)),
                     Body::Source | Body::Computed(_) => None,
@@ -199,6 +202,7 @@ impl Compiler<'_> {
         }
         if let Some(sink) = &spec.dead_letter
             && let (Some(topic), false) = (&sink.topic, is_cleared(&sink.cleared_for))
+            && !sink.unclear.contains(&"cleared_for")
             && !all.is_empty()
         {
             let message = format!(

@@ -25,8 +25,27 @@ pub(super) struct Mapped {
     pub(super) only_meta: bool,
     /// What is known of the computed values.
     facts: Facts,
-    /// The fields that have no value, after a fault; `None` if the mapping has none.
+    /// The fields that had a fault: something stands in their place; `None` if the mapping has none.
     pub(super) broken: Option<Vec<String>>,
+}
+
+impl Mapped {
+    /// What stands in the place of a field that had a fault: the value that does not fit there, as far as one is known. It is
+    /// never written; it is asked what it carries.
+    fn stand_in(&mut self, field: &str, node: Option<Node>, scope: &Scope) {
+        let source = match node {
+            Some(node) => {
+                let register = scope.regs + self.values.len() as u16;
+                self.values.push(Computed {
+                    field: field.to_owned(),
+                    node,
+                });
+                FieldSource::Reg(register)
+            }
+            None => FieldSource::Default,
+        };
+        self.fields.push(source);
+    }
 }
 
 impl Compiler<'_> {
@@ -41,6 +60,7 @@ impl Compiler<'_> {
         // What was known of the former `out` says nothing of the new one.
         scope.facts = scope.facts.without("out.");
         let Some(mapped) = mapped else {
+            scope.out = None;
             scope.env.out = None;
             scope.env.broken = BrokenOut::All;
             return None;
@@ -51,7 +71,7 @@ impl Compiler<'_> {
         scope.env.broken = BrokenOut::None;
         if let Some(broken) = mapped.broken {
             scope.env.broken = BrokenOut::Fields(broken);
-            return None;
+            scope.whole = false;
         }
         scope.out = Some(scope.emissions.len() as u16);
         scope.emissions.push(Emission {
@@ -72,9 +92,8 @@ impl Compiler<'_> {
         scope: &mut Scope,
         values: &mut Vec<Computed>,
     ) -> Option<u16> {
-        let mapped = self
-            .mapping(map, scope, true)
-            .filter(|mapped| mapped.broken.is_none())?;
+        let mapped = self.mapping(map, scope, true)?;
+        scope.whole &= mapped.broken.is_none();
         *values = mapped.values;
         scope.emissions.push(Emission {
             schema: mapped.schema,
@@ -91,26 +110,30 @@ impl Compiler<'_> {
         scope: &mut Scope,
         splices: bool,
     ) -> Option<Mapped> {
-        let known = self.schema(&map.schema)?;
+        let Some(known) = self.schema(&map.schema) else {
+            self.fieldless(map, scope);
+            return None;
+        };
         let schema = known.schema.clone();
         let Kind::Record(fields) = &schema.node(schema.root).kind else {
             let message = format!("`{}` is not a record; an event is one", known.name);
             self.error("schema_not_record", &map.schema.name.span, message, None);
+            self.fieldless(map, scope);
             return None;
         };
         let mut whole = self.known_fields(map, &known.name, fields);
-        let from = match &map.from {
-            Some(from) => match self.from(from, scope) {
-                Some(names) => Some((from, names)),
-                None => {
-                    whole = false;
-                    None
-                }
-            },
+        let mut from = match &map.from {
+            Some(from) => self.from(from, scope).map(|names| (from, names)),
             None => None,
         };
         if let Some((from, names)) = &from {
             whole &= self.known_exceptions(map, &from.value, names);
+        }
+        // What a field gets that is not set is then unknown.
+        let is_unclear = !map.unclear.is_empty() || map.from.is_some() && from.is_none();
+        if is_unclear {
+            whole = false;
+            from = None;
         } else if let (None, Some(except)) = (&map.from, map.except.first()) {
             let message = "`except` says what is not copied, and there is no `from`";
             self.error(
@@ -138,21 +161,16 @@ impl Compiler<'_> {
             let copied = from
                 .as_ref()
                 .filter(|(_, names)| names.iter().any(|known| known == name) && !excepted(name));
-            let settled = if let Some(text) = set_of(map, fields, name) {
-                self.expression(text, scope).and_then(|compiled| {
-                    self.field(&schema, field, compiled, text, false, scope, &mut mapped)
-                })
+            let (value, place, is_copied) = if let Some(text) = set_of(map, fields, name) {
+                (self.expression(text, scope), text, false)
             } else if let Some((from, _)) = copied {
-                self.copied(from, name, scope).and_then(|compiled| {
-                    self.field(&schema, field, compiled, from, true, scope, &mut mapped)
-                })
+                (self.copied(from, name, scope), *from, true)
+            } else if is_unclear {
+                (None, &map.schema.name, false)
             } else if field.default.is_some() {
                 mapped.fields.push(FieldSource::Default);
                 mapped.out.extend(default_of(&schema, field));
-                Some(())
-            } else if map.from.is_some() && from.is_none() {
-                // `from` had its fault; what it would have given is unknown.
-                None
+                continue;
             } else {
                 let message = format!("the field `{name}` of `{}` gets no value", known.name);
                 let help = match &from {
@@ -168,16 +186,30 @@ impl Compiler<'_> {
                     None => format!("add `{name}: …` under `set`, or give it a default"),
                 };
                 self.error("field_missing", &map.schema.name.span, message, help);
-                None
+                (None, &map.schema.name, false)
             };
+            let node = value.as_ref().map(|value| value.node.clone());
+            let settled = value.and_then(|value| {
+                self.field(&schema, field, value, place, is_copied, scope, &mut mapped)
+            });
             if settled.is_none() {
                 whole = false;
                 broken.push(name.to_owned());
+                mapped.stand_in(name, node, scope);
             }
         }
         mapped.broken = (!whole).then_some(broken);
         mapped.schema = self.output(known);
         Some(mapped)
+    }
+
+    /// The faults of what is set, where the fields that it is set to are unknown.
+    fn fieldless(&mut self, map: &MapSpec, scope: &mut Scope) {
+        for (_, text) in &map.set {
+            if let Some(compiled) = self.expression(text, scope) {
+                self.findings(text, &compiled.findings);
+            }
+        }
     }
 
     /// Settles a field of the output: a copy where the encodings allow it, a computed value else.

@@ -3,6 +3,7 @@
 
 mod body;
 mod branches;
+mod env;
 mod findings;
 mod key;
 mod mapping;
@@ -25,6 +26,7 @@ use super::vars::Known;
 use crate::codec::frame::IdFrom;
 use crate::expr::{Env, ExprFault, Facts, Probes, Template, Wants};
 use crate::schema::{Kind, Schema};
+use source::Built;
 
 /// The connection that counts where none is named.
 const MAIN: &str = "main";
@@ -39,17 +41,7 @@ pub fn compile(
     faults: &mut Faults,
 ) -> Option<Plan> {
     let before = faults.iter().count();
-    let mut compiler = Compiler {
-        spec,
-        vars,
-        schemas,
-        faults,
-        topics: Vec::new(),
-        outputs: Vec::new(),
-        verdicts: Verdicts::default(),
-        hash: Hash::new(),
-        probes,
-    };
+    let mut compiler = Compiler::new(spec, schemas, vars, probes, faults);
     let plan = compiler.plan();
     let verdicts = std::mem::take(&mut compiler.verdicts);
     verdicts.report(&spec.file, faults);
@@ -81,6 +73,28 @@ struct Compiler<'a> {
 struct Sourced<'a> {
     spec: &'a SourceSpec,
     plan: SourcePlan,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(
+        spec: &'a Spec,
+        schemas: &'a mut Schemas,
+        vars: &'a Known,
+        probes: Option<Probes>,
+        faults: &'a mut Faults,
+    ) -> Compiler<'a> {
+        Compiler {
+            spec,
+            vars,
+            schemas,
+            faults,
+            topics: Vec::new(),
+            outputs: Vec::new(),
+            verdicts: Verdicts::of(spec.sources.len()),
+            hash: Hash::new(),
+            probes,
+        }
+    }
 }
 
 impl Compiler<'_> {
@@ -147,15 +161,23 @@ impl Compiler<'_> {
         self.no_loops(&connection, &sources, dead_letter.as_ref());
         self.routing();
         self.count_routes();
-        let mut code = Vec::new();
-        for source in &sources {
-            code.push(self.source_code(source, &routes));
+        let built: Option<Vec<Built>> = sources
+            .iter()
+            .map(|source| self.source_code(source, &routes))
+            .collect();
+        let built = built?;
+        // What had a fault hides nothing that can be seen beside it.
+        self.tagged_fields(&built);
+        for (source, built) in sources.iter().zip(&built) {
+            // What had a fault may be what reads a field.
+            if built.whole {
+                self.unread_fields(source, &built.code);
+            }
         }
-        let code = code.into_iter().collect::<Option<Vec<_>>>()?;
-        self.tagged_fields(&code);
-        for (source, code) in sources.iter().zip(&code) {
-            self.unread_fields(source, code);
-        }
+        let code: Vec<_> = built
+            .into_iter()
+            .map(|built| built.whole.then_some(built.code))
+            .collect::<Option<_>>()?;
         let dead_letter = self.topic(dead_letter?);
         self.mark_framed(&code);
         Some(Plan {
@@ -261,11 +283,7 @@ impl Compiler<'_> {
 
     /// The text as a template in which only variables are known.
     fn constant(&self, text: &Text) -> Result<Template, Vec<ExprFault>> {
-        let env = Env {
-            vars: self.vars.consts.clone(),
-            given: self.vars.given.clone(),
-            ..Env::default()
-        };
+        let env = self.without_event();
         Template::compile(&text.value, &env, &mut Wants::new(), &Facts::none())
     }
 

@@ -7,16 +7,14 @@ use super::{Compiler, Sourced, word};
 use crate::codec::placeholder::{self, Forms};
 use crate::expr::proof::{Finding, FindingKind};
 use crate::expr::{
-    self, BeforeColumns, BrokenOut, Compiled, Env, EventEnv, ExprFault, Facts, KeyEnv, Template,
-    Type, Wants, proof,
+    self, BrokenOut, Compiled, Const, Env, ExprFault, Facts, Node, Template, Type, Wants, proof,
 };
 use crate::schema::{NodeId, Schema};
 use crate::topology::code::{
     Body, EnvelopeSlots, Guard, KeyCode, RouteCode, SourceCode, StepCode, TopicCode,
 };
 use crate::topology::plan::{
-    Envelope, KeyFormat, Other, OtherOutcome, ReplicaIdentity, RoutePlan, SourceSchema, Tombstones,
-    Unavailable,
+    Envelope, KeyFormat, Other, OtherOutcome, RoutePlan, SourceSchema, Tombstones, Unavailable,
 };
 use crate::topology::proof::{Rule, unread};
 use crate::topology::spec::{ActionSpec, KeySpec, RouteSpec, Text};
@@ -41,7 +39,20 @@ pub(super) struct Scope {
     pub emissions: Vec<crate::topology::code::Emission>,
     /// Whether a route sends the whole event, as it came or field by field.
     pub copies_event: bool,
+    /// Nothing so far had a fault.
+    pub whole: bool,
 }
+
+/// The code of a source, as far as it compiles.
+pub(super) struct Built {
+    /// Where something had a fault, what stands there reads nothing. Steps that are unknown are left out; routes are not.
+    pub code: Arc<SourceCode>,
+    /// Whether nothing had a fault: only then can the code be run.
+    pub whole: bool,
+}
+
+/// Stands where an expression had a fault: it carries nothing.
+const NOTHING: Node = Node::Const(Const::Null);
 
 impl Scope {
     /// The place for the proof of values.
@@ -62,12 +73,12 @@ impl Scope {
 }
 
 impl Compiler<'_> {
-    /// Compiles all steps and routes for a source. `None` after a fault.
+    /// Compiles all steps and routes for a source. `None` if its envelope is none.
     pub(super) fn source_code(
         &mut self,
         source: &Sourced,
         routes: &[Option<RoutePlan>],
-    ) -> Option<Arc<SourceCode>> {
+    ) -> Option<Built> {
         let plan = &source.plan;
         let reader = plan.value.schema.clone();
         let mut wants = Wants::new();
@@ -97,47 +108,11 @@ impl Compiler<'_> {
             KeyFormat::Avro(key) => Some(key.schema.clone()),
             _ => None,
         };
-        let before = match (plan.replica_identity, &key_reader) {
-            (ReplicaIdentity::Full, _) => BeforeColumns::All,
-            (ReplicaIdentity::Default, Some(key)) => BeforeColumns::Only(
-                key.fields(key.root)
-                    .iter()
-                    .map(|field| field.name.to_string())
-                    .collect(),
-            ),
-            _ => BeforeColumns::Only(Vec::new()),
-        };
-        let left_out = match plan.unavailable {
-            Unavailable::Optional => left_out(&reader, plan.envelope, key_reader.as_deref()),
-            _ => Vec::new(),
-        };
+        let env = self.env(plan);
+        let event = env.event.as_ref();
+        let left_out = event.map_or_else(Vec::new, |event| event.left_out.clone());
         let mut scope = Scope {
-            env: Env {
-                event: Some(EventEnv {
-                    schema: reader.clone(),
-                    envelope: match plan.envelope {
-                        Envelope::Debezium => expr::Envelope::Debezium,
-                        Envelope::None => expr::Envelope::None,
-                    },
-                    before,
-                    left_out: left_out.clone(),
-                }),
-                out: None,
-                broken: BrokenOut::None,
-                key: match &plan.key {
-                    KeyFormat::Avro(key) => KeyEnv::Avro {
-                        schema: key.schema.clone(),
-                        nullable: false,
-                    },
-                    KeyFormat::Text => KeyEnv::String,
-                    KeyFormat::Bytes => KeyEnv::Bytes,
-                },
-                vars: self.vars.consts.clone(),
-                dialect: Default::default(),
-                given: self.vars.given.clone(),
-                probes: self.probes.clone(),
-                supposed: Vec::new(),
-            },
+            env,
             wants,
             of_tombstones: (plan.tombstones == Tombstones::Forward).then(|| facts.clone()),
             facts,
@@ -148,11 +123,15 @@ impl Compiler<'_> {
             unavailable: plan.unavailable,
             emissions: Vec::new(),
             copies_event: false,
+            whole: true,
         };
         let spec = self.spec;
-        self.verdicts.sources += 1;
-        let mut whole = true;
         let mut steps = Vec::new();
+        if spec.unclear.contains(&"steps") {
+            scope.whole = false;
+            scope.facts_broken = true;
+            scope.env.broken = BrokenOut::All;
+        }
         for (index, step) in spec.steps.iter().enumerate() {
             let index = index as u16;
             let code = match &step.action {
@@ -165,7 +144,7 @@ impl Compiler<'_> {
             match code {
                 Some(code) => steps.push(code),
                 None => {
-                    whole = false;
+                    scope.whole = false;
                     match &step.action {
                         Some(ActionSpec::Map(_)) => {}
                         Some(_) => scope.facts_broken = true,
@@ -183,12 +162,12 @@ impl Compiler<'_> {
         let all = word(&spec.matching, "first") == "all";
         let mut compiled = Vec::new();
         for (route, plan) in spec.routes.iter().zip(routes) {
-            match self.route_code(route, plan.as_ref(), &source.plan.value, all, &mut scope) {
-                Some(code) => compiled.push(code),
-                None => whole = false,
-            }
+            let value = &source.plan.value;
+            compiled.push(self.route_code(route, plan.as_ref(), value, all, &mut scope));
         }
-        if whole
+        // Without routes it is not known what they need.
+        scope.whole &= !compiled.is_empty() && !spec.unclear.contains(&"routes");
+        if !compiled.is_empty()
             && plan.tombstones == Tombstones::Forward
             && !compiled.iter().any(|route| route.tombstones)
         {
@@ -205,10 +184,7 @@ impl Compiler<'_> {
                 message,
                 help.to_owned(),
             );
-            whole = false;
-        }
-        if !whole {
-            return None;
+            scope.whole = false;
         }
         let mut code = SourceCode {
             reader,
@@ -229,7 +205,10 @@ impl Compiler<'_> {
             let passes = |route: &RouteCode| matches!(route.body, Body::Source);
             code.guards_all = code.routes.iter().any(passes);
         }
-        Some(Arc::new(code))
+        Some(Built {
+            code: Arc::new(code),
+            whole: scope.whole,
+        })
     }
 
     /// Compiles an expression; its faults are placed in the file.
@@ -328,7 +307,7 @@ impl Compiler<'_> {
         source: &SourceSchema,
         all: bool,
         scope: &mut Scope,
-    ) -> Option<RouteCode> {
+    ) -> RouteCode {
         let outside = scope.facts.clone();
         let outside_broken = scope.facts_broken;
         // What a tombstone can reach is proved without what the steps have proved of events.
@@ -337,7 +316,8 @@ impl Compiler<'_> {
         let mut head = of_tombstones.clone().unwrap_or_else(|| outside.clone());
         let registers = scope.regs;
         let mut only_meta = true;
-        let mut whole = true;
+        // Whether it is known which records take the route, and what is sent besides the value.
+        let mut is_known = true;
         let mut when = None;
         let mut after = outside.clone();
         let left = !head.is_impossible() || scope.dead;
@@ -363,23 +343,28 @@ impl Compiler<'_> {
                     when = Some(compiled.node);
                 }
                 None => {
-                    whole = false;
+                    is_known = false;
                     scope.facts_broken = true;
                 }
             }
+        } else if route.unclear.contains(&"when") {
+            is_known = false;
+            scope.facts_broken = true;
         }
         let mut values = Vec::new();
         let body = self.body(route, source, scope, &mut values);
+        scope.whole &= body.is_some();
         scope.facts = head;
         let mut key = KeyCode::Source;
         let mut topic = None;
         let mut headers = Vec::new();
         if let Some(kafka) = &route.kafka {
-            if let Some(spec) = &kafka.key {
-                match self.key(spec, scope, &mut only_meta) {
-                    Some(code) => key = code,
-                    None => whole = false,
-                }
+            is_known &= kafka.unclear.is_empty();
+            if kafka.key.is_some() || kafka.unclear.contains(&"key") {
+                let code = kafka.key.as_ref();
+                let code = code.and_then(|spec| self.key(spec, scope, &mut only_meta));
+                is_known &= code.is_some();
+                key = code.unwrap_or(KeyCode::Computed(NOTHING));
             }
             if let Some(text) = &kafka.topic {
                 topic = match (self.is_fixed(text), plan) {
@@ -400,7 +385,7 @@ impl Compiler<'_> {
             for (index, (_, text)) in kafka.headers.iter().enumerate() {
                 match self.text(text, scope, &mut only_meta) {
                     Some(code) => headers.push((index as u16, code)),
-                    None => whole = false,
+                    None => is_known = false,
                 }
             }
         }
@@ -408,18 +393,19 @@ impl Compiler<'_> {
         // What this route would have left to the next ones is unknown, unless they get everything.
         scope.facts_broken = outside_broken || scope.facts_broken && !all;
         scope.regs = registers;
-        if !whole {
-            return None;
-        }
-        Some(RouteCode {
+        is_known &= topic.is_some();
+        scope.whole &= is_known;
+        let takes_tombstones =
+            only_meta && (of_tombstones.is_some() || scope.of_tombstones.is_none());
+        RouteCode {
             when,
             values,
-            body: body?,
-            topic: topic?,
+            body: body.unwrap_or(Body::Computed(NOTHING)),
+            topic: topic.unwrap_or(TopicCode::Fixed(0)),
             key,
             headers,
-            tombstones: only_meta && (of_tombstones.is_some() || scope.of_tombstones.is_none()),
-        })
+            tombstones: takes_tombstones || !is_known,
+        }
     }
 
     /// Whether a route needs no event but for its value: then tombstones take it as well.
@@ -477,23 +463,6 @@ impl Compiler<'_> {
             }
         }
     }
-}
-
-/// The columns that Debezium may leave out of an update, as far as they are no part of the key: a key is always sent.
-fn left_out(reader: &Schema, envelope: Envelope, key: Option<&Schema>) -> Vec<String> {
-    let row = match envelope {
-        Envelope::Debezium => reader
-            .field(reader.root, "after")
-            .map(|(_, field)| field.ty),
-        Envelope::None => Some(reader.root),
-    };
-    let fields = row.map_or(&[][..], |row| reader.fields(reader.strip_null(row).0));
-    let is_key = |name: &str| key.is_some_and(|key| key.field(key.root, name).is_some());
-    fields
-        .iter()
-        .filter(|field| placeholder::of_column(reader, field.ty).any() && !is_key(&field.name))
-        .map(|field| field.name.to_string())
-        .collect()
 }
 
 /// Whether a finding follows from no condition before, so that it holds where one had a fault.

@@ -227,7 +227,9 @@ impl Compiler<'_> {
     pub(super) fn routing(&mut self) {
         let spec = self.spec;
         let all = word(&spec.matching, "first") == "all";
-        let open = spec.routes.iter().position(|route| route.when.is_none());
+        let takes_all =
+            |route: &RouteSpec| route.when.is_none() && !route.unclear.contains(&"when");
+        let open = spec.routes.iter().position(takes_all);
         match open {
             None if spec.unmatched.is_none() && !spec.routes.is_empty() => {
                 let message = "every route has a condition, and `unmatched` does not say what becomes of other events";

@@ -28,8 +28,8 @@ type Judged = (Rule, Vec<Option<bool>>);
 /// What was found for each place in the file.
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    /// How often the text was compiled.
-    pub sources: usize,
+    /// How many sources there are. One that has a fault is compiled for nothing: then nothing holds for all of them.
+    sources: usize,
     /// Parts of conditions that are decided.
     parts: BTreeMap<(usize, usize), Vec<bool>>,
     /// Whole conditions.
@@ -37,6 +37,14 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
+    /// Nothing found yet for so many sources.
+    pub fn of(sources: usize) -> Verdicts {
+        Verdicts {
+            sources,
+            ..Verdicts::default()
+        }
+    }
+
     /// A part of a condition is decided.
     pub fn part(&mut self, span: &Range<usize>, value: bool) {
         let all = self.parts.entry((span.start, span.end)).or_default();
