@@ -183,10 +183,7 @@ pub fn expression(data: &[u8]) {
             bytes: datum,
             slots: &slots,
         }),
-        key: None,
-        regs: &[],
-        meta: &meta,
-        bump: &bump,
+        ..Cx::without_record(&meta, &bump)
     };
     let _ = expr::eval(&compiled.node, &cx);
 }

@@ -91,20 +91,10 @@ fn judge(case: &Json) -> Result<(), String> {
     if case["check_only"] == true {
         return Ok(());
     }
-    let meta = Meta {
-        topic: "",
-        partition: 0,
-        offset: 0,
-        timestamp_ms: None,
-        key: None,
-        headers: &[],
-    };
+    let meta = Meta::default();
     let cx = Cx {
-        value: None,
-        key: None,
         regs: &regs,
-        meta: &meta,
-        bump: &bump,
+        ..Cx::without_record(&meta, &bump)
     };
     match eval(&compiled.node, &cx) {
         Ok(val) if fails => Err(format!("{val:?} instead of a fault")),

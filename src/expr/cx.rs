@@ -30,3 +30,16 @@ pub struct Cx<'a> {
     /// Where new strings, decimals and lists are built; reset by the owner between records.
     pub bump: &'a Bump,
 }
+
+impl<'a> Cx<'a> {
+    /// What there is without a record: neither value nor key nor registers.
+    pub fn without_record(meta: &'a Meta<'a>, bump: &'a Bump) -> Cx<'a> {
+        Cx {
+            value: None,
+            key: None,
+            regs: &[],
+            meta,
+            bump,
+        }
+    }
+}

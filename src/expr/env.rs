@@ -169,7 +169,7 @@ pub enum Binding {
 }
 
 /// What Kafka says about a record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Meta<'a> {
     /// Topic.
     pub topic: &'a str,

@@ -346,19 +346,5 @@ pub(super) fn tried(node: &Node) -> Result<Option<Const>> {
 
 fn without_record<T>(evaluate: impl FnOnce(&Cx<'_>) -> T) -> T {
     let bump = bumpalo::Bump::new();
-    let meta = super::Meta {
-        topic: "",
-        partition: 0,
-        offset: 0,
-        timestamp_ms: None,
-        key: None,
-        headers: &[],
-    };
-    evaluate(&Cx {
-        value: None,
-        key: None,
-        regs: &[],
-        meta: &meta,
-        bump: &bump,
-    })
+    evaluate(&Cx::without_record(&super::Meta::default(), &bump))
 }

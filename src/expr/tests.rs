@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::codec::{Decimal, Val};
+use crate::codec::{Decimal, Scan, Slots, Val};
 use crate::schema::Schema;
 use bumpalo::Bump;
 
@@ -68,6 +68,72 @@ fn env() -> Env {
         supposed: Vec::new(),
         broken: BrokenOut::None,
     }
+}
+
+/// Events of this schema, without an envelope.
+pub(super) fn row(schema: &Arc<Schema>) -> EventEnv {
+    EventEnv {
+        schema: schema.clone(),
+        envelope: Envelope::None,
+        before: BeforeColumns::All,
+        left_out: Vec::new(),
+    }
+}
+
+/// Evaluates an expression for a datum of a schema.
+pub(super) fn on_datum<T>(
+    compiled: &Compiled,
+    wants: &Wants,
+    schema: &Arc<Schema>,
+    datum: &[u8],
+    ask: impl FnOnce(Result<Val, EvalFault>) -> T,
+) -> T {
+    let scan = Scan::compile(schema, schema, wants.value()).unwrap();
+    let mut slots = Slots::new();
+    scan.run(datum, &mut slots).unwrap();
+    let (meta, bump) = (Meta::default(), Bump::new());
+    let value = Datum {
+        scan: &scan,
+        bytes: datum,
+        slots: &slots,
+    };
+    let cx = Cx {
+        value: Some(value),
+        ..Cx::without_record(&meta, &bump)
+    };
+    ask(eval(&compiled.node, &cx))
+}
+
+/// As [`on_datum`], for an event as JSON.
+pub(super) fn on_record<T>(
+    compiled: &Compiled,
+    wants: &Wants,
+    schema: &Arc<Schema>,
+    record: &serde_json::Value,
+    ask: impl FnOnce(Result<Val, EvalFault>) -> T,
+) -> T {
+    let datum = crate::codec::json::from_json(schema, record).unwrap();
+    on_datum(compiled, wants, schema, &datum, ask)
+}
+
+/// The value of an outcome, or the reason of its fault.
+fn shown(outcome: Result<Val, EvalFault>) -> String {
+    match outcome {
+        Ok(val) => show(val),
+        Err(fault) => fault.reason.to_owned(),
+    }
+}
+
+/// As [`shown`]; a fault must be one that the checker has listed.
+fn foreseen(compiled: &Compiled, outcome: Result<Val, EvalFault>) -> String {
+    if let Err(fault) = &outcome {
+        let listed = &compiled.can_fail;
+        assert!(
+            listed.contains(&fault.reason),
+            "{fault:?} is not one of {listed:?}"
+        );
+    }
+    shown(outcome)
 }
 
 fn live() -> Facts {
@@ -340,18 +406,11 @@ fn templates_are_typed() {
     let regs = [Val::Decimal(&total), Val::Null, Val::Int(4)];
     let meta = Meta {
         topic: "t",
-        partition: 3,
-        offset: 7,
-        timestamp_ms: None,
-        key: None,
-        headers: &[],
+        ..Meta::default()
     };
     let cx = Cx {
-        value: None,
-        key: None,
         regs: &regs,
-        meta: &meta,
-        bump: &bump,
+        ..Cx::without_record(&meta, &bump)
     };
     for (text, expected) in [
         ("orders", "orders"),

@@ -87,25 +87,14 @@ fn expressions_read_real_events_as_another_reader_does() {
             bump.reset();
             let (_, datum) = frame::split(&value).unwrap();
             scan.run(datum, &mut slots).unwrap();
-            let meta = Meta {
-                topic: "",
-                partition: 0,
-                offset: 0,
-                timestamp_ms: None,
-                key: None,
-                headers: &[],
-            };
-            let value = Some(Datum {
-                scan: &scan,
-                bytes: datum,
-                slots: &slots,
-            });
+            let meta = Meta::default();
             let cx = Cx {
-                value,
-                key: None,
-                regs: &[],
-                meta: &meta,
-                bump: &bump,
+                value: Some(Datum {
+                    scan: &scan,
+                    bytes: datum,
+                    slots: &slots,
+                }),
+                ..Cx::without_record(&meta, &bump)
             };
             let Val::Str(found) = eval(&compiled.node, &cx).unwrap() else {
                 panic!("{text} is not text")
@@ -155,23 +144,16 @@ fn an_evaluation_allocates_nothing() {
             scan.run(datum, &mut slots).unwrap();
             let meta = Meta {
                 topic: "t",
-                partition: 0,
-                offset: 7,
-                timestamp_ms: None,
-                key: None,
-                headers: &[],
+                ..Meta::default()
             };
-            let value = Some(Datum {
+            let value = Datum {
                 scan: &scan,
                 bytes: datum,
                 slots: &slots,
-            });
+            };
             let cx = Cx {
-                value,
-                key: None,
-                regs: &[],
-                meta: &meta,
-                bump: &bump,
+                value: Some(value),
+                ..Cx::without_record(&meta, &bump)
             };
             for one in &compiled {
                 eval(&one.node, &cx).unwrap();

@@ -24,13 +24,7 @@ const META: Meta<'static> = Meta {
 };
 
 fn cx(bump: &Bump) -> Cx<'_> {
-    Cx {
-        value: None,
-        key: None,
-        regs: &[],
-        meta: &META,
-        bump,
-    }
+    Cx::without_record(&META, bump)
 }
 
 #[test]

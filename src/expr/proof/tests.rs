@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use bumpalo::Bump;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{Extent, FindingKind, Scope, decided};
-use crate::codec::{Scan, Slots, Val};
-use crate::expr::{
-    BeforeColumns, Compiled, Cx, Datum, Env, Envelope, EventEnv, Facts, Meta, Wants, compile, eval,
-};
+use crate::codec::Val;
+use crate::expr::tests::{on_record, row};
+use crate::expr::{Compiled, Env, Facts, Wants, compile};
 use crate::schema::Schema;
 
 const SCHEMA: &str = r#"{"type":"record","name":"T","fields":[
@@ -26,14 +24,13 @@ const SCHEMA: &str = r#"{"type":"record","name":"T","fields":[
  {"name":"r","type":{"type":"array","items":{"type":"record","name":"R","fields":[{"name":"k","type":"int"}]}}}
 ]}"#;
 
+fn schema() -> Arc<Schema> {
+    Arc::new(Schema::parse(SCHEMA).unwrap())
+}
+
 fn env() -> Env {
     Env {
-        event: Some(EventEnv {
-            schema: Arc::new(Schema::parse(SCHEMA).unwrap()),
-            envelope: Envelope::None,
-            before: BeforeColumns::All,
-            left_out: Vec::new(),
-        }),
+        event: Some(row(&schema())),
         ..Env::default()
     }
 }
@@ -240,41 +237,6 @@ fn record() -> impl Strategy<Value = serde_json::Value> {
     )
 }
 
-/// Evaluates for a record.
-fn run<T>(
-    compiled: &Compiled,
-    wants: &Wants,
-    record: &serde_json::Value,
-    ask: impl FnOnce(Result<Val, &'static str>) -> T,
-) -> T {
-    let schema = env().event.unwrap().schema;
-    let datum = crate::codec::json::from_json(&schema, record).unwrap();
-    let scan = Scan::compile(&schema, &schema, wants.value()).unwrap();
-    let mut slots = Slots::new();
-    scan.run(&datum, &mut slots).unwrap();
-    let bump = Bump::new();
-    let meta = Meta {
-        topic: "t",
-        partition: 0,
-        offset: 0,
-        timestamp_ms: None,
-        key: None,
-        headers: &[],
-    };
-    let cx = Cx {
-        value: Some(Datum {
-            scan: &scan,
-            bytes: &datum,
-            slots: &slots,
-        }),
-        key: None,
-        regs: &[],
-        meta: &meta,
-        bump: &bump,
-    };
-    ask(eval(&compiled.node, &cx).map_err(|fault| fault.reason))
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -287,7 +249,7 @@ proptest! {
         let scope = Scope { env: &env, wants: &wants, facts: &nothing, depth: 0 };
         let extent = scope.extent(&compiled.node);
         for record in &records {
-            run(&compiled, &wants, record, |value| match value {
+            on_record(&compiled, &wants, &schema(), record, |value| match value {
                 Ok(Val::Int(value)) => {
                     let fits = match &extent {
                         Extent::Any => true,
@@ -300,7 +262,8 @@ proptest! {
                     Ok(())
                 }
                 Ok(other) => panic!("{text} is {other:?}"),
-                Err(reason) => {
+                Err(fault) => {
+                    let reason = fault.reason;
                     prop_assert!(compiled.can_fail.contains(&reason), "{text} fails with {reason} for {record}");
                     Ok(())
                 }
@@ -318,7 +281,7 @@ proptest! {
         let (compiled, wants) = compiled(&text);
         let Some(known) = decided(&compiled.if_true, &compiled.if_false, &Facts::none()) else { return Ok(()) };
         for record in &records {
-            run(&compiled, &wants, record, |value| {
+            on_record(&compiled, &wants, &schema(), record, |value| {
                 // A condition that fails has no value.
                 if let Ok(value) = value {
                     prop_assert!(matches!(value, Val::Bool(value) if value == known), "{text} is {value:?} for {record}");

@@ -6,53 +6,16 @@ use super::*;
 fn outcome(schema: &str, datum: &[u8], text: &str) -> String {
     let schema = Arc::new(Schema::parse(schema).unwrap());
     let env = Env {
-        event: Some(EventEnv {
-            schema: schema.clone(),
-            envelope: Envelope::None,
-            before: BeforeColumns::All,
-            left_out: Vec::new(),
-        }),
+        event: Some(row(&schema)),
         out: None,
         ..env()
     };
     let mut wants = Wants::new();
     let compiled = compile(text, &env, &mut wants, &Facts::none())
         .unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
-    let scan = crate::codec::Scan::compile(&schema, &schema, wants.value()).unwrap();
-    let mut slots = crate::codec::Slots::new();
-    scan.run(datum, &mut slots).unwrap();
-    let bump = Bump::new();
-    let meta = Meta {
-        topic: "t",
-        partition: 0,
-        offset: 0,
-        timestamp_ms: None,
-        key: None,
-        headers: &[],
-    };
-    let value = Datum {
-        scan: &scan,
-        bytes: datum,
-        slots: &slots,
-    };
-    let cx = Cx {
-        value: Some(value),
-        key: None,
-        regs: &[],
-        meta: &meta,
-        bump: &bump,
-    };
-    match eval(&compiled.node, &cx) {
-        Ok(val) => show(val),
-        Err(fault) => {
-            let listed = &compiled.can_fail;
-            assert!(
-                listed.contains(&fault.reason),
-                "{text}: {fault:?} is not one of {listed:?}"
-            );
-            fault.reason.to_owned()
-        }
-    }
+    on_datum(&compiled, &wants, &schema, datum, |outcome| {
+        foreseen(&compiled, outcome)
+    })
 }
 
 /// An Avro int or long.

@@ -43,12 +43,7 @@ impl Read {
 
     fn eval(&self, text: &str) -> (String, String) {
         let env = Env {
-            event: Some(EventEnv {
-                schema: self.schema.clone(),
-                envelope: Envelope::None,
-                before: BeforeColumns::All,
-                left_out: Vec::new(),
-            }),
+            event: Some(row(&self.schema)),
             ..Env::default()
         };
         let text = text.replace('X', "event.x");
@@ -57,41 +52,9 @@ impl Read {
             Ok(compiled) => compiled,
             Err(faults) => return (String::new(), format!("{faults:?}")),
         };
-        let scan = crate::codec::Scan::compile(&self.schema, &self.schema, wants.value()).unwrap();
-        let mut slots = crate::codec::Slots::new();
-        scan.run(&self.datum, &mut slots).unwrap();
-        let bump = Bump::new();
-        let meta = Meta {
-            topic: "t",
-            partition: 0,
-            offset: 0,
-            timestamp_ms: None,
-            key: None,
-            headers: &[],
-        };
-        let cx = Cx {
-            value: Some(Datum {
-                scan: &scan,
-                bytes: &self.datum,
-                slots: &slots,
-            }),
-            key: None,
-            regs: &[],
-            meta: &meta,
-            bump: &bump,
-        };
-        let value = match eval(&compiled.node, &cx) {
-            Ok(val) => show(val),
-            Err(fault) => {
-                assert!(
-                    compiled.can_fail.contains(&fault.reason),
-                    "{text}: {} was not foreseen in {:?}",
-                    fault.reason,
-                    compiled.can_fail
-                );
-                fault.reason.to_owned()
-            }
-        };
+        let value = on_datum(&compiled, &wants, &self.schema, &self.datum, |outcome| {
+            foreseen(&compiled, outcome)
+        });
         (compiled.ty.to_string(), value)
     }
 

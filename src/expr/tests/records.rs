@@ -9,34 +9,7 @@ fn of_record(text: &str, facts: &Facts, record: &serde_json::Value) -> String {
     let mut wants = Wants::new();
     let compiled = compile(text, &env, &mut wants, facts)
         .unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
-    let datum = crate::codec::json::from_json(&schema, record).unwrap();
-    let scan = crate::codec::Scan::compile(&schema, &schema, wants.value()).unwrap();
-    let mut slots = crate::codec::Slots::new();
-    scan.run(&datum, &mut slots).unwrap();
-    let bump = Bump::new();
-    let meta = Meta {
-        topic: "t",
-        partition: 0,
-        offset: 0,
-        timestamp_ms: None,
-        key: None,
-        headers: &[],
-    };
-    let cx = Cx {
-        value: Some(Datum {
-            scan: &scan,
-            bytes: &datum,
-            slots: &slots,
-        }),
-        key: None,
-        regs: &[],
-        meta: &meta,
-        bump: &bump,
-    };
-    match eval(&compiled.node, &cx) {
-        Ok(val) => show(val),
-        Err(fault) => fault.reason.to_owned(),
-    }
+    on_record(&compiled, &wants, &schema, record, shown)
 }
 
 /// An update of a row of the shop.

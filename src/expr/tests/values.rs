@@ -21,16 +21,10 @@ fn value(text: &str) -> String {
         headers: &headers,
     };
     let cx = Cx {
-        value: None,
-        key: None,
         regs: &regs,
-        meta: &meta,
-        bump: &bump,
+        ..Cx::without_record(&meta, &bump)
     };
-    match eval(&compiled.node, &cx) {
-        Ok(val) => show(val),
-        Err(fault) => fault.reason.to_owned(),
-    }
+    shown(eval(&compiled.node, &cx))
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::expr::proof::FindingKind;
+use crate::expr::tests::row;
 
 const SCHEMA: &str = r#"{"type":"record","name":"T","fields":[
  {"name":"t","type":"string"},
@@ -23,12 +24,7 @@ const SCHEMA: &str = r#"{"type":"record","name":"T","fields":[
 
 pub(super) fn env() -> Env {
     Env {
-        event: Some(EventEnv {
-            schema: Arc::new(Schema::parse(SCHEMA).unwrap()),
-            envelope: Envelope::None,
-            before: BeforeColumns::All,
-            left_out: Vec::new(),
-        }),
+        event: Some(row(&Arc::new(Schema::parse(SCHEMA).unwrap()))),
         ..given()
     }
 }

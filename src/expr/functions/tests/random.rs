@@ -4,9 +4,8 @@ use serde_json::json;
 
 use super::needs::env;
 use super::*;
-use crate::codec::Scan;
 use crate::expr::proof::{Extent, FindingKind, Scope};
-use crate::expr::{Compiled, Datum};
+use crate::expr::tests::on_record;
 
 /// Expressions that are tried.
 const EXPRESSIONS: u64 = 3_000;
@@ -259,29 +258,6 @@ fn is_within(val: Val, extent: &Extent) -> bool {
     }
 }
 
-fn evaluated<T>(
-    compiled: &Compiled,
-    wants: &Wants,
-    record: &serde_json::Value,
-    ask: impl FnOnce(Result<Val>) -> T,
-) -> T {
-    let schema = env().event.unwrap().schema;
-    let datum = crate::codec::json::from_json(&schema, record).unwrap();
-    let scan = Scan::compile(&schema, &schema, wants.value()).unwrap();
-    let mut slots = crate::codec::Slots::new();
-    scan.run(&datum, &mut slots).unwrap();
-    let bump = Bump::new();
-    let cx = Cx {
-        value: Some(Datum {
-            scan: &scan,
-            bytes: &datum,
-            slots: &slots,
-        }),
-        ..cx(&bump)
-    };
-    ask(eval::eval(&compiled.node, &cx))
-}
-
 #[test]
 fn what_the_proof_says_of_any_expression_is_what_happens() {
     let seed = match std::env::var("LOCKGATE_SEED") {
@@ -290,6 +266,7 @@ fn what_the_proof_says_of_any_expression_is_what_happens() {
     };
     let rng = &mut Rng(seed);
     let env = env();
+    let schema = env.event.as_ref().unwrap().schema.clone();
     let nothing = Facts::none();
     let types = [
         T::Int,
@@ -324,7 +301,7 @@ fn what_the_proof_says_of_any_expression_is_what_happens() {
         always += usize::from(always_fails);
         for _ in 0..RECORDS {
             let record = record(rng);
-            evaluated(&compiled, &wants, &record, |result| match result {
+            on_record(&compiled, &wants, &schema, &record, |result| match result {
                 Ok(val) => {
                     assert!(
                         is_within(val, &extent),
