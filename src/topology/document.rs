@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::against::FINDINGS;
-use super::codes::{FAULTS, KAFKA, PAUSES, REASONS};
+use super::codes::{self, KAFKA, PAUSES};
 use super::keys::{Kind, LATER, OBJECTS, Object};
 
 const TOPOLOGY_INTRO: &str = include_str!("topology_intro.md");
@@ -73,7 +73,7 @@ pub fn errors() -> String {
          reason marked *rule* is judged by the topology itself and does not count for the poison share.\n\n\
          | Reason | Class | Meaning | What to do |\n|---|---|---|---|\n",
     );
-    for reason in REASONS {
+    for reason in codes::reasons() {
         let class = if reason.declared {
             "poison, *rule*"
         } else {
@@ -117,7 +117,7 @@ pub fn errors() -> String {
         "\n## Faults of files\n\nReported by `lockgate check`, `lockgate test` and at the start of `lockgate run` (exit 64), with file, line, \
          column and help.\n\n| Code | Meaning | What to do |\n|---|---|---|\n",
     );
-    for fault in FAULTS {
+    for fault in codes::faults() {
         let _ = writeln!(
             out,
             "| `{}` | {} | {} |",

@@ -71,7 +71,7 @@ fn every_fault_code_has_a_file_that_provokes_it_and_its_text() {
         }
         for fault in faults.iter() {
             assert!(
-                codes::FAULTS.iter().any(|known| known.code == fault.code),
+                codes::faults().any(|known| known.code == fault.code),
                 "{name}: the code {} is not in the table",
                 fault.code
             );
@@ -80,7 +80,7 @@ fn every_fault_code_has_a_file_that_provokes_it_and_its_text() {
         assert_committed(&entry.with_extension("txt"), &faults.render(false));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    for known in codes::FAULTS {
+    for known in codes::faults() {
         assert!(
             provoked.contains(known.code) || WITHOUT_FILE.contains(&known.code),
             "no file in tests/check provokes {}",
@@ -592,7 +592,7 @@ fn every_reason_in_the_code_is_in_the_table() {
         for found in pattern.captures_iter(text) {
             seen += 1;
             let code = &found[1];
-            let known = codes::REASONS.iter().any(|reason| reason.code == code);
+            let known = codes::reasons().any(|reason| reason.code == code);
             assert!(
                 known,
                 "{}: the reason {code} is not in src/topology/codes.rs",

@@ -12,7 +12,7 @@ use super::codes;
 
 /// The sentence of a reason, for the middle of a sentence, and what to do about it.
 pub fn reason(code: &str) -> (String, &'static str) {
-    let Some(known) = codes::REASONS.iter().find(|reason| reason.code == code) else {
+    let Some(known) = codes::reasons().find(|reason| reason.code == code) else {
         return (code.to_owned(), "");
     };
     let meaning = known.meaning.trim_end_matches('.');

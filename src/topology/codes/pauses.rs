@@ -1,0 +1,42 @@
+//! Why partitions wait.
+
+use super::{PauseCode, pause};
+
+/// Reasons of pauses, as `/status` and `lockgate_paused` show them.
+pub static PAUSES: &[PauseCode] = &[
+    pause(
+        "partition_limit",
+        "As many records or bytes of the partition are in flight as may be; ends at half.",
+        "Nothing; if it lasts, the sink is slow.",
+    ),
+    pause(
+        "process_limit",
+        "As many records or bytes of the process are in flight as may be; ends at half.",
+        "Nothing; if it lasts, start more workers or look at the sink.",
+    ),
+    pause(
+        "schema",
+        "A schema id has not been seen before and the registry has not answered; tried again with back-off.",
+        "If it lasts: is the registry up, are its URL and credentials right?",
+    ),
+    pause(
+        "sink",
+        "The sink does not take records: the broker or a topic is gone, an ACL is missing; tried again with back-off.",
+        "The log names the topic and the operation; mend it and it goes on by itself.",
+    ),
+    pause(
+        "poison",
+        "More than the allowed share of a source or route is judged poison; it stops instead of emptying the stream into the dead letters.",
+        "Look at the dead letters, mend the cause, restart; or raise `limits.poison_share`.",
+    ),
+    pause(
+        "incompatible_schema",
+        "A writer schema of the checked name that cannot be read as the checked one: a column that is read is gone, or has another type. Wider and nullable columns do not stop anything.",
+        "Update the topology's schema, or take the producer's change back; then restart.",
+    ),
+    pause(
+        "drain",
+        "The partition is being handed over, or the process ends.",
+        "Nothing.",
+    ),
+];
