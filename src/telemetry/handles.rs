@@ -24,7 +24,6 @@ pub(super) struct RouteMetrics {
     pub(super) name: String,
     pub(super) delivered: LocalIntCounter,
     pub(super) dead_lettered: LocalIntCounter,
-    pub(super) released: LocalIntCounter,
     pub(super) bytes: LocalIntCounter,
     pub(super) delivery_seconds: LocalHistogram,
 }
@@ -53,11 +52,6 @@ impl LaneMetrics {
         self.routes[usize::from(route)].dead_lettered.inc();
     }
 
-    /// A delivery was left to the partition's next owner.
-    pub fn delivery_released(&self, route: u16) {
-        self.routes[usize::from(route)].released.inc();
-    }
-
     /// A delivery is attempted again because of an error of this class.
     pub fn retried(&mut self, route: u16, class: &'static str) {
         if let Some((_, _, counter)) = self
@@ -77,7 +71,7 @@ impl LaneMetrics {
         self.retries.push((route, class, counter));
     }
 
-    /// A dead letter arrived in its topic; `step` names the step or the route that gave up.
+    /// A dead letter is on its way; `step` names the step or the route that gave up.
     pub fn dead_lettered(&mut self, step: &str, class: &'static str, reason: &'static str) {
         let known = self
             .dead_letters
@@ -98,12 +92,7 @@ impl LaneMetrics {
     /// Adds what this thread has counted to what `/metrics` shows; meant for a few times a second.
     pub fn flush(&self) {
         for route in &self.routes {
-            for counter in [
-                &route.delivered,
-                &route.dead_lettered,
-                &route.released,
-                &route.bytes,
-            ] {
+            for counter in [&route.delivered, &route.dead_lettered, &route.bytes] {
                 counter.flush();
             }
             route.delivery_seconds.flush();

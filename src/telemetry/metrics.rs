@@ -79,7 +79,6 @@ impl Metrics {
                 name: (*name).to_owned(),
                 delivered: outcome("delivered"),
                 dead_lettered: outcome("dead_lettered"),
-                released: outcome("released"),
                 bytes: self
                     .counter(table::DELIVERED_BYTES, &[topology, name])
                     .local(),

@@ -69,13 +69,13 @@ specs! {
     COMMITS = "lockgate_commits_total", Kind::Counter, "commits", &["topology", "topic", "partition", "result"],
         "Answers of the broker to offset commits: committed or failed. A failure is driven again from the frontier.";
     DELIVERIES = "lockgate_deliveries_total", Kind::Counter, "deliveries", &["topology", "route", "outcome"],
-        "Deliveries that ended: delivered, dead_lettered, or released at a revoke.";
+        "Deliveries by how they end: delivered, counted when the sink has taken it, or dead_lettered, counted when its letter is on its way.";
     DELIVERED_BYTES = "lockgate_delivered_bytes_total", Kind::Counter, "bytes", &["topology", "route"],
         "Bytes of key and value that arrived at the route's sink.";
     RETRIES = "lockgate_retries_total", Kind::Counter, "attempts", &["topology", "route", "class"],
         "Attempts after the first, by the class of the error that made them necessary.";
     DEAD_LETTERS = "lockgate_dead_letters_total", Kind::Counter, "records", &["topology", "step", "class", "reason"],
-        "Dead letters that arrived in the dead letter topic, by the step or route that gave up, and why.";
+        "Dead letters by the step or route that gave up, and why. Each is counted once, when it is on its way to the dead letter topic; what has arrived there is in lockgate_disposed_records_total.";
     DELIVERY_SECONDS = "lockgate_delivery_seconds", Kind::Histogram(DELIVERY), "seconds", &["topology", "route"],
         "Time from the fetch of a record to its delivery.";
     EVENT_AGE_SECONDS = "lockgate_event_age_seconds", Kind::Histogram(AGE), "seconds", &["topology"],
@@ -91,7 +91,7 @@ specs! {
     POISON_SHARE = "lockgate_poison_share", Kind::Gauge, "1", &["topology", "scope", "name"],
         "Share of the last records of a source or a route that were judged poison (rules that the topology declares do not count).";
     POISON_STOPPED = "lockgate_poison_stopped", Kind::Gauge, "1", &["topology", "scope", "name"],
-        "1 while a source or a route stands still because its share of poison passed the limit.";
+        "1 from when the share of poison of this source or route passed the limit, and the whole topology stopped.";
     SCHEMA_LOOKUPS = "lockgate_schema_lookups_total", Kind::Counter, "lookups", &["result"],
         "Schema ids looked up in the cache: hit or miss.";
     REGISTRY_REQUESTS = "lockgate_registry_requests_total", Kind::Counter, "requests", &["result"],

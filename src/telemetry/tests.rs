@@ -193,7 +193,6 @@ fn a_lane_counts_locally_and_nothing_is_lost_when_it_ends() {
     let mut lane = metrics.lane("orders", &["big", "small"]);
     lane.delivered(1, 100, 0.02, Some(3.0));
     lane.delivered(1, 50, 0.7, None);
-    lane.delivery_released(0);
     lane.delivery_dead_lettered(0);
     lane.retried(0, "throttle");
     lane.retried(0, "throttle");
@@ -207,10 +206,6 @@ fn a_lane_counts_locally_and_nothing_is_lost_when_it_ends() {
     let text = metrics.render();
     for (series, value) in [
         (delivered, 2.0),
-        (
-            r#"lockgate_deliveries_total{outcome="released",route="big",topology="orders"}"#,
-            1.0,
-        ),
         (
             r#"lockgate_deliveries_total{outcome="dead_lettered",route="big",topology="orders"}"#,
             1.0,

@@ -26,7 +26,7 @@ pub static PAUSES: &[PauseCode] = &[
     ),
     pause(
         "poison",
-        "More than the allowed share of a source or route is judged poison; it stops instead of emptying the stream into the dead letters.",
+        "More than the allowed share of the last records of a source or a route is judged poison: all partitions of the topology stop instead of emptying the stream into the dead letters.",
         "Look at the dead letters, mend the cause, restart; or raise `limits.poison_share`.",
     ),
     pause(
