@@ -16,26 +16,37 @@ use crate::expr::{
     Given, KeyEnv, Meta, Type, Wants,
 };
 use crate::schema::Schema;
-use crate::topology;
 use crate::topology::cases::{Bytes, encoded};
 use crate::topology::fault::{Faults, Source};
+use crate::topology::files::Schemas;
+use crate::topology::{self, Setting, Vars};
 use crate::words;
 
 /// The words of `lockgate eval`.
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("reads").args(["schema", "topology"])))]
 #[command(
-    after_help = "Examples:\n  lockgate eval '\"a-b\".split(\"-\")'\n  lockgate eval 'event.total * 2' --schema avro/orders.clean-value.avsc --event order.json\n  lockgate tail --topic shop.public.orders --count 1 --json | lockgate eval 'event.after.price' --schema avro/shop.public.orders-value.avsc --given 'event.after != null' --event -\n\nExit 64 if the expression has a fault, 1 if it has no value for the event."
+    after_help = "Examples:\n  lockgate eval '\"a-b\".split(\"-\")'\n  lockgate eval 'event.total * 2' --schema avro/orders.clean-value.avsc --event order.json\n  lockgate tail --topic shop.public.orders --count 1 --json | lockgate eval 'event.after.price' --schema avro/shop.public.orders-value.avsc --given 'event.after != null' --event -\n  lockgate eval 'event.after.price * 2 > vars.big_from' --topology topologies/orders.yaml --given 'event.after != null'\n\nExit 64 if the expression has a fault, 1 if it has no value for the event."
 )]
 pub struct Args {
-    /// The expression. It reads `event` and `meta`; `vars`, tables and secrets belong to a topology: `lockgate trace` shows what
-    /// comes of them.
+    /// The expression. It reads `event` and `meta`, and `vars`, tables and secrets where `--topology` names what declares them.
     #[arg(value_name = "EXPR")]
     pub expr: String,
     /// Avro schema of the event.
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
+    /// The topology that the expression is meant for: it has the variables, tables and secrets, and the schemas of event and key.
+    /// The expression is read as in its first step; whether its steps and routes are right is not asked.
+    #[arg(long, value_name = "FILE", conflicts_with = "key_schema")]
+    pub topology: Option<PathBuf>,
+    /// The source topic, if the topology has several and the event does not name one.
+    #[arg(long, value_name = "TOPIC", requires = "topology")]
+    pub source: Option<String>,
+    /// Folder of the topology's Avro schemas [default: `avro` beside the topologies].
+    #[arg(long, value_name = "DIR", requires = "topology")]
+    pub avro: Option<PathBuf>,
     /// The event as JSON, or a record as `tail --json` writes it; `-` is standard input. Without it only the type is told.
-    #[arg(long, value_name = "FILE", requires = "schema")]
+    #[arg(long, value_name = "FILE", requires = "reads")]
     pub event: Option<PathBuf>,
     /// How the value wraps the change [default: debezium where the schema is Debezium's envelope].
     #[arg(long, value_enum, value_name = "ENVELOPE", requires = "schema")]
@@ -64,30 +75,22 @@ pub enum Wrapped {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, _: &Global) -> anyhow::Result<Exit> {
-    let schema = args.schema.as_deref().map(read_schema).transpose()?;
-    let key_schema = args.key_schema.as_deref().map(read_schema).transpose()?;
-    let env = Env {
-        event: schema.clone().map(|schema| EventEnv {
-            envelope: envelope(args, &schema),
-            schema,
-            // No topology says what the replica identity carries.
-            before: BeforeColumns::All,
-            left_out: Vec::new(),
-        }),
-        key: match &key_schema {
-            Some(schema) => KeyEnv::Avro {
-                schema: schema.clone(),
-                nullable: false,
-            },
-            None => KeyEnv::String,
-        },
-        given: given(args)?,
-        ..Env::default()
+pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let events = match &args.event {
+        Some(path) => event::read(path)?,
+        None => Vec::new(),
+    };
+    let seen = match &args.topology {
+        Some(path) => in_topology(args, path, events.first(), &global.vars()?)?,
+        None => Ok((alone(args)?, None)),
     };
     let mut wants = Wants::new();
-    let compiled = match compile(args, &env, &mut wants) {
-        Ok(compiled) => compiled,
+    let compiled = seen.and_then(|(env, setting)| {
+        let compiled = compile(args, &env, &mut wants)?;
+        Ok((compiled, env, setting))
+    });
+    let (compiled, env, setting) = match compiled {
+        Ok(all) => all,
         Err(faults) => {
             match args.json {
                 true => writeln!(stdout(), "{}", faults.to_json())?,
@@ -96,9 +99,17 @@ pub fn run(args: &Args, _: &Global) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let events = match &args.event {
-        Some(path) => event::read(path)?,
-        None => Vec::new(),
+    let schema = env.event.map(|event| event.schema);
+    let key_schema = match env.key {
+        KeyEnv::Avro { schema, .. } => Some(schema),
+        _ => None,
+    };
+    let evaluate = |record: &Record| {
+        let result = evaluate(&compiled, record, &wants)?;
+        match setting.as_ref().and_then(Setting::lacks) {
+            Some(why) => Err(UsageError(why.to_owned())),
+            None => Ok(result),
+        }
     };
     let mut fine = true;
     if events.is_empty() {
@@ -113,7 +124,7 @@ pub fn run(args: &Args, _: &Global) -> anyhow::Result<Exit> {
             key_schema: key_schema.clone(),
             ..Record::default()
         };
-        let result = has_value.then(|| evaluate(&compiled, &record, &wants));
+        let result = has_value.then(|| evaluate(&record));
         fine = show(args, &compiled, result.transpose()?)?;
     }
     for event in events {
@@ -130,7 +141,7 @@ pub fn run(args: &Args, _: &Global) -> anyhow::Result<Exit> {
             key_schema: key_schema.clone(),
             event: Some(event),
         };
-        let result = evaluate(&compiled, &record, &wants)?;
+        let result = evaluate(&record)?;
         fine &= show(args, &compiled, Some(result))?;
     }
     Ok(if fine { Exit::Done } else { Exit::Failed })
@@ -148,11 +159,82 @@ struct Record {
     event: Option<Event>,
 }
 
-/// The schemas that the expressions read JSON by, as far as they are there: beside the event's, or in `avro`.
-fn given(args: &Args) -> Result<Given, UsageError> {
+/// What the expression sees without a topology.
+fn alone(args: &Args) -> Result<Env, UsageError> {
+    let schema = args.schema.as_deref().map(read_schema).transpose()?;
+    let key_schema = args.key_schema.as_deref().map(read_schema).transpose()?;
     let beside = args.schema.as_deref().and_then(Path::parent);
-    let folder = beside.unwrap_or(Path::new("avro"));
     let mut given = Given::default();
+    name_schemas(args, beside.unwrap_or(Path::new("avro")), &mut given)?;
+    Ok(Env {
+        event: schema.map(|schema| EventEnv {
+            envelope: envelope(args, &schema),
+            schema,
+            // No topology says what the replica identity carries.
+            before: BeforeColumns::All,
+            left_out: Vec::new(),
+        }),
+        key: match key_schema {
+            Some(schema) => KeyEnv::Avro {
+                schema,
+                nullable: false,
+            },
+            None => KeyEnv::String,
+        },
+        given,
+        ..Env::default()
+    })
+}
+
+/// What the expression sees in a topology, for its one source, or for the one that is named.
+fn in_topology(
+    args: &Args,
+    path: &Path,
+    event: Option<&Event>,
+    vars: &Vars,
+) -> Result<Result<(Env, Option<Setting>), Faults>, UsageError> {
+    let mut schemas = Schemas::new(args.avro.as_deref());
+    let mut setting = match topology::setting(path, &mut schemas, vars) {
+        Ok(setting) => setting,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let named = args.source.as_ref();
+    let wanted = named.or(event.and_then(|event| event.topic.as_ref()));
+    let topics: Vec<_> = setting.sources.iter().map(|(topic, _)| topic).collect();
+    let list = || {
+        topics
+            .iter()
+            .map(|topic| topic.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let at = match (wanted, topics.len()) {
+        (Some(wanted), _) => match topics.iter().position(|topic| *topic == wanted) {
+            Some(at) => Some(at),
+            None => {
+                return Err(UsageError(format!(
+                    "no source is `{wanted}`; there are: {}",
+                    list()
+                )));
+            }
+        },
+        (None, 1) => Some(0),
+        (None, _) if event.is_some() => {
+            let why = "say which source the event is from, `--source TOPIC`";
+            return Err(UsageError(format!("{why}: {}", list())));
+        }
+        (None, _) => None,
+    };
+    let mut env = match at {
+        Some(at) => setting.sources.swap_remove(at).1,
+        None => setting.without_event.clone(),
+    };
+    name_schemas(args, &schemas.folder(path), &mut env.given)?;
+    Ok(Ok((env, Some(setting))))
+}
+
+/// Adds the schemas that the expressions read JSON by, as far as they are in the folder.
+fn name_schemas(args: &Args, folder: &Path, given: &mut Given) -> Result<(), UsageError> {
     for (name, _) in args
         .given
         .iter()
@@ -164,7 +246,7 @@ fn given(args: &Args) -> Result<Given, UsageError> {
             given.schemas.push((name, Some(read_schema(&path)?)));
         }
     }
-    Ok(given)
+    Ok(())
 }
 
 fn read_schema(path: &Path) -> Result<Arc<Schema>, UsageError> {
@@ -204,14 +286,18 @@ fn compile(args: &Args, env: &Env, wants: &mut Wants) -> Result<Compiled, Faults
         for fault in &mut list {
             match (fault.code, &mut fault.help) {
                 ("no_event", help) => {
-                    *help = Some("name its schema with `--schema FILE`".to_owned());
+                    *help = Some(match args.topology {
+                        Some(_) => "say which source it is of, `--source TOPIC`".to_owned(),
+                        None => "name its schema with `--schema FILE`, or its topology with `--topology FILE`".to_owned(),
+                    });
                 }
                 // Only a topology has variables, and here is none to declare them in.
-                ("unknown_field", help) if fault.message.contains("no variable") => {
+                ("unknown_field", help)
+                    if args.topology.is_none() && fault.message.contains("no variable") =>
+                {
                     fault.message = "an expression alone has no variables".to_owned();
                     *help = Some(
-                        "write the value in its place, or see it at work with `lockgate trace`"
-                            .to_owned(),
+                        "name the topology that declares them with `--topology FILE`, or write the value in its place".to_owned(),
                     );
                 }
                 ("nullable", Some(help)) => {

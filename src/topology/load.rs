@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::fault::{Fault, Faults, Severity, Source};
 use super::files::{self, Schemas};
@@ -94,10 +93,7 @@ impl Watched {
     /// Why what was made since this was last asked is worth nothing: it was made without a secret that it needs. `None` if
     /// all is well.
     pub fn lacks(&self) -> Option<&str> {
-        let used = |absent: &&Absent| absent.used.swap(false, Ordering::Relaxed);
-        // All of them are asked, so that none is still set the next time.
-        let lacking: Vec<_> = self.absent.iter().filter(used).collect();
-        Some(&lacking.first()?.why)
+        Absent::used(&self.absent)
     }
 
     /// The topology with its first steps only, and one route that takes everything as it is then.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -35,6 +35,17 @@ pub struct Absent {
     pub why: String,
     /// Whether something was made with its stand-in.
     pub used: Arc<AtomicBool>,
+}
+
+impl Absent {
+    /// Why what was made since this was last asked is worth nothing: one of these secrets had only its stand-in. `None` if all
+    /// is well.
+    pub fn used(all: &[Absent]) -> Option<&str> {
+        let used = |absent: &&Absent| absent.used.swap(false, Ordering::Relaxed);
+        // All of them are asked, so that none is still set the next time.
+        let lacking: Vec<_> = all.iter().filter(used).collect();
+        Some(&lacking.first()?.why)
+    }
 }
 
 /// The variables of a topology as constants, and as text for `${vars.NAME}`.

@@ -164,6 +164,96 @@ fn an_evaluation_that_fails_says_why_and_ends_with_1() {
     );
 }
 
+#[test]
+fn an_expression_sees_what_its_topology_declares() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.yaml");
+    let source = "sources:\n  - { topic: orders.clean, envelope: none, value: { avro: orders.clean-value } }\n";
+    // Neither steps nor routes are right: who tries an expression is about to mend them.
+    let rest = "vars:\n  rate: { type: decimal, default: \"1.5\" }\n  key: { type: secret, default: 'env:NO_SUCH_KEY' }\n\
+        tables:\n  countries: { file: c.csv, key: name, columns: { vat: decimal } }\nsteps:\n  - { name: x, keep: event.totl }\n";
+    std::fs::write(folder.path().join("c.csv"), "name,vat\nEUR,0.19\n").unwrap();
+    std::fs::write(&path, format!("{source}{rest}")).unwrap();
+    let eval = |expr: &str, more: &[&str]| {
+        let path = path.to_str().unwrap();
+        let words = ["eval", expr, "--topology", path, "--avro", "avro"];
+        let output = lockgate(&[&words[..], more].concat(), ORDER);
+        (
+            text(&output.stdout) + &text(&output.stderr),
+            output.status.code(),
+        )
+    };
+    let (shown, code) = eval("vars.rate * 2", &[]);
+    assert_eq!(
+        (shown.ends_with("value     3.0\n"), code),
+        (true, Some(0)),
+        "{shown}"
+    );
+    let event = ["--event", "-"];
+    for (expr, value) in [
+        ("event.total * vars.rate", "3.000"),
+        ("lookup('countries', event.currency, 'vat')", "0.19"),
+    ] {
+        let (shown, code) = eval(expr, &event);
+        let line = format!("value     {value}\n");
+        assert_eq!(
+            (shown.ends_with(&line), code),
+            (true, Some(0)),
+            "{expr}: {shown}"
+        );
+    }
+    let (shown, code) = eval("hash.hmac_sha256(vars.key, b'x')", &event);
+    assert_eq!(code, Some(64), "{shown}");
+    assert!(
+        shown.contains("the secret `key` is needed and not there"),
+        "{shown}"
+    );
+    for (expr, said) in [
+        ("vars.raet", "did you mean `rate`?"),
+        ("event.totl", "did you mean `total`?"),
+    ] {
+        let (shown, code) = eval(expr, &[]);
+        assert_eq!(
+            (shown.contains(said), code),
+            (true, Some(64)),
+            "{expr}: {shown}"
+        );
+    }
+    // Of several sources one must be meant.
+    let several = source.to_owned()
+        + "  - { topic: other, envelope: none, value: { avro: orders.big-value } }\n";
+    std::fs::write(&path, several).unwrap();
+    assert!(
+        eval("event.total", &event)
+            .0
+            .contains("--source TOPIC`: orders.clean, other")
+    );
+    assert!(
+        eval("event.total", &[])
+            .0
+            .contains("say which source it is of")
+    );
+    let (shown, code) = eval("event.total", &["--event", "-", "--source", "orders.clean"]);
+    assert_eq!(
+        (shown.ends_with("value     2.00\n"), code),
+        (true, Some(0)),
+        "{shown}"
+    );
+    assert!(
+        eval("event.total", &["--source", "orders"])
+            .0
+            .contains("no source is `orders`")
+    );
+    let (shown, code) = eval("event.total", &["--schema", "avro/orders.clean-value.avsc"]);
+    assert_eq!(code, Some(64), "{shown}");
+    std::fs::write(
+        &path,
+        "sources:\n  - { topic: t, envelope: none, value: { avro: gone } }\n",
+    )
+    .unwrap();
+    assert!(eval("1 + 1", &[]).0.contains("schema_missing"));
+}
+
 fn trace(words: &[&str], input: &str) -> Value {
     let all: Vec<&str> = ["trace"]
         .into_iter()

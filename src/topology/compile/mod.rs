@@ -56,6 +56,26 @@ pub fn compile(
     plan.filter(|_| !new_errors)
 }
 
+/// What expressions see of the sources of a topology, each with its topic; and without any.
+pub fn scopes(
+    spec: &Spec,
+    schemas: &mut Schemas,
+    vars: &Known,
+    faults: &mut Faults,
+) -> (Vec<(String, Env)>, Env) {
+    let mut compiler = Compiler::new(spec, schemas, vars, None, faults);
+    let sources = spec.sources.iter();
+    let plans: Vec<_> = sources
+        .filter_map(|source| compiler.source(source))
+        .map(|source| source.plan)
+        .collect();
+    let scopes = plans.into_iter().map(|plan| {
+        let env = compiler.env(&plan);
+        (plan.topic, env)
+    });
+    (scopes.collect(), compiler.without_event())
+}
+
 /// The state of one compilation.
 struct Compiler<'a> {
     spec: &'a Spec,
