@@ -1,6 +1,7 @@
 //! What the documents say can be typed and configured, can be.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use lockgate::cli::Cli;
 use lockgate::config::{Profile, Sources, load};
@@ -138,4 +139,89 @@ fn every_dependency_has_its_reason_in_contributing() {
         }
     }
     assert!(seen > 20, "only {seen} dependencies were found");
+}
+
+/// Runs the binary in the repository; its output, if it ends well.
+fn lockgate(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_lockgate"))
+        .args(words)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (out, error) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{words:?}: {out}{error}");
+    out
+}
+
+/// An insert with a total to compute, a delete and its tombstone.
+const FIRST_CASES: &str = r#"
+defaults:
+  key: { id: 00000000-0000-4000-8000-000000000001 }
+  value: { source: { version: x, connector: postgresql, name: shop, ts_ms: 0, db: d, schema: s, table: t } }
+cases:
+  - name: an insert has its total
+    value:
+      op: c
+      after:
+        { id: 00000000-0000-4000-8000-000000000001, customer_id: 1, status: placed, currency: EUR, price: "1.50", quantity: 3,
+          placed_on: 2026-11-22, updated_at: 2026-11-22T18:08:13 }
+    expect:
+      deliveries:
+        - route: clean
+          topic: orders.clean
+          key: 00000000-0000-4000-8000-000000000001
+          value: { order_id: 00000000-0000-4000-8000-000000000001, status: placed, total: "4.50", snapshot: false }
+  - name: a delete ends at the step
+    value:
+      op: d
+      before: { id: 00000000-0000-4000-8000-000000000001, customer_id: 0, price: "0.00", quantity: 0, placed_on: 0, updated_at: 0 }
+    expect: { filtered: live }
+  - name: its tombstone goes on
+    value: null
+    expect:
+      deliveries: [{ route: clean, topic: orders.clean, key: 00000000-0000-4000-8000-000000000001, value: null }]
+"#;
+
+#[test]
+fn the_first_topology_of_the_readme_is_sound_and_does_what_it_says() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let text = text.unwrap();
+    let [topology] = &blocks(&text, "yaml")[..] else {
+        panic!("the README has one topology")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.yaml");
+    let check = |topology: &str| {
+        std::fs::write(&path, topology).unwrap();
+        let paths = [path.clone()];
+        let avro = Path::new(env!("CARGO_MANIFEST_DIR")).join("avro");
+        lockgate::topology::check(&paths, Some(&avro), &Default::default()).1
+    };
+    let misspelt = topology.replace("event.after.quantity", "event.after.quantiy");
+    assert_ne!(&misspelt, topology);
+    let faults = check(&misspelt).render(false);
+    assert!(faults.contains("did you mean `quantity`?"), "{faults}");
+    let faults = check(topology);
+    assert!(faults.is_ok(), "{}", faults.render(false));
+    std::fs::write(folder.path().join("orders.test.yaml"), FIRST_CASES).unwrap();
+    lockgate(&["test", folder.path().to_str().unwrap(), "--avro", "avro"]);
+}
+
+#[test]
+fn the_steps_of_the_readme_that_need_no_server_work() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let offline = ["check", "test", "trace", "describe", "eval", "schema"];
+    let mut seen = std::collections::BTreeSet::new();
+    for command in commands(&text.unwrap()) {
+        let words = words(&command);
+        let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        // A name without arguments is a mention, not a step.
+        if words.len() > 1 && offline.contains(&words[0]) {
+            assert!(!lockgate(&words).is_empty(), "{command} says nothing");
+            seen.insert(words[0].to_owned());
+        }
+    }
+    assert!(seen.len() >= 4, "only {seen:?} were found");
 }
