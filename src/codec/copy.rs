@@ -157,6 +157,9 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
         {
             encodable(value, to, *values)
         }
+        (Type::Map(..), Kind::Record(_), None) => {
+            refuse(": a record is copied whole from one of the event, and cannot be written out")
+        }
         (Type::Decimal, Kind::String, None) => refuse(": write string(...)"),
         (Type::Timestamp | Type::Date | Type::TimeOfDay | Type::Duration, Kind::String, None) => {
             refuse(": write string(...)")
