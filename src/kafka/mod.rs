@@ -5,7 +5,7 @@
 //! consumer   one group member: records in batches, events (assigned, revoked, commit answers, errors)
 //! handle     the member's blocking questions, from any thread: committed, watermarks, offsets for times
 //! record     what Kafka handed us, by reference into the fetched batch
-//! producer   ordered enqueue, every delivery report, a waker for the owner's thread
+//! producer   ordered enqueue, every delivery report
 //! partition  Java's murmur2 and the partition that follows from it
 //! admin      topics: exist? how many partitions? what size limit?
 //! classify   what an error says about: the cluster, the topic, or the record

@@ -6,8 +6,8 @@
 use std::cell::Cell;
 use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rdkafka_sys as sys;
@@ -76,28 +76,10 @@ pub struct Report {
 struct Mailbox {
     /// The vector of the caller of `poll_reports`, while it is inside; null otherwise.
     reports: AtomicPtr<Vec<Report>>,
-    ready: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 struct Client {
     native: Native<Mailbox>,
-    /// The main queue, where reports arrive.
-    queue: NonNull<sys::rd_kafka_queue_t>,
-}
-
-// SAFETY: a queue may be used from any thread; it is destroyed once, by the last owner.
-unsafe impl Send for Client {}
-// SAFETY: as above.
-unsafe impl Sync for Client {}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // SAFETY: the queue is ours; without the callback nothing refers to the mailbox from the queue any more.
-        unsafe {
-            sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, null_mut());
-            sys::rd_kafka_queue_destroy(self.queue.as_ptr());
-        }
-    }
 }
 
 /// A topic to write to. Belongs to the producer that made it.
@@ -141,14 +123,10 @@ impl Producer {
         unsafe { sys::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(on_report)) };
         let mailbox = Box::new(Mailbox {
             reports: AtomicPtr::new(null_mut()),
-            ready: OnceLock::new(),
         });
         let native = conf.create(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER, mailbox)?;
-        // SAFETY: the client is live; the queue handle is ours.
-        let queue = unsafe { sys::rd_kafka_queue_get_main(native.as_ptr()) };
-        let queue = NonNull::new(queue).expect("every client has a main queue");
         Ok(Producer {
-            client: Arc::new(Client { native, queue }),
+            client: Arc::new(Client { native }),
             outstanding: Cell::new(0),
         })
     }
@@ -290,24 +268,6 @@ impl Producer {
         self.outstanding.set(self.outstanding.get() - reported);
     }
 
-    /// Calls `ready` whenever reports begin to wait, so that the thread that takes them can sleep elsewhere. It is called on a thread of the
-    /// library that holds a lock: it may wake somebody, and nothing else; it must not panic. May be set once.
-    pub fn on_ready(&self, ready: impl Fn() + Send + Sync + 'static) {
-        let mailbox = self.client.native.state();
-        assert!(
-            mailbox.ready.set(Box::new(ready)).is_ok(),
-            "the waker of a producer is set once"
-        );
-        // SAFETY: the mailbox outlives the client; the callback is taken away before the queue handle is destroyed.
-        unsafe {
-            sys::rd_kafka_queue_cb_event_enable(
-                self.client.queue.as_ptr(),
-                Some(on_ready),
-                (&raw const *mailbox).cast_mut().cast(),
-            );
-        }
-    }
-
     /// Records that were enqueued and have no report yet.
     pub fn outstanding(&self) -> u64 {
         self.outstanding.get()
@@ -439,13 +399,5 @@ unsafe extern "C" fn on_report(
         if let Some(reports) = mailbox.reports.load(Ordering::Relaxed).as_mut() {
             reports.push(report);
         }
-    }
-}
-
-unsafe extern "C" fn on_ready(_: *mut sys::rd_kafka_t, mailbox: *mut c_void) {
-    // SAFETY: the value given with the callback is the client's mailbox, which outlives the callback.
-    let mailbox = unsafe { &*mailbox.cast::<Mailbox>().cast_const() };
-    if let Some(ready) = mailbox.ready.get() {
-        ready();
     }
 }

@@ -33,6 +33,11 @@ use crate::topology::plan::{Plan, Refusal};
 /// How often accounts are published.
 const PUBLISH_INTERVAL: Millis = Millis(250);
 
+/// How long reports wait for a thread that has nothing else to do; doubled up to the second while none come. Being woken for them cost a
+/// switch of threads for each batch, which is one per output partition and `linger.ms`: docs/PERFORMANCE.md.
+const REPORTS_WAIT: Duration = Duration::from_millis(2);
+const REPORTS_WAIT_MAX: Duration = Duration::from_millis(32);
+
 /// What a pipeline thread is made of.
 pub(super) struct Parts {
     pub plan: Arc<Plan>,
@@ -88,6 +93,8 @@ pub(super) struct PipelineThread {
     lane_metrics: LaneMetrics,
     judges: Judges,
     published_at: Millis,
+    /// How long the next wait for reports is.
+    reports_wait: Duration,
     is_stopping: bool,
 }
 
@@ -152,6 +159,7 @@ impl PipelineThread {
             lane_metrics,
             judges,
             published_at: Millis(0),
+            reports_wait: REPORTS_WAIT,
             is_stopping: false,
             plan,
         }
@@ -166,15 +174,18 @@ impl PipelineThread {
             is_busy |= self.round();
             self.settle();
             self.publish(false);
-            if !is_busy {
+            if is_busy {
+                self.reports_wait = REPORTS_WAIT;
+            } else {
                 std::thread::park_timeout(self.patience());
+                self.reports_wait = REPORTS_WAIT_MAX.min(2 * self.reports_wait);
             }
         }
         self.publish(true);
         self.sinks.into_iter().for_each(KafkaSink::close);
     }
 
-    /// How long nothing can happen without a bell.
+    /// How long nothing can happen without a bell: messages ring it, reports do not.
     fn patience(&self) -> Duration {
         let now = self.clock.now();
         let blocked = self
@@ -189,7 +200,12 @@ impl PipelineThread {
             .min()
             .unwrap_or(u64::MAX)
             .clamp(5, PUBLISH_INTERVAL.0);
-        Duration::from_millis(wait)
+        let wait = Duration::from_millis(wait);
+        if self.sinks.iter().any(|sink| sink.outstanding() > 0) {
+            wait.min(self.reports_wait)
+        } else {
+            wait
+        }
     }
 
     // === messages

@@ -21,7 +21,7 @@ use crate::core::member::MemberConfig;
 use crate::kafka::admin::Admin;
 use crate::kafka::{Consumer, ConsumerHandle, Properties};
 use crate::registry::Cache;
-use crate::sink::kafka::{KafkaSink, Waker};
+use crate::sink::kafka::KafkaSink;
 use crate::telemetry::{Metrics, TopologyState, TopologyStatus};
 use crate::topology::plan::{OutputTopic, Plan};
 
@@ -207,10 +207,6 @@ fn work(
             sender,
             bell: bell.clone(),
         };
-        let waker: Waker = Arc::new({
-            let bell = bell.clone();
-            move || bell.ring()
-        });
         let mut sinks = Vec::new();
         for &name in &connections {
             let properties = producer_properties(config, plan, &topics, name)?;
@@ -219,7 +215,7 @@ fn work(
             let topics = topics
                 .map(|(index, topic)| (index as u16, topic.topic.clone()))
                 .collect();
-            let sink = KafkaSink::new(name, properties, topics, waker.clone());
+            let sink = KafkaSink::new(name, properties, topics);
             sinks.push(sink.with_context(|| format!("make a producer for connection {name}"))?);
         }
         let (outlet, wake) = (to_consumer.clone(), handle.clone());

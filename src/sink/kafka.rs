@@ -3,16 +3,12 @@
 //! The producer is idempotent and gapless: when a batch fails for good, it becomes fatal instead of letting later records
 //! overtake. It is then replaced ([`KafkaSink::renew`]) and its lanes are rewound.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kafka::{ClientError, EnqueueError, Header, Producer, Properties, Report, TopicHandle};
 
 /// How long an old producer may take to give up what it holds, off the road.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// What wakes the thread that owns a sink when reports wait.
-pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// The topics of one connection, for one pipeline thread.
 pub struct KafkaSink {
@@ -23,7 +19,6 @@ pub struct KafkaSink {
     producer: Producer,
     /// By the topic's index in the plan; `None` for topics of other connections.
     handles: Vec<Option<TopicHandle>>,
-    waker: Waker,
 }
 
 impl KafkaSink {
@@ -32,16 +27,14 @@ impl KafkaSink {
         connection: &str,
         properties: Properties,
         topics: Vec<(u16, String)>,
-        waker: Waker,
     ) -> Result<KafkaSink, ClientError> {
-        let (producer, handles) = produce(&properties, &topics, &waker)?;
+        let (producer, handles) = produce(&properties, &topics)?;
         Ok(KafkaSink {
             connection: connection.to_owned(),
             properties,
             topics,
             producer,
             handles,
-            waker,
         })
     }
 
@@ -90,7 +83,7 @@ impl KafkaSink {
 
     /// Gives up what has no report and begins with a new producer. The reports of the old one never arrive here.
     pub fn renew(&mut self) -> Result<(), ClientError> {
-        let (producer, handles) = produce(&self.properties, &self.topics, &self.waker)?;
+        let (producer, handles) = produce(&self.properties, &self.topics)?;
         self.handles = handles;
         give_up(std::mem::replace(&mut self.producer, producer));
         Ok(())
@@ -105,14 +98,8 @@ impl KafkaSink {
 
 type Parts = (Producer, Vec<Option<TopicHandle>>);
 
-fn produce(
-    properties: &Properties,
-    topics: &[(u16, String)],
-    waker: &Waker,
-) -> Result<Parts, ClientError> {
+fn produce(properties: &Properties, topics: &[(u16, String)]) -> Result<Parts, ClientError> {
     let producer = Producer::new(properties)?;
-    let waker = waker.clone();
-    producer.on_ready(move || waker());
     let mut handles = Vec::new();
     for (index, name) in topics {
         let index = usize::from(*index);

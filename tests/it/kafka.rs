@@ -1,8 +1,6 @@
 //! The client module against librdkafka's mock cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use lockgate::core::Tp;
@@ -594,31 +592,6 @@ fn what_cannot_be_enqueued_is_refused_at_once_and_not_counted() {
     assert_eq!(producer.outstanding(), 2);
     cluster.broker_up(1).expect("the broker comes back");
     assert!(producer.flush(PATIENCE, &mut Vec::new()));
-}
-
-#[test]
-fn a_parked_owner_is_woken_by_reports() {
-    let cluster = cluster("orders", 1);
-    let producer = Producer::new(&producer_properties(&cluster)).expect("a producer");
-    let topic = producer.topic("orders").expect("a topic");
-    let owner = std::thread::current();
-    let calls = Arc::new(AtomicU32::new(0));
-    let seen = calls.clone();
-    producer.on_ready(move || {
-        seen.fetch_add(1, Ordering::SeqCst);
-        owner.unpark();
-    });
-    producer
-        .enqueue(&topic, Some(0), None, Some(b"x"), &[], None, 1)
-        .expect("there is room");
-    let mut reports = Vec::new();
-    let deadline = Instant::now() + PATIENCE;
-    while reports.is_empty() {
-        assert!(Instant::now() < deadline, "never woken");
-        std::thread::park_timeout(PATIENCE);
-        producer.poll_reports(Duration::ZERO, &mut reports);
-    }
-    assert!(calls.load(Ordering::SeqCst) > 0);
 }
 
 #[test]

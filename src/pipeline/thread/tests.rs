@@ -48,7 +48,7 @@ impl Bench {
                 .collect()
         };
         let producer = properties(&[("enable.idempotence", "true"), ("message.timeout.ms", "0")]);
-        let sink = KafkaSink::new("main", producer, names, Arc::new(|| {})).unwrap();
+        let sink = KafkaSink::new("main", producer, names).unwrap();
         let (sender, inbox) = std::sync::mpsc::channel();
         let bell = Bell::default();
         let mut thread = PipelineThread::new(Parts {
