@@ -1,6 +1,7 @@
 mod against;
 mod cli;
 mod codec;
+mod cpu;
 mod demo;
 mod deploy;
 mod docs;
