@@ -40,8 +40,9 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// The same corpus every time.
-    pub fn make() -> Corpus {
+    /// The same corpus every time. Given a `size`, every value has about as many bytes: as few as the schema lets the row have, or a
+    /// longer description, which is part of the output, too.
+    pub fn make(size: Option<usize>) -> Corpus {
         let schema = Schema::parse(SCHEMA_IN).expect("the job's schema");
         let mut random = StdRng::seed_from_u64(42);
         let (mut keys, mut values) = (Vec::new(), Vec::new());
@@ -49,9 +50,16 @@ impl Corpus {
             keys.push((1_000_000 + index as u64).to_be_bytes());
             let mut value = Vec::new();
             frame::write(ID_IN, &mut value);
-            let datum = json::from_json(&schema, &envelope(&mut random, index as i64))
-                .expect("the corpus fits its schema");
-            value.extend_from_slice(&datum);
+            let mut event = envelope(&mut random, index as i64);
+            let datum = |event: &Value| {
+                json::from_json(&schema, event).expect("the corpus fits its schema")
+            };
+            if let Some(size) = size {
+                strip(&mut event);
+                let rest = size.saturating_sub(datum(&event).len());
+                describe(&mut event, rest);
+            }
+            value.extend_from_slice(&datum(&event));
             values.push(value);
         }
         Corpus { keys, values }
@@ -157,6 +165,36 @@ fn row(random: &mut StdRng, id: i64) -> Value {
         "notes": maybe(random, 0.5, |random| words(random, 8).into()), "version": random.random_range(1..50),
         "country_code": COUNTRIES.choose(random).expect("countries"),
     })
+}
+
+/// Leaves out of the rows what may be left out.
+fn strip(event: &mut Value) {
+    for side in ["before", "after"] {
+        if let Some(row) = event[side].as_object_mut() {
+            for name in ["description", "email", "notes", "discount", "updated_at"] {
+                row.insert(name.into(), Value::Null);
+            }
+            row.insert("name".into(), "".into());
+            row.insert("tags".into(), json!([]));
+            row.insert("attributes".into(), json!({}));
+        }
+    }
+}
+
+/// Gives the row a description of so many bytes.
+fn describe(event: &mut Value, length: usize) {
+    let side = if event["after"].is_null() {
+        "before"
+    } else {
+        "after"
+    };
+    if length > 0 {
+        let text = "anvil birch copper delta ember "
+            .chars()
+            .cycle()
+            .take(length);
+        event[side]["description"] = text.collect::<String>().into();
+    }
 }
 
 pub fn envelope(random: &mut StdRng, id: i64) -> Value {

@@ -16,7 +16,7 @@ pub fn run(
     records: u64,
     compression: &str,
 ) -> anyhow::Result<()> {
-    let corpus = corpus::Corpus::make();
+    let corpus = corpus::Corpus::make(crate::size());
     let expected = corpus.outputs()?;
     let partitions: Vec<i32> = corpus
         .keys

@@ -59,7 +59,7 @@ pub fn admin(brokers: &str) -> anyhow::Result<Admin> {
 
 /// Writes the input.
 pub fn fill(brokers: &str, topic: &str, records: u64, compression: &str) -> anyhow::Result<()> {
-    let corpus = Corpus::make();
+    let corpus = Corpus::make(crate::size());
     let producer = Producer::new(&producer_properties(brokers, compression))?;
     let handle = producer.topic(topic)?;
     let mut reports = Vec::new();

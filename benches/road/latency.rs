@@ -134,7 +134,7 @@ fn start(options: &Options, mode: &str, input: &str, output: &str) -> anyhow::Re
 
 /// Writes records of the job at the rate until told to stop.
 fn feed(brokers: &str, input: &str, sent: &Sent, is_over: &AtomicBool) -> anyhow::Result<()> {
-    let corpus = corpus::Corpus::make();
+    let corpus = corpus::Corpus::make(crate::size());
     let mut properties = job::producer_properties(brokers, "none");
     // What is measured begins at the broker.
     properties.set("linger.ms", "0");

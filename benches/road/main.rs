@@ -29,10 +29,16 @@ use serde_json::{Value, json};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 static PARTITIONS: OnceLock<i32> = OnceLock::new();
+static SIZE: OnceLock<usize> = OnceLock::new();
 
 /// Partitions of the input and of the output topics (`--partitions`, 16).
 pub fn partitions() -> i32 {
     *PARTITIONS.get().unwrap_or(&16)
+}
+
+/// Bytes of an input value (`--size`), if not as they come, about 425.
+pub fn size() -> Option<usize> {
+    SIZE.get().copied()
 }
 
 struct Options {
@@ -60,6 +66,10 @@ fn main() -> anyhow::Result<()> {
     };
     let count = i32::try_from(number("--partitions", 16)?)?;
     PARTITIONS.get_or_init(|| count);
+    if value("--size").is_some() {
+        let size = usize::try_from(number("--size", 0)?)?;
+        SIZE.get_or_init(|| size);
+    }
     if let Some(mode) = value("--child") {
         let topics = (
             value("--in").context("--in")?,
@@ -78,6 +88,7 @@ fn main() -> anyhow::Result<()> {
         "--rounds",
         "--compression",
         "--partitions",
+        "--size",
         "--naive",
         "--latency",
     ];
@@ -86,7 +97,7 @@ fn main() -> anyhow::Result<()> {
         .find(|word| word.starts_with("--") && !known.contains(&word.as_str()))
     {
         bail!(
-            "unknown word {wrong}: --records N, --rounds N, --partitions N, --compression none|lz4, --naive, --latency, --json"
+            "unknown word {wrong}: --records N, --rounds N, --partitions N, --size BYTES, --compression none|lz4, --naive, --latency, --json"
         );
     }
     let broker = broker::Broker::find()?;
@@ -236,8 +247,10 @@ fn run(options: &Options, mode: &str, input: &str, output: &str) -> anyhow::Resu
         "--partitions",
         &count,
     ];
+    let size = size().map(|size| ["--size".to_owned(), size.to_string()]);
     let mut child = Command::new(me)
         .args(words)
+        .args(size.iter().flatten())
         .stdout(Stdio::piped())
         .spawn()
         .context("start a run")?;
