@@ -284,7 +284,8 @@ async fn disturb(State(shared): State<Arc<Shared>>, request: Request, next: Next
         (store.fault, signed)
     };
     if !signed {
-        return refuse(401, 40101, "Unauthorized");
+        // As tactless as a registry can be.
+        return refuse(401, 40101, &format!("Unauthorized: {given:?}"));
     }
     match fault {
         Fault::None => next.run(request).await,

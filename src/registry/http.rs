@@ -1,6 +1,8 @@
 //! Bounded requests to a schema registry: every timeout set, answers capped, no redirects, no proxy out of the environment,
 //! several addresses in turn.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -133,7 +135,7 @@ impl Http {
             request = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body);
         }
         let said = match request.send().await {
-            Ok(response) => read(response).await,
+            Ok(response) => read(response, &self.auth).await,
             Err(error) => Err(chain(error)),
         };
         said.map_err(|problem| {
@@ -169,7 +171,7 @@ struct Refusal {
     message: String,
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Said, String> {
+async fn read(mut response: reqwest::Response, auth: &Auth) -> Result<Said, String> {
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(chain)? {
@@ -192,11 +194,11 @@ async fn read(mut response: reqwest::Response) -> Result<Said, String> {
         Some(refusal) if about_question && refusal.error_code >= 1000 => Ok(Said::Refused {
             status: status.as_u16(),
             code: refusal.error_code,
-            message: sanitised(&refusal.message),
+            message: sanitised(&hidden(refusal.message, auth)),
         }),
         refusal => {
             let words = match refusal {
-                Some(refusal) => format!(": {}", sanitised(&refusal.message)),
+                Some(refusal) => format!(": {}", sanitised(&hidden(refusal.message, auth))),
                 None if status == StatusCode::NOT_FOUND => {
                     ", and not in the registry's own form: is `registry.url` right?".to_owned()
                 }
@@ -205,6 +207,20 @@ async fn read(mut response: reqwest::Response) -> Result<Said, String> {
             Err(format!("answered {status}{words}"))
         }
     }
+}
+
+/// The words of a registry, or of a proxy before it, that repeat what we signed in with.
+fn hidden(words: String, auth: &Auth) -> String {
+    let secrets = match auth {
+        Auth::None => return words,
+        Auth::Basic(user, password) => {
+            let pair = format!("{}:{}", user.expose(), password.expose());
+            vec![STANDARD.encode(pair), password.expose().to_owned()]
+        }
+        Auth::Bearer(token) => vec![token.expose().to_owned()],
+    };
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    secrets.fold(words, |words, secret| words.replace(secret, "[secret]"))
 }
 
 /// An error and its causes, without the URL.

@@ -205,8 +205,13 @@ async fn requests_are_signed_and_credentials_stay_out_of_what_is_said() {
         });
         until("a refusal", || cache.outage().is_some()).await;
         let message = cache.outage().unwrap().message;
+        // The registry repeats what it was sent.
         assert!(
-            message.contains("401") && !message.contains("canary"),
+            message.contains("401") && message.contains("[secret]"),
+            "{message}"
+        );
+        assert!(
+            !message.contains("canary") && !message.contains("dXNlcjpjYW5hcnk"),
             "{message}"
         );
         registry.require_authorization(header);
