@@ -208,6 +208,12 @@ class Stack:
         )
         return [*JAVA, "-Xmx512m", "-cp", f"{CACHE}/kafka/*", f"-Dlog4j2.configurationFile={self._log4j()}", "kafka.Kafka", str(file)]
 
+    def kafka_tool(self, name: str, *words: str):
+        """Runs one of Kafka's own command line tools, by the name of its class."""
+        done = subprocess.run([*JAVA, "-cp", f"{CACHE}/kafka/*", name, *words], capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
+
     def broker_defaults(self, node_port: int) -> dict[str, object]:
         """One broker that is its own controller, with everything replicated once."""
         return {
