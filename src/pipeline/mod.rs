@@ -23,6 +23,8 @@ mod planted;
 mod positions;
 pub mod process;
 mod programs;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod topics;
 mod watcher;

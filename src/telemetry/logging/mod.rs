@@ -251,4 +251,4 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LinesLayer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

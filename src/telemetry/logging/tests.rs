@@ -32,6 +32,11 @@ fn parsed(lines: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// What these events are as log lines; for tests of other modules.
+pub(crate) fn lines_of(events: impl FnOnce()) -> Vec<serde_json::Value> {
+    parsed(&logged(Look::Json, false, |_| events()))
+}
+
 const RECORD: Source<'static> = Source {
     topic: "orders",
     partition: 3,
