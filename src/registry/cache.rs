@@ -167,7 +167,7 @@ impl Cache {
         let id = id.into();
         let mut counter = self.shared.counter();
         // Looked up under the lock: an answer is stored before those who wait for it are taken from the counter.
-        if let Some(answer) = self.shared.get(id) {
+        if let Some(answer) = self.get(id) {
             drop(counter);
             return reply(answer);
         }
