@@ -103,7 +103,7 @@ specs! {
     NEW_SCHEMAS = "lockgate_new_schemas_total", Kind::Counter, "schemas", &["topology", "topic", "change"],
         "Schema ids seen for the first time, by what they are to the checked schema: equal, resolvable, incompatible or wrong.";
     KAFKA_ERRORS = "lockgate_kafka_errors_total", Kind::Counter, "errors", &["connection", "client", "code"],
-        "Errors that librdkafka reported, by connection, client (consumer or producer) and its name for the error.";
+        "Errors that librdkafka reported to a consumer, by connection and its name for the error; what goes wrong with a producer is in the log and in the retries.";
     LOG_SUPPRESSED = "lockgate_log_suppressed_total", Kind::Counter, "lines", &[],
         "Log lines left out by the rate limit per reason; each window ends with a summary line.";
     MEMORY = "process_resident_memory_bytes", Kind::Gauge, "bytes", &[],
