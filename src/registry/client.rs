@@ -15,7 +15,7 @@ use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 use serde_json::json;
 
-use super::http::{self, Failure, Http, Said, sanitised};
+use super::http::{self, Failure, Http, Said, hidden, sanitised};
 use super::reader::{self, Read};
 use crate::codec::frame::SchemaId;
 use crate::config::{Auth, RegistryConfig};
@@ -51,6 +51,7 @@ pub enum OutputFault {
 pub struct Client {
     http: Http,
     settings: SrSettings,
+    auth: Auth,
     register: bool,
 }
 
@@ -79,11 +80,12 @@ impl Client {
         settings.set_timeout(Duration::from_millis(config.request_timeout_ms));
         let settings = settings
             .build_with(http::bounded(config)?)
-            .map_err(worded)
+            .map_err(|error| worded(error, &config.auth))
             .context("building the client of the schema registry failed")?;
         Ok(Client {
             http,
             settings,
+            auth: config.auth.clone(),
             register: config.register,
         })
     }
@@ -133,7 +135,7 @@ impl Client {
     pub async fn subjects(&self) -> anyhow::Result<Vec<String>> {
         get_all_subjects(&self.settings)
             .await
-            .map_err(worded)
+            .map_err(|error| worded(error, &self.auth))
             .context("listing the subjects of the schema registry failed")
     }
 
@@ -142,7 +144,7 @@ impl Client {
         let subject = usable(subject)?;
         get_all_versions(&self.settings, subject.to_owned())
             .await
-            .map_err(worded)
+            .map_err(|error| worded(error, &self.auth))
             .with_context(|| format!("listing the versions of the subject {subject} failed"))
     }
 
@@ -152,7 +154,7 @@ impl Client {
         let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
         let registered = post_schema(&self.settings, subject.to_owned(), supplied)
             .await
-            .map_err(worded)
+            .map_err(|error| worded(error, &self.auth))
             .with_context(|| format!("registering a schema under the subject {subject} failed"))?;
         Ok(registered.id)
     }
@@ -246,8 +248,9 @@ fn usable(subject: &str) -> anyhow::Result<&str> {
     Ok(subject)
 }
 
-/// The error in words: what the crate attempted and the innermost cause, without the crate's flags.
-fn worded(error: SRCError) -> anyhow::Error {
+/// The error in words: what the crate attempted and the innermost cause, without the crate's flags. The cause may be the registry's
+/// own message.
+fn worded(error: SRCError, auth: &Auth) -> anyhow::Error {
     let mut words = error.error.clone();
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
@@ -261,5 +264,5 @@ fn worded(error: SRCError) -> anyhow::Error {
     {
         words = format!("{words}: {cause}");
     }
-    anyhow::anyhow!(sanitised(&words))
+    anyhow::anyhow!(sanitised(&hidden(words, auth)))
 }

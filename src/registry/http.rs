@@ -1,12 +1,12 @@
 //! Bounded requests to a schema registry: every timeout set, answers capped, no redirects, no proxy out of the environment,
 //! several addresses in turn.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
@@ -209,8 +209,8 @@ async fn read(mut response: reqwest::Response, auth: &Auth) -> Result<Said, Stri
     }
 }
 
-/// The words of a registry, or of a proxy before it, that repeat what we signed in with.
-fn hidden(words: String, auth: &Auth) -> String {
+/// The words of a registry, or of a proxy before it, without what we signed in with, which some repeat.
+pub fn hidden(words: String, auth: &Auth) -> String {
     let secrets = match auth {
         Auth::None => return words,
         Auth::Basic(user, password) => {

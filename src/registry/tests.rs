@@ -182,17 +182,34 @@ async fn another_address_is_tried_when_one_fails() {
     assert!(matches!(cache(&config).fetch(id).await, Answer::Found(_)));
 }
 
-#[tokio::test]
-async fn requests_are_signed_and_credentials_stay_out_of_what_is_said() {
-    let registry = FakeRegistry::start().await.unwrap();
-    let id = registry.register("orders-value", ORDER);
-    for (auth, header) in [
+/// Each way to sign in, with the header that it becomes.
+fn logins() -> [(Auth, &'static str); 2] {
+    [
         (
             Auth::Basic(Secret::new("user"), Secret::new("canary")),
             "Basic dXNlcjpjYW5hcnk=",
         ),
         (Auth::Bearer(Secret::new("canary")), "Bearer canary"),
-    ] {
+    ]
+}
+
+/// The words of a registry that has repeated what it was sent.
+fn assert_hidden(message: &str) {
+    assert!(
+        message.contains("401") && message.contains("[secret]"),
+        "{message}"
+    );
+    assert!(
+        !message.contains("canary") && !message.contains("dXNlcjpjYW5hcnk"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn requests_are_signed_and_credentials_stay_out_of_what_is_said() {
+    let registry = FakeRegistry::start().await.unwrap();
+    let id = registry.register("orders-value", ORDER);
+    for (auth, header) in logins() {
         registry.require_authorization("Basic other");
         let config = RegistryConfig {
             auth,
@@ -204,16 +221,7 @@ async fn requests_are_signed_and_credentials_stay_out_of_what_is_said() {
             async move { cache.fetch(id).await }
         });
         until("a refusal", || cache.outage().is_some()).await;
-        let message = cache.outage().unwrap().message;
-        // The registry repeats what it was sent.
-        assert!(
-            message.contains("401") && message.contains("[secret]"),
-            "{message}"
-        );
-        assert!(
-            !message.contains("canary") && !message.contains("dXNlcjpjYW5hcnk"),
-            "{message}"
-        );
+        assert_hidden(&cache.outage().unwrap().message);
         registry.require_authorization(header);
         assert!(matches!(ask.await.unwrap(), Answer::Found(_)));
     }
@@ -363,6 +371,30 @@ async fn operators_list_register_and_read_subjects() {
         error.contains("reading the subject orders-value"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn what_operators_are_told_of_a_refused_login_does_not_repeat_it() {
+    let registry = FakeRegistry::start().await.unwrap();
+    for (auth, header) in logins() {
+        registry.require_authorization("Basic other");
+        let config = RegistryConfig {
+            auth,
+            ..config(&registry)
+        };
+        let client = Client::new(&config).unwrap();
+        let told = [
+            client.subjects().await.err(),
+            client.versions("orders-value").await.err(),
+            client.register("orders-value", ORDER).await.err(),
+            client.latest("orders-value").await.err(),
+        ];
+        for error in told {
+            assert_hidden(&format!("{:#}", error.expect("refused")));
+        }
+        registry.require_authorization(header);
+        assert_eq!(client.subjects().await.unwrap(), [""; 0]);
+    }
 }
 
 #[tokio::test]
