@@ -107,6 +107,22 @@ pub struct Resolution {
     pub positions: Vec<(i32, Result<Start, StartFault>)>,
 }
 
+impl Resolution {
+    /// Adds it, as that of `topic`, to what follows for partitions of other topics.
+    pub fn append_to(
+        self,
+        topic: u16,
+        initial: &mut Vec<(Tp, Start)>,
+        positions: &mut Vec<(Tp, Result<Start, StartFault>)>,
+    ) {
+        let tp = |partition| Tp { topic, partition };
+        let located = self.initial.into_iter();
+        initial.extend(located.map(|(partition, start)| (tp(partition), start)));
+        let located = self.positions.into_iter();
+        positions.extend(located.map(|(partition, start)| (tp(partition), start)));
+    }
+}
+
 /// Decides where the partitions `asked` of a topic begin. The first start is ours to make if partition 0 is among them.
 pub fn resolve(view: &TopicView<'_>, asked: &[i32]) -> Resolution {
     if view.committed.iter().any(Option::is_some) {

@@ -18,21 +18,7 @@ pub(super) fn resolve(handle: &ConsumerHandle, plan: &Plan, tps: &[Tp]) -> Posit
     let (mut initial, mut positions) = (Vec::new(), Vec::new());
     for (topic, asked) in start::by_topic(tps) {
         match resolve_topic(handle, plan, topic, &asked) {
-            Ok(resolution) => {
-                let tp = |partition| Tp { topic, partition };
-                initial.extend(
-                    resolution
-                        .initial
-                        .into_iter()
-                        .map(|(partition, start)| (tp(partition), start)),
-                );
-                positions.extend(
-                    resolution
-                        .positions
-                        .into_iter()
-                        .map(|(partition, start)| (tp(partition), start)),
-                );
-            }
+            Ok(resolution) => resolution.append_to(topic, &mut initial, &mut positions),
             Err(error) => {
                 let fault = StartFault::Unreadable(error.to_string());
                 positions.extend(

@@ -81,19 +81,10 @@ impl Worker {
             cx.cover.hit("positions.read");
             for (topic, partitions) in start::by_topic(&tps) {
                 let view = cx.broker.view(topic);
-                let resolution = start::resolve(&cx.broker.topic_view(&view), &partitions);
-                let tp = |partition| Tp { topic, partition };
-                initial.extend(
-                    resolution
-                        .initial
-                        .into_iter()
-                        .map(|(partition, start)| (tp(partition), start)),
-                );
-                positions.extend(
-                    resolution
-                        .positions
-                        .into_iter()
-                        .map(|(partition, start)| (tp(partition), start)),
+                start::resolve(&cx.broker.topic_view(&view), &partitions).append_to(
+                    topic,
+                    &mut initial,
+                    &mut positions,
                 );
             }
         }
