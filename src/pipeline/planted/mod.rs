@@ -4,7 +4,7 @@
 mod tests;
 /// The world of the integration tests.
 #[path = "../../../tests/it/road/world.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the integration tests use the rest of it")]
 pub(super) mod world;
 
 use std::sync::{Mutex, PoisonError};
