@@ -158,7 +158,8 @@ fn hide(value: &str) {
     }
 }
 
-fn scrub(mut text: String) -> String {
+/// Replaces every secret that a client was given.
+pub(super) fn scrub(mut text: String) -> String {
     let hidden = HIDDEN
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -202,6 +203,9 @@ fn admit(facility: &str, now: Instant) -> Option<u32> {
     (window.lines <= LINES_PER_WINDOW).then_some(suppressed)
 }
 
+/// The library's levels are those of syslog.
+const DEBUG: i32 = 7;
+
 const GAPLESS: &[u8] = b"enable.gapless.guarantee is experimental";
 
 unsafe extern "C" fn on_log(
@@ -239,7 +243,8 @@ unsafe extern "C" fn on_log(
         };
         let client = client.to_string_lossy();
         let line = scrub(line.to_string_lossy().into_owned());
-        // The library counts like syslog.
+        // Whoever uses the client tells of its fatal error and of what follows from it: from most producers, that there is a new one.
+        let level = if facility == "FATAL" { DEBUG } else { level };
         match level {
             0..=2 => {
                 tracing::error!(target: "librdkafka", %client, %facility, suppressed, "{line}")

@@ -348,6 +348,13 @@ impl Consumer {
             partition: message.partition,
         });
         let inbox = self.client.native.state();
+        if error.is_fatal() {
+            let fatal = self.client.native.fatal();
+            inbox.push(Event::Fatal(
+                fatal.unwrap_or_else(|| ClientError::new("use the client", error)),
+            ));
+            return;
+        }
         inbox.push(match about {
             Some(at) if error.is(code::RD_KAFKA_RESP_ERR__PARTITION_EOF) => {
                 Event::End(at, message.offset)
@@ -361,14 +368,6 @@ impl Consumer {
                 detail,
             },
         });
-        if error.is_fatal() {
-            inbox.push(Event::Fatal(
-                self.client
-                    .native
-                    .fatal()
-                    .unwrap_or_else(|| ClientError::new("use the client", error)),
-            ));
-        }
     }
 
     /// Follows what the group told.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rdkafka_sys as sys;
 use sys::rd_kafka_resp_err_t as code;
 
+use super::conf::scrub;
 #[cfg(doc)]
 use super::consumer::Consumer;
 use super::error::{ClientError, KafkaError};
@@ -174,7 +175,7 @@ pub(super) unsafe extern "C" fn on_error(
     let (inbox, detail) = unsafe {
         (
             inbox(opaque),
-            CStr::from_ptr(reason).to_string_lossy().into_owned(),
+            scrub(CStr::from_ptr(reason).to_string_lossy().into_owned()),
         )
     };
     let error = KafkaError(error);

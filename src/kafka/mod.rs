@@ -5,7 +5,7 @@
 //! consumer   one group member: records in batches, events (assigned, revoked, commit answers, errors)
 //! handle     the member's blocking questions, from any thread: committed, watermarks, offsets for times
 //! record     what Kafka handed us, by reference into the fetched batch
-//! producer   ordered enqueue, every delivery report
+//! producer   ordered enqueue, every delivery report, errors of the client
 //! partition  Java's murmur2 and the partition that follows from it
 //! admin      topics: exist? how many partitions? what size limit?
 //! classify   what an error says about: the cluster, the topic, or the record
@@ -36,5 +36,5 @@ pub use event::{CommitResult, Event};
 pub use handle::{Answers, Committed, ConsumerHandle, Watermarks};
 pub use native::wait_for_dropped_clients;
 pub use partition::{murmur2, partition_for};
-pub use producer::{EnqueueError, Header, Persisted, Producer, Report, TopicHandle};
+pub use producer::{EnqueueError, Header, Persisted, Producer, ProducerError, Report, TopicHandle};
 pub use record::{Headers, RawRecord};

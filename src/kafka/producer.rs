@@ -1,20 +1,21 @@
-//! Writes records in the order in which they are enqueued, and hands out every delivery report: delivered, refused, or purged.
+//! Writes records in the order in which they are enqueued, and hands out every delivery report: delivered, refused, or purged; and what
+//! the client reports of itself.
 //!
 //! One enqueue is one call (`rd_kafka_produceva` with a ready header list: the batch call of the library carries no headers). Callers
 //! enqueue in runs per output partition, where they can: that is what saves time, see docs/PERFORMANCE.md.
 
 use std::cell::Cell;
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka_sys as sys;
 use sys::rd_kafka_resp_err_t as code;
 use sys::rd_kafka_vtype_t as vtype;
 
-use super::conf::Properties;
+use super::conf::{Properties, scrub};
 use super::error::{ClientError, KafkaError};
 use super::handle;
 use super::native::{ANY_PARTITION, Native, c_name, check, timeout_ms};
@@ -72,10 +73,51 @@ pub struct Report {
     pub offset: i64,
 }
 
+/// An error that is about no record: a broker that is away, a login that is refused. The client goes on by itself.
+#[derive(Clone, Debug)]
+pub struct ProducerError {
+    /// The code.
+    pub error: KafkaError,
+    /// The library's words, of the last one.
+    pub detail: String,
+    /// How often it was reported.
+    pub count: u64,
+}
+
 /// Where the callbacks leave what they were told.
 struct Mailbox {
     /// The vector of the caller of `poll_reports`, while it is inside; null otherwise.
     reports: AtomicPtr<Vec<Report>>,
+    /// Since they were last taken, one per code: no more than the library has codes.
+    errors: Mutex<Vec<ProducerError>>,
+}
+
+impl Mailbox {
+    fn new() -> Mailbox {
+        Mailbox {
+            reports: AtomicPtr::new(null_mut()),
+            errors: Mutex::default(),
+        }
+    }
+
+    fn note(&self, error: KafkaError, detail: String) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        match errors.iter_mut().find(|known| known.error == error) {
+            Some(known) => {
+                known.detail = detail;
+                known.count += 1;
+            }
+            None => errors.push(ProducerError {
+                error,
+                detail,
+                count: 1,
+            }),
+        }
+    }
+
+    fn take_errors(&self) -> Vec<ProducerError> {
+        std::mem::take(&mut self.errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 struct Client {
@@ -119,11 +161,12 @@ impl Producer {
     /// Creates a producer. Idempotence, acks and limits are what the properties say.
     pub fn new(properties: &Properties) -> Result<Producer, ClientError> {
         let conf = properties.conf()?;
-        // SAFETY: the configuration is valid, and the callback matches the declared type.
-        unsafe { sys::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(on_report)) };
-        let mailbox = Box::new(Mailbox {
-            reports: AtomicPtr::new(null_mut()),
-        });
+        // SAFETY: the configuration is valid, and the callbacks match the declared types.
+        unsafe {
+            sys::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(on_report));
+            sys::rd_kafka_conf_set_error_cb(conf.as_ptr(), Some(on_error));
+        }
+        let mailbox = Box::new(Mailbox::new());
         let native = conf.create(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER, mailbox)?;
         Ok(Producer {
             client: Arc::new(Client { native }),
@@ -268,6 +311,12 @@ impl Producer {
         self.outstanding.set(self.outstanding.get() - reported);
     }
 
+    /// Takes what the client has reported of itself during [`Producer::poll_reports`]. A fatal error is not among it: [`Producer::fatal`]
+    /// has it from when it happens.
+    pub fn errors(&self) -> Vec<ProducerError> {
+        self.client.native.state().take_errors()
+    }
+
     /// Records that were enqueued and have no report yet.
     pub fn outstanding(&self) -> u64 {
         self.outstanding.get()
@@ -399,5 +448,56 @@ unsafe extern "C" fn on_report(
         if let Some(reports) = mailbox.reports.load(Ordering::Relaxed).as_mut() {
             reports.push(report);
         }
+    }
+}
+
+unsafe extern "C" fn on_error(
+    _: *mut sys::rd_kafka_t,
+    error: i32,
+    reason: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: the client's opaque value is its mailbox; the reason is a C string that lives during the call.
+    let (mailbox, reason) = unsafe {
+        (
+            &*opaque.cast::<Mailbox>().cast_const(),
+            CStr::from_ptr(reason),
+        )
+    };
+    let error = KafkaError(error);
+    if !error.is_fatal() {
+        mailbox.note(error, scrub(reason.to_string_lossy().into_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_one_code_take_one_place_and_are_counted() {
+        let mailbox = Mailbox::new();
+        for number in 0..1_000 {
+            mailbox.note(
+                code::RD_KAFKA_RESP_ERR__TRANSPORT.into(),
+                format!("{number}"),
+            );
+            if number % 10 == 0 {
+                mailbox.note(
+                    code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.into(),
+                    String::new(),
+                );
+            }
+        }
+        let errors = mailbox.take_errors();
+        let told: Vec<_> = errors
+            .iter()
+            .map(|one| (one.error.name(), one.detail.as_str(), one.count))
+            .collect();
+        assert_eq!(
+            told,
+            [("_TRANSPORT", "999", 1_000), ("_ALL_BROKERS_DOWN", "", 100)]
+        );
+        assert!(mailbox.take_errors().is_empty());
     }
 }

@@ -208,13 +208,22 @@ impl ConsumerThread {
             thread.send(ToThread::Stop);
         }
         let Parts {
-            consumer, status, ..
+            plan,
+            consumer,
+            metrics,
+            status,
+            ..
         } = self.parts;
         let mut events = Vec::new();
         if !consumer.close(CLOSE_TIMEOUT, &mut events) {
             tracing::warn!(
                 "the group did not take note in time that this member leaves: its partitions are free when its session ends"
             );
+        }
+        for event in &events {
+            if let kafka::Event::Committed(result) = event {
+                answers(&plan, &metrics, result);
+            }
         }
         status.set_state(match &self.ended.error {
             // A failed topology beside others must be seen, and brings /live down.
@@ -324,7 +333,7 @@ impl ConsumerThread {
                 self.is_revoking = true;
                 self.step(Event::Lost(partitions));
             }
-            kafka::Event::Committed(result) => self.committed(result),
+            kafka::Event::Committed(result) => self.committed(&result),
             kafka::Event::Passed(at, offset) => {
                 let tp = at;
                 if let (Some(epoch), Some(link)) =
@@ -356,11 +365,7 @@ impl ConsumerThread {
                 error,
                 detail,
             } => {
-                self.parts.metrics.kafka_error(
-                    &self.parts.plan.connection,
-                    "consumer",
-                    error.name(),
-                );
+                self.count_error(error);
                 let topic = about.map(|at| {
                     self.parts.plan.sources[usize::from(at.topic)]
                         .topic
@@ -380,6 +385,7 @@ impl ConsumerThread {
             // Not asked for.
             kafka::Event::End(..) => {}
             kafka::Event::Fatal(error) => {
+                self.count_error(error.error);
                 tracing::error!(topology = self.parts.plan.id, %error, "the consumer is of no further use");
                 self.ended.error = Some(error);
                 self.is_fatal = true;
@@ -387,29 +393,15 @@ impl ConsumerThread {
         }
     }
 
-    fn committed(&mut self, result: kafka::CommitResult) {
-        let whole = result.error.map(classify::commit);
-        let mut results = Vec::with_capacity(result.partitions.len());
-        for (at, _, error) in &result.partitions {
-            let tp = *at;
-            let class = error.map(classify::commit).or(whole);
-            let is_done = class.is_none_or(|(class, _)| class == classify::CommitClass::Fine);
-            if let Some((_, reason)) = class.filter(|_| !is_done) {
-                let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
-                let error = error.or(result.error).map(|error| error.to_string());
-                tracing::warn!(
-                    topic,
-                    partition = tp.partition,
-                    reason,
-                    error,
-                    "a commit failed: it is tried again from the frontier"
-                );
-            }
-            if let Some(link) = self.links.get(&tp) {
-                link.metrics.committed(is_done);
-            }
-            results.push((tp, is_done));
-        }
+    fn count_error(&self, error: KafkaError) {
+        let connection = &self.parts.plan.connection;
+        self.parts
+            .metrics
+            .kafka_errors(connection, "consumer", error.name(), 1);
+    }
+
+    fn committed(&mut self, result: &kafka::CommitResult) {
+        let results = answers(&self.parts.plan, &self.parts.metrics, result);
         self.step(Event::CommitAnswer {
             batch: Batch(result.batch),
             results,
@@ -535,6 +527,29 @@ impl ConsumerThread {
         }
         (count > 0).then_some(stuck)
     }
+}
+
+/// Counts the answers of a commit, and tells which of its partitions are committed.
+fn answers(plan: &Plan, metrics: &Metrics, result: &kafka::CommitResult) -> Vec<(Tp, bool)> {
+    let whole = result.error.map(classify::commit);
+    let answer = |(tp, _, error): &(Tp, i64, Option<KafkaError>)| {
+        let topic = &plan.sources[usize::from(tp.topic)].topic;
+        let class = error.map(classify::commit).or(whole);
+        let is_done = class.is_none_or(|(class, _)| class == classify::CommitClass::Fine);
+        if let Some((_, reason)) = class.filter(|_| !is_done) {
+            let error = error.or(result.error).map(|error| error.to_string());
+            tracing::warn!(
+                topic,
+                partition = tp.partition,
+                reason,
+                error,
+                "a commit failed: while the partition is ours, it is tried again from the frontier"
+            );
+        }
+        metrics.committed(&plan.id, topic, tp.partition, is_done);
+        (*tp, is_done)
+    };
+    result.partitions.iter().map(answer).collect()
 }
 
 /// What to grant, if that is what an error of the consumer is about. The library names the topic in its text only.

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::kafka::{ClientError, EnqueueError, Header, Producer, Properties, Report, TopicHandle};
+use crate::kafka::{
+    ClientError, EnqueueError, Header, Producer, ProducerError, Properties, Report, TopicHandle,
+};
 
 /// How long an old producer may take to give up what it holds, off the road.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -69,6 +71,11 @@ impl KafkaSink {
     /// Appends the reports that wait.
     pub fn reports(&mut self, out: &mut Vec<Report>) {
         self.producer.poll_reports(Duration::ZERO, out);
+    }
+
+    /// Takes the errors that were told beside the reports and are about no delivery.
+    pub fn errors(&self) -> Vec<ProducerError> {
+        self.producer.errors()
     }
 
     /// Deliveries without a report.

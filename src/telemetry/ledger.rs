@@ -102,12 +102,6 @@ impl PartitionMetrics {
         }
         numbers.position.clone_from(position);
     }
-
-    /// Counts the broker's answer to a commit of this partition.
-    pub fn committed(&self, succeeded: bool) {
-        let numbers = &mut *lock(&self.open.slot.numbers);
-        numbers.commits[usize::from(!succeeded)] += 1;
-    }
 }
 
 /// Totals and open assignments of all partitions.
@@ -121,11 +115,24 @@ struct Book {
     open: Vec<Arc<Slot>>,
     /// What ended assignments leave behind.
     closed: BTreeMap<Arc<Key>, Numbers>,
+    /// Answers to commits: committed, failed. Not a part of an assignment, because the answer to its last commit comes when it has
+    /// ended, and initial positions are committed for partitions that others get.
+    commits: BTreeMap<Arc<Key>, [u64; 2]>,
 }
 
 /// Topology, topic, partition.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(String, String, i32);
+
+impl Key {
+    fn labels<'a>(&'a self, partition: &'a str) -> [(&'static str, &'a str); 3] {
+        [
+            ("partition", partition),
+            ("topic", &self.1),
+            ("topology", &self.0),
+        ]
+    }
+}
 
 #[derive(Debug)]
 struct Slot {
@@ -137,8 +144,6 @@ struct Slot {
 struct Numbers {
     account: Snapshot,
     position: Position,
-    /// Committed, failed.
-    commits: [u64; 2],
     paused_before: Vec<&'static str>,
 }
 
@@ -168,9 +173,6 @@ impl Numbers {
         mine.consumed += theirs.consumed;
         mine.consumed_bytes += theirs.consumed_bytes;
         for (total, count) in mine.disposed.iter_mut().zip(theirs.disposed) {
-            *total += count;
-        }
-        for (total, count) in self.commits.iter_mut().zip(other.commits) {
             *total += count;
         }
     }
@@ -211,6 +213,12 @@ impl Ledger {
                 ledger: self.clone(),
             }),
         }
+    }
+
+    pub(super) fn committed(&self, topology: &str, topic: &str, partition: i32, is_done: bool) {
+        let key = Arc::new(Key(topology.to_owned(), topic.to_owned(), partition));
+        let book = &mut *lock(&self.book);
+        book.commits.entry(key).or_default()[usize::from(!is_done)] += 1;
     }
 
     pub(super) fn account(&self, topology: &str) -> Account {
@@ -271,6 +279,10 @@ impl Ledger {
             total.account.pending_bytes += numbers.account.pending_bytes;
             *live = Some(numbers);
         }
+        let mut answers = book.commits.clone();
+        for key in totals.keys() {
+            answers.entry(key.clone()).or_default();
+        }
         let specs = [
             table::CONSUMED,
             table::CONSUMED_BYTES,
@@ -298,11 +310,7 @@ impl Ledger {
         ] = &mut samples;
         for (key, (total, live)) in &totals {
             let partition = key.2.to_string();
-            let labels = [
-                ("partition", partition.as_str()),
-                ("topic", &key.1),
-                ("topology", &key.0),
-            ];
+            let labels = key.labels(&partition);
             let with = |name: &'static str, value: &'static str| {
                 [(name, value), labels[0], labels[1], labels[2]]
             };
@@ -310,9 +318,6 @@ impl Ledger {
             bytes.push(counter(&labels, total.account.consumed_bytes as f64));
             for (name, count) in DISPOSITIONS.into_iter().zip(total.account.disposed) {
                 disposed.push(counter(&with("disposition", name), count as f64));
-            }
-            for (name, count) in ["committed", "failed"].into_iter().zip(total.commits) {
-                commits.push(counter(&with("result", name), count as f64));
             }
             let mut account = Account::default();
             account.add(&total.account);
@@ -337,6 +342,14 @@ impl Ledger {
                     &with("reason", reason),
                     f64::from(u8::from(is_paused)),
                 ));
+            }
+        }
+        for (key, counts) in &answers {
+            let partition = key.2.to_string();
+            let [partition, topic, topology] = key.labels(&partition);
+            for (name, count) in ["committed", "failed"].into_iter().zip(counts) {
+                let labels = [("result", name), partition, topic, topology];
+                commits.push(counter(&labels, *count as f64));
             }
         }
         specs

@@ -68,6 +68,11 @@ impl Metrics {
         self.ledger.open(topology, topic, partition)
     }
 
+    /// Counts the broker's answer to a commit of one partition, whoever owns it by now.
+    pub fn committed(&self, topology: &str, topic: &str, partition: i32, is_done: bool) {
+        self.ledger.committed(topology, topic, partition, is_done);
+    }
+
     /// The numbers of one lane thread: routes are addressed by their index in `routes`.
     pub fn lane(self: &Arc<Self>, topology: &str, routes: &[&str]) -> LaneMetrics {
         let route = |name: &&str| {
@@ -111,10 +116,10 @@ impl Metrics {
             .inc();
     }
 
-    /// Counts an error that librdkafka reported; `client` is `consumer` or `producer`, `code` librdkafka's name for it.
-    pub fn kafka_error(&self, connection: &str, client: &'static str, code: &str) {
+    /// Counts errors that librdkafka reported; `client` is `consumer` or `producer`, `code` librdkafka's name for them.
+    pub fn kafka_errors(&self, connection: &str, client: &'static str, code: &str, count: u64) {
         self.counter(table::KAFKA_ERRORS, &[connection, client, code])
-            .inc();
+            .inc_by(count);
     }
 
     /// The poison gauge of one source or route; `scope` is `source` or `route`.

@@ -67,7 +67,7 @@ specs! {
     PAUSED = "lockgate_paused", Kind::Gauge, "1", &["topology", "topic", "partition", "reason"],
         "1 while the partition is paused for this reason, 0 after it was. Reasons: see docs/OPERATIONS.md.";
     COMMITS = "lockgate_commits_total", Kind::Counter, "commits", &["topology", "topic", "partition", "result"],
-        "Answers of the broker to offset commits: committed or failed. A failure is driven again from the frontier.";
+        "Answers of the broker to offset commits, those of initial positions too, whoever gets the partition: committed or failed. While the partition is ours, a failure is driven again from the frontier.";
     DELIVERIES = "lockgate_deliveries_total", Kind::Counter, "deliveries", &["topology", "route", "outcome"],
         "Deliveries by how they end: delivered, counted when the sink has taken it, or dead_lettered, counted when its letter is on its way.";
     DELIVERED_BYTES = "lockgate_delivered_bytes_total", Kind::Counter, "bytes", &["topology", "route"],
@@ -103,7 +103,7 @@ specs! {
     NEW_SCHEMAS = "lockgate_new_schemas_total", Kind::Counter, "schemas", &["topology", "topic", "change"],
         "Schema ids seen for the first time, by what they are to the checked schema: equal, resolvable, incompatible or wrong.";
     KAFKA_ERRORS = "lockgate_kafka_errors_total", Kind::Counter, "errors", &["connection", "client", "code"],
-        "Errors that librdkafka reported to a consumer, by connection and its name for the error; what goes wrong with a producer is in the log and in the retries.";
+        "Errors that librdkafka reported, by connection, client (consumer or producer) and its name for the error; a fatal one by its cause.";
     LOG_SUPPRESSED = "lockgate_log_suppressed_total", Kind::Counter, "lines", &[],
         "Log lines left out by the rate limit per reason; each window ends with a summary line.";
     MEMORY = "process_resident_memory_bytes", Kind::Gauge, "bytes", &[],

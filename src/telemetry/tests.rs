@@ -93,6 +93,35 @@ fn a_revoked_partition_loses_its_gauges_and_keeps_its_counters() {
 }
 
 #[test]
+fn every_answer_to_a_commit_counts_also_where_nothing_is_owned() {
+    let metrics = Metrics::new();
+    let partition = metrics.partition("orders", "t", 0);
+    metrics.committed("orders", "t", 0, true);
+    drop(partition);
+    // The answer to its last commit, and to the initial position of a partition that another member has.
+    metrics.committed("orders", "t", 0, false);
+    metrics.committed("orders", "t", 0, true);
+    metrics.committed("orders", "t", 1, true);
+    let text = metrics.render();
+    for (partition, result, count) in [
+        (0, "committed", 2.0),
+        (0, "failed", 1.0),
+        (1, "committed", 1.0),
+        (1, "failed", 0.0),
+    ] {
+        let series = format!(
+            r#"lockgate_commits_total{{partition="{partition}",result="{result}",topic="t",topology="orders"}}"#
+        );
+        assert_eq!(sample(&text, &series), Some(count), "{series}\n{text}");
+    }
+    let of_another = text
+        .lines()
+        .filter(|line| line.contains(r#"partition="1""#));
+    assert_eq!(of_another.count(), 2, "nothing but its commits:\n{text}");
+    assert!(!text.contains("lockgate_balance"), "{text}");
+}
+
+#[test]
 fn a_loss_does_not_vanish_with_the_assignment() {
     let metrics = Metrics::new();
     metrics
@@ -247,7 +276,7 @@ fn a_lane_counts_locally_and_nothing_is_lost_when_it_ends() {
 fn a_flood_of_labels_costs_bounded_memory() {
     let metrics = Metrics::new();
     for code in 0..6_000 {
-        metrics.kafka_error("main", "consumer", &code.to_string());
+        metrics.kafka_errors("main", "consumer", &code.to_string(), 1);
     }
     let text = metrics.render();
     assert_eq!(
@@ -285,7 +314,7 @@ fn everything() -> std::sync::Arc<Metrics> {
     lane.dead_lettered("decode", "poison", "bad_frame");
     metrics.rebalanced("orders", "assigned");
     metrics.schema_seen("orders", "t", "equal");
-    metrics.kafka_error("main", "consumer", "_TRANSPORT");
+    metrics.kafka_errors("main", "consumer", "_TRANSPORT", 1);
     metrics.poison("orders", "source", "t").set(0.1, false);
     metrics
         .registry()

@@ -312,7 +312,7 @@ fn worker() -> (Arc<Metrics>, Vec<Box<dyn std::any::Any>>) {
     lane.flush();
     metrics.rebalanced("orders", "assigned");
     metrics.schema_seen("orders", "shop.public.orders", "equal");
-    metrics.kafka_error("main", "consumer", "_TRANSPORT");
+    metrics.kafka_errors("main", "consumer", "_TRANSPORT", 1);
     metrics
         .poison("orders", "source", "shop.public.orders")
         .set(0.01, false);

@@ -86,6 +86,17 @@ impl Member {
         member
     }
 
+    /// The only member of the group, at the beginning of all partitions.
+    fn alone(properties: &Properties, topics: &[&str]) -> Member {
+        let mut member = Member::join(properties, topics);
+        let assigned = member.until_assigned();
+        member
+            .consumer
+            .incremental_assign(&from(&assigned, |_| 0))
+            .expect("assigned");
+        member
+    }
+
     fn apart(properties: &Properties, topics: &[&str]) -> Member {
         let consumer = Consumer::new(properties, topics).expect("a consumer");
         Member {
@@ -350,15 +361,8 @@ fn hands_partitions_over_without_loss_eagerly() {
 fn the_answer_to_a_commit_is_seen_with_its_number_also_a_refusal() {
     let cluster = cluster("orders", 2);
     fill(&cluster, "orders", 2, 1);
-    let mut member = Member::join(
-        &consumer_properties(&cluster, "cooperative-sticky"),
-        &["orders"],
-    );
-    let assigned = member.until_assigned();
-    member
-        .consumer
-        .incremental_assign(&from(&assigned, |_| 0))
-        .expect("assigned");
+    let properties = consumer_properties(&cluster, "cooperative-sticky");
+    let mut member = Member::alone(&properties, &["orders"]);
     member.until_records(2);
     let offset = |partition, offset| {
         (
@@ -535,6 +539,39 @@ fn every_record_gets_its_report_also_a_refused_one() {
         other => panic!("{other:?}"),
     }
     assert_eq!(producer.outstanding(), 0);
+}
+
+#[test]
+fn a_producer_tells_of_brokers_that_are_away_and_goes_on() {
+    let cluster = cluster("orders", 1);
+    let producer = Producer::new(&producer_properties(&cluster)).expect("a producer");
+    let topic = producer.topic("orders").expect("a topic");
+    let mut reports = Vec::new();
+    let put = |opaque| {
+        producer
+            .enqueue(&topic, Some(0), None, Some(b"x"), &[], None, opaque)
+            .expect("there is room");
+    };
+    put(0);
+    assert!(producer.flush(PATIENCE, &mut reports));
+    assert!(producer.errors().is_empty());
+    cluster.broker_down(1).expect("the broker goes down");
+    put(1);
+    let mut told: BTreeMap<&str, u64> = BTreeMap::new();
+    let deadline = Instant::now() + PATIENCE;
+    while !(told.contains_key("_TRANSPORT") && told.contains_key("_ALL_BROKERS_DOWN")) {
+        assert!(Instant::now() < deadline, "{told:?}");
+        producer.poll_reports(Duration::from_millis(20), &mut reports);
+        for one in producer.errors() {
+            *told.entry(one.error.name()).or_default() += one.count;
+            assert!(one.count > 0 && !one.detail.is_empty(), "{one:?}");
+        }
+    }
+    assert!(producer.fatal().is_none());
+    cluster.broker_up(1).expect("the broker comes back");
+    assert!(producer.flush(PATIENCE, &mut reports));
+    assert!(reports.iter().all(|report| report.error.is_none()));
+    assert_eq!(reports.len(), 2);
 }
 
 #[test]
@@ -724,15 +761,8 @@ fn offsets_are_found_by_watermark_and_topics_by_their_source_index() {
 #[test]
 fn closing_is_bounded_when_the_cluster_is_gone() {
     let cluster = cluster("orders", 1);
-    let mut member = Member::join(
-        &consumer_properties(&cluster, "cooperative-sticky"),
-        &["orders"],
-    );
-    let assigned = member.until_assigned();
-    member
-        .consumer
-        .incremental_assign(&from(&assigned, |_| 0))
-        .expect("assigned");
+    let properties = consumer_properties(&cluster, "cooperative-sticky");
+    let member = Member::alone(&properties, &["orders"]);
     cluster.broker_down(1).expect("the broker goes down");
     let start = Instant::now();
     member

@@ -6,6 +6,15 @@ impl PipelineThread {
     pub(super) fn take_reports(&mut self) -> bool {
         for sink in &mut self.sinks {
             sink.reports(&mut self.reports);
+            for one in sink.errors() {
+                let (connection, code) = (sink.connection(), one.error.name());
+                self.metrics
+                    .kafka_errors(connection, "producer", code, one.count);
+                tracing::warn!(
+                    topology = self.plan.id, connection, error = %one.error, detail = one.detail, count = one.count,
+                    "a producer reports an error and goes on"
+                );
+            }
         }
         if self.reports.is_empty() {
             return false;
@@ -126,15 +135,19 @@ impl PipelineThread {
         let until = self.clock.now().after(Millis(wait));
         let is_poisoned = self.stop.is_stopped();
         for sink in &mut self.sinks {
-            let why = sink.fatal().map(|error| error.to_string());
+            let fatal = sink.fatal();
             if let Err(error) = sink.renew() {
                 // The old one goes on as it is; its next failure leads here again.
                 tracing::error!(%error, connection = sink.connection(), "a new producer could not be made");
                 continue;
             }
+            if let Some(error) = &fatal {
+                self.metrics
+                    .kafka_errors(sink.connection(), "producer", error.error.name(), 1);
+            }
             tracing::warn!(
                 connection = sink.connection(),
-                why,
+                why = fatal.map(|error| error.to_string()),
                 "a producer failed: a new one sends again from the frontier"
             );
         }

@@ -1,6 +1,6 @@
 //! Source, sink and dead letters on clusters of their own.
 
-use super::world::{TOPOLOGY, World, done, drain, plan_of, until};
+use super::world::{TOPOLOGY, World, counted, drain, plan_of, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_go_from_one_cluster_to_another_and_dead_letters_to_a_third() {
@@ -20,13 +20,20 @@ async fn records_go_from_one_cluster_to_another_and_dead_letters_to_a_third() {
             ("kafka.connections.letters.brokers", &brokers[1]),
         ],
     );
-    until("all records are done", || done(&worker) == 501).await;
+    source.settle(&worker, 1).await;
     // The sink's cluster is away for a while: that is no matter of the source's.
     sink.cluster.broker_down(-1).unwrap();
     source.write(500);
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let errors = |connection| counted(worker.metrics(), "lockgate_kafka_errors_total", connection);
+    until("the sink's producer has told of it", || {
+        errors(r#"connection="sink""#) > 0.0
+    })
+    .await;
+    for other in [r#"connection="main""#, r#"connection="letters""#] {
+        assert_eq!(errors(other), 0.0, "{}", worker.metrics().render());
+    }
     sink.cluster.broker_up(-1).unwrap();
-    until("the rest is done", || done(&worker) == 1_001).await;
+    source.settle(&worker, 1).await;
     assert_eq!(drain(worker).await.disposed, [1_000, 0, 1, 0]);
     source.judge_of(&sink.read("out"));
     let dead = letters.read("dlq");

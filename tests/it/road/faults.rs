@@ -2,7 +2,7 @@
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::world::{PARTITIONS, World, account, done, drain, until};
+use super::world::{PARTITIONS, World, account, counted, done, drain, until};
 use lockgate::kafka::partition_for;
 use lockgate::registry::fake::Fault;
 
@@ -32,7 +32,7 @@ async fn errors_of_the_broker_lose_and_reorder_nothing() {
         .cluster
         .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
     world.write(2_000);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
     drain(worker).await;
     world.judge();
     assert_eq!(
@@ -49,12 +49,17 @@ async fn a_broker_that_goes_and_comes_back_loses_nothing() {
     world.write(1_000);
     until("some records have arrived", || done(&worker) > 200).await;
     world.cluster.broker_down(-1).unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    for client in [r#"client="consumer""#, r#"client="producer""#] {
+        until("the errors of both clients are counted", || {
+            counted(worker.metrics(), "lockgate_kafka_errors_total", client) > 0.0
+        })
+        .await;
+    }
     let before = account(&worker);
     assert_eq!(before.balance(), 0);
     world.cluster.broker_up(-1).unwrap();
     world.write(1_000);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
     drain(worker).await;
     world.judge();
     assert!(
@@ -68,7 +73,7 @@ async fn an_outage_of_the_registry_waits_and_buries_nothing() {
     let mut world = World::new().await;
     let worker = world.worker(&[]);
     world.write(100);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
     // A schema that the worker has not seen.
     let newer = super::world::EVENT.replace(
         "]}",
@@ -105,7 +110,7 @@ async fn a_new_schema_id_keeps_its_own_partition_waiting_and_no_other() {
         ("registry.request_timeout_ms", "60000"),
     ]);
     world.write(400);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
     let newer = super::world::EVENT.replace(
         "]}",
         r#", {"name": "added", "type": "string", "default": ""}]}"#,
@@ -150,7 +155,7 @@ async fn a_schema_id_that_appears_late_is_waited_for() {
     world.registry.hide(world.event_id, 2);
     let worker = world.worker(&[("registry.unknown_wait_ms", "10000")]);
     world.write(500);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
     drain(worker).await;
     assert_eq!(world.judge(), 0);
     assert!(world.read("dlq").is_empty());
@@ -166,10 +171,7 @@ async fn a_record_of_a_foreign_name_is_one_dead_letter() {
     world.flush();
     world.write(300);
     let worker = world.worker(&[]);
-    until("all records are done", || {
-        done(&worker) == world.events() + 1
-    })
-    .await;
+    world.settle(&worker, 1).await;
     drain(worker).await;
     assert_eq!(world.judge(), 0);
     let dead = world.read("dlq");
@@ -182,7 +184,7 @@ async fn a_schema_that_does_not_resolve_stops_its_partition_and_no_other() {
     let mut world = World::new().await;
     let worker = world.worker(&[]);
     world.write(400);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
     // The same name, and a long where a text was.
     let other = super::world::EVENT.replace(
         r#""filler", "type": "string""#,
@@ -220,7 +222,10 @@ async fn a_batch_that_is_refused_for_one_record_buries_no_neighbour() {
         .cluster
         .request_errors(RDKafkaApiKey::Produce, &refusal);
     let worker = world.worker(&[]);
-    until("all records are done", || done(&worker) == world.events()).await;
+    world.settle(&worker, 0).await;
+    let fatal = r#"client="producer",code="_GAPLESS_GUARANTEE""#;
+    let counted = counted(worker.metrics(), "lockgate_kafka_errors_total", fatal);
+    assert_eq!(counted, 1.0, "{}", worker.metrics().render());
     drain(worker).await;
     world.judge();
     assert!(world.read("dlq").is_empty(), "nobody was guilty");
@@ -240,19 +245,15 @@ async fn a_letter_that_is_refused_for_its_time_keeps_its_payload_and_each_is_cou
         .request_errors(RDKafkaApiKey::Produce, &refusals);
     let worker = world.worker(&[("limits.pipeline_threads", "1")]);
     until("all records are done", || done(&worker) == 5).await;
-    let told = worker.metrics().render();
+    let metrics = worker.metrics().clone();
     drain(worker).await;
     let dead = world.read("dlq");
     assert_eq!(dead.len(), 5);
     for letter in &dead {
         assert_eq!(letter.value.as_deref(), Some(b"no frame".as_slice()));
     }
-    let counted: f64 = told
-        .lines()
-        .filter(|line| line.starts_with("lockgate_dead_letters_total{"))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum();
-    assert_eq!(counted, 5.0, "{told}");
+    let letters = counted(&metrics, "lockgate_dead_letters_total", "");
+    assert_eq!(letters, 5.0, "{}", metrics.render());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,10 +267,7 @@ async fn a_topic_that_takes_nothing_for_a_while_loses_and_buries_nothing() {
         .cluster
         .request_errors(RDKafkaApiKey::Produce, &refusals);
     let worker = world.worker(&[("limits.pipeline_threads", "1")]);
-    until("all records are done", || {
-        done(&worker) == world.events() + 1
-    })
-    .await;
+    world.settle(&worker, 1).await;
     drain(worker).await;
     // The first refusal repeats what was in flight; the tries after it repeat one record of each partition.
     let repeated = world.judge();

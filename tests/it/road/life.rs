@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::world::{EVENT, MAPPED, TOPOLOGY, World, account, done, drain, until, within};
+use super::world::{
+    EVENT, MAPPED, PARTITIONS, TOPOLOGY, World, account, counted, done, drain, until, within,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_ends_in_exactly_one_way_and_the_books_balance() {
@@ -20,10 +22,7 @@ async fn every_record_ends_in_exactly_one_way_and_the_books_balance() {
     world.send(b"c", Some(b"not avro"));
     world.flush();
     let worker = world.worker(&[]);
-    until("all records are done", || {
-        done(&worker) == world.events() + 3
-    })
-    .await;
+    world.settle(&worker, 3).await;
     let account = drain(worker).await;
     assert_eq!(account.disposed, [3_000, 1, 2, 0]);
     assert_eq!(world.judge(), 0);
@@ -63,6 +62,21 @@ async fn two_workers_share_the_partitions_and_one_takes_over_without_loss_or_rep
         0,
         "nothing is repeated at a rebalance in which nobody dies"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_to_the_last_commits_are_counted() {
+    let mut world = World::new().await;
+    // No commit of a frontier before the end, and those are answered when the lanes have gone.
+    let worker = world.worker(&[("limits.commit_interval_ms", "60000")]);
+    world.write(500);
+    world.settle(&worker, 0).await;
+    let metrics = worker.metrics().clone();
+    let committed = || counted(&metrics, "lockgate_commits_total", r#"result="committed""#);
+    let initial = committed();
+    drain(worker).await;
+    assert_eq!(world.committed() as u64, world.events());
+    assert_eq!(committed() - initial, f64::from(PARTITIONS));
 }
 
 /// The binary on this world's broker and registry; it ends when dropped.

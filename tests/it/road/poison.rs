@@ -1,6 +1,6 @@
 //! Records that can never be delivered: each ends in the dead letter topic with its reason, untouched.
 
-use super::world::{World, account, done, drain, reasons, state, until};
+use super::world::{World, account, drain, reasons, state, until};
 use lockgate::telemetry::TopologyState;
 use rdkafka::message::{Header, OwnedHeaders};
 
@@ -22,10 +22,7 @@ async fn poison_is_buried_untouched_with_its_reason_and_its_neighbours_pass() {
     world.flush();
     world.write(500);
     let worker = world.worker(&[]);
-    until("all records are done", || {
-        done(&worker) == world.events() + 5
-    })
-    .await;
+    world.settle(&worker, 5).await;
     drain(worker).await;
     assert_eq!(world.judge(), 0);
     let dead = world.read("dlq");
@@ -132,10 +129,7 @@ async fn an_output_that_is_too_large_is_buried_and_its_neighbours_pass() {
     world.flush();
     world.write(300);
     let worker = world.worker(&[("limits.output_record_bytes", "20000")]);
-    until("all records are done", || {
-        done(&worker) == world.events() + 1
-    })
-    .await;
+    world.settle(&worker, 1).await;
     drain(worker).await;
     assert_eq!(world.judge(), 0);
     let dead = world.read("dlq");
@@ -183,10 +177,7 @@ async fn hostile_headers_end_as_dead_letters_and_their_neighbours_pass() {
     world.flush();
     world.write(200);
     let worker = world.worker(&[]);
-    until("all records are done", || {
-        done(&worker) == world.events() + 7
-    })
-    .await;
+    world.settle(&worker, 7).await;
     assert_eq!(drain(worker).await.disposed, [400, 2, 5, 0]);
     assert_eq!(world.judge(), 0);
     let letters = world.read("dlq");

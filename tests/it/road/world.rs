@@ -9,7 +9,7 @@ use lockgate::config::{Config, Sources};
 use lockgate::registry::fake::FakeRegistry;
 use lockgate::schema::Schema;
 use lockgate::service::Service;
-use lockgate::telemetry::{Account, TopologyState};
+use lockgate::telemetry::{Account, Metrics, TopologyState};
 use lockgate::topology::fault::Source;
 use lockgate::topology::files::Schemas;
 use lockgate::topology::{Faults, Plan, Vars, compile_all};
@@ -186,6 +186,12 @@ impl World {
         self.written.values().sum::<i64>() as u64
     }
 
+    /// Waits until the worker is done with all of them and so many other records.
+    pub async fn settle(&self, worker: &Service, others: u64) {
+        let all = self.events() + others;
+        until("all records are done", || done(worker) == all).await;
+    }
+
     /// Everything in a topic, partition by partition.
     pub fn read(&self, topic: &str) -> Vec<Arrival> {
         let consumer: BaseConsumer = client(&self.cluster)
@@ -322,6 +328,16 @@ pub fn plan_of(topology: &'static str, more: &[(&'static str, &'static str)]) ->
 
 pub fn account(service: &Service) -> Account {
     service.metrics().account("road")
+}
+
+/// The sum of all series of a metric that have this label, such as `client="producer"`.
+pub fn counted(metrics: &Metrics, name: &str, label: &str) -> f64 {
+    let text = metrics.render();
+    let is_it = |line: &&str| line.starts_with(&format!("{name}{{")) && line.contains(label);
+    let values = text.lines().filter(is_it);
+    values
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
 }
 
 pub fn state(service: &Service) -> TopologyState {
