@@ -116,7 +116,17 @@ impl Member {
     }
 
     /// Polls until an event answers the question, and takes that event out.
-    fn until<T>(&mut self, what: &str, mut is_it: impl FnMut(&Event) -> Option<T>) -> T {
+    fn until<T>(&mut self, what: &str, is_it: impl FnMut(&Event) -> Option<T>) -> T {
+        self.until_beside(what, || {}, is_it)
+    }
+
+    /// The same, and does something else between two polls: another member may have to be polled too.
+    fn until_beside<T>(
+        &mut self,
+        what: &str,
+        mut beside: impl FnMut(),
+        mut is_it: impl FnMut(&Event) -> Option<T>,
+    ) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some((i, found)) = self
@@ -133,6 +143,7 @@ impl Member {
                 "no {what}; events: {:?}",
                 self.events
             );
+            beside();
             self.poll();
         }
     }
@@ -220,13 +231,14 @@ fn hands_over_without_loss(strategy: &str) {
     first.consumer.pause(&assigned).expect("paused");
 
     let mut second = Member::join(&properties, &["orders"]);
-    let revoked = loop {
-        second.poll();
-        first.poll();
-        if let Some(Event::Revoked(partitions)) = first.events.last() {
-            break partitions.clone();
-        }
-    };
+    let revoked = first.until_beside(
+        "revocation",
+        || second.poll(),
+        |event| match event {
+            Event::Revoked(partitions) => Some(partitions.clone()),
+            _ => None,
+        },
+    );
     assert!(!revoked.is_empty());
     // The mock cluster waits five seconds for a member, and then goes on without it.
     for _ in 0..20 {
