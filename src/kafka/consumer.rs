@@ -317,7 +317,6 @@ impl Consumer {
         let Ok(positions) = self.positions() else {
             return;
         };
-        self.passed.retain(|at, _| positions.contains_key(at));
         for (at, offset) in positions {
             if self.passed.insert(at, offset) != Some(offset) {
                 self.client.native.state().push(Event::Passed(at, offset));
@@ -407,6 +406,8 @@ impl Consumer {
             // SAFETY: client and list are live; the library copies the list.
             let code = unsafe { sys::rd_kafka_assign(self.client.native.as_ptr(), list.as_ptr()) };
             self.checked(attempted, code)?;
+            // The others begin anew too, and until their next record the library does not say where.
+            self.assigned = all;
         } else {
             let list = self
                 .client
@@ -466,6 +467,7 @@ impl Consumer {
         }
         let owned = &self.owned;
         self.assigned.retain(|at, _| owned.contains(at));
+        self.passed.retain(|at, _| owned.contains(at));
         self.question = Question::Nothing;
         Ok(())
     }
@@ -485,6 +487,7 @@ impl Consumer {
             .map(|position| (position.partition, position.offset))
             .collect();
         self.owned = self.assigned.keys().copied().collect();
+        self.passed.clear();
         Ok(())
     }
 

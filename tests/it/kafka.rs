@@ -735,6 +735,51 @@ fn a_pause_at_the_end_of_a_partition_skips_nothing_that_comes_later() {
 }
 
 #[test]
+fn a_position_is_told_again_to_whoever_gets_the_partition_again() {
+    let cluster = cluster("orders", 1);
+    fill(&cluster, "orders", 1, 5);
+    let properties = consumer_properties(&cluster, "cooperative-sticky");
+    let mut member = Member::alone(&properties, &["orders"]);
+    let passed = |event: &Event| match event {
+        Event::Passed(of, 5) => (*of == at(0)).then_some(()),
+        _ => None,
+    };
+    member.until("position at the end", passed);
+    let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID];
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &errors);
+    let lost = member.until("loss of the partition", |event| match event {
+        Event::Lost(partitions) => Some(partitions.clone()),
+        _ => None,
+    });
+    member.consumer.incremental_unassign(&lost).expect("noted");
+    member.events.clear();
+    let assigned = member.until_assigned();
+    member
+        .consumer
+        .incremental_assign(&from(&assigned, |_| 5))
+        .expect("assigned");
+    member.until("position at the end, of the new assignment", passed);
+}
+
+#[test]
+fn partitions_that_follow_later_send_no_other_back_eagerly() {
+    let cluster = cluster("orders", 3);
+    fill(&cluster, "orders", 3, 10);
+    let mut member = Member::join(&consumer_properties(&cluster, "range"), &["orders"]);
+    assert_eq!(member.until_assigned().len(), 3);
+    for partition in 0..3 {
+        member
+            .consumer
+            .incremental_assign(&from(&[at(partition)], |_| 0))
+            .expect("assigned");
+        member.until_records(10 * (partition as usize + 1));
+    }
+    fill(&cluster, "orders", 1, 1);
+    member.until_records(31);
+    assert_eq!(frontiers(&member.records, |_| 0)[&at(0)], 11);
+}
+
+#[test]
 fn offsets_are_found_by_watermark_and_topics_by_their_source_index() {
     let cluster = cluster("orders", 1);
     cluster
