@@ -44,6 +44,12 @@ pub fn encodable(ty: &Type, to: &Schema, to_node: NodeId) -> Result<(), String> 
         _ => {}
     }
     let ty = ty.non_null();
+    if let Type::Made(schema, node) = ty
+        && std::ptr::eq(&**schema, to)
+        && *node == target
+    {
+        return Ok(());
+    }
     if let Kind::Union(branches) = &to.node(target).kind {
         if !branches.iter().any(|branch| fits(ty, to, *branch).is_ok()) {
             return Err(misfit(ty, to, target));
@@ -157,12 +163,15 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
         {
             encodable(value, to, *values)
         }
-        (Type::Map(..), Kind::Record(_), None) => {
-            refuse(": a record is copied whole from one of the event, and cannot be written out")
-        }
+        (Type::Map(..), Kind::Record(_), None) => refuse(
+            ": a record is written out only where nothing more is done with it: `{…}`, `x.map(i, {…})`, a branch of `c ? {…} : null`",
+        ),
         (Type::Decimal, Kind::String, None) => refuse(": write string(...)"),
         (Type::Timestamp | Type::Date | Type::TimeOfDay | Type::Duration, Kind::String, None) => {
             refuse(": write string(...)")
+        }
+        (Type::Made(..), _, _) => {
+            refuse(": it was written out for another schema, write it out here too")
         }
         (Type::Dyn, _, _) => refuse(": its type is known at run time only"),
         (Type::Optional(_), _, _) => refuse(": take its value with .orValue(...)"),

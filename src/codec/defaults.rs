@@ -23,8 +23,19 @@ const DEFAULT_BYTES_MAX: usize = 1 << 20;
 /// Encodes the default of a field of type `node`.
 pub(crate) fn encode(schema: &Schema, node: NodeId, default: &Value) -> Result<Vec<u8>, Fault> {
     let mut out = Vec::new();
-    put(schema, node, default, &mut out, 0)?;
+    write(schema, node, default, &mut out)?;
     Ok(out)
+}
+
+/// Appends the encoding of such a default. Allocates only when `out` grows.
+pub(super) fn write(
+    schema: &Schema,
+    node: NodeId,
+    default: &Value,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let end_max = out.len().saturating_add(DEFAULT_BYTES_MAX);
+    put(schema, node, default, out, end_max, 0)
 }
 
 fn put(
@@ -32,6 +43,7 @@ fn put(
     id: NodeId,
     json: &Value,
     out: &mut Vec<u8>,
+    end_max: usize,
     depth: usize,
 ) -> Result<(), Fault> {
     let misfit = || {
@@ -49,7 +61,7 @@ fn put(
             format!("{text} is no default for {}", schema.describe(id)),
         )
     };
-    if depth > NESTING_MAX * 2 || out.len() > DEFAULT_BYTES_MAX {
+    if depth > NESTING_MAX * 2 || out.len() > end_max {
         return Err(Fault::new(
             "avro_limit",
             "the default is too deep or too large",
@@ -70,12 +82,16 @@ fn put(
         }
         Kind::Double => out.extend_from_slice(&json.as_f64().ok_or_else(misfit)?.to_le_bytes()),
         Kind::String => put_run(json.as_str().ok_or_else(misfit)?.as_bytes(), out),
-        Kind::Bytes => put_run(&latin1(json).ok_or_else(misfit)?, out),
+        Kind::Bytes => {
+            let (text, size) = latin1(json).ok_or_else(misfit)?;
+            put_long(size as i64, out);
+            out.extend(text.chars().map(|char| char as u8));
+        }
         Kind::Fixed { size } => {
-            let bytes = latin1(json)
-                .filter(|b| b.len() == *size as usize)
+            let (text, _) = latin1(json)
+                .filter(|(_, bytes)| *bytes == *size as usize)
                 .ok_or_else(misfit)?;
-            out.extend_from_slice(&bytes);
+            out.extend(text.chars().map(|char| char as u8));
         }
         Kind::Enum { symbols, .. } => {
             let text = json.as_str().ok_or_else(misfit)?;
@@ -90,7 +106,7 @@ fn put(
             if !list.is_empty() {
                 put_long(list.len() as i64, out);
                 for item in list {
-                    put(schema, *items, item, out, depth + 1)?;
+                    put(schema, *items, item, out, end_max, depth + 1)?;
                 }
             }
             out.push(0);
@@ -101,7 +117,7 @@ fn put(
                 put_long(entries.len() as i64, out);
                 for (key, value) in entries {
                     put_run(key.as_bytes(), out);
-                    put(schema, *values, value, out, depth + 1)?;
+                    put(schema, *values, value, out, end_max, depth + 1)?;
                 }
             }
             out.push(0);
@@ -111,7 +127,7 @@ fn put(
             let start = out.len();
             for (at, branch) in branches.iter().enumerate() {
                 put_long(at as i64, out);
-                match put(schema, *branch, json, out, depth + 1) {
+                match put(schema, *branch, json, out, end_max, depth + 1) {
                     Ok(()) => return Ok(()),
                     Err(fault) if fault.reason == "avro_limit" => return Err(fault),
                     Err(_) => out.truncate(start),
@@ -126,16 +142,18 @@ fn put(
                     .get(&*field.name)
                     .or(field.default.as_ref())
                     .ok_or_else(misfit)?;
-                put(schema, field.ty, value, out, depth + 1)?;
+                put(schema, field.ty, value, out, end_max, depth + 1)?;
             }
         }
     }
     Ok(())
 }
 
-fn latin1(json: &Value) -> Option<Vec<u8>> {
-    json.as_str()?
-        .chars()
-        .map(|char| u8::try_from(u32::from(char)).ok())
-        .collect()
+/// Text of which each character is a byte, and how many they are.
+fn latin1(json: &Value) -> Option<(&str, usize)> {
+    let text = json.as_str()?;
+    let is_byte = |char: char| u32::from(char) < 256;
+    text.chars()
+        .all(is_byte)
+        .then(|| (text, text.chars().count()))
 }

@@ -9,10 +9,10 @@ use super::copy::same_encoding;
 use super::primitive::{put_long, put_run};
 use super::scan::Found;
 use super::{Fault, Scan, Slots, Val, Want, defaults, encode};
-use crate::schema::{Kind, NodeId, Schema};
+use crate::schema::{Field, Kind, NodeId, Schema};
 
 /// Where a field of the output comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldSource {
     /// Copied from a slot.
     Slot(u16),
@@ -23,6 +23,8 @@ pub enum FieldSource {
     Reg(u16),
     /// The default of the output schema.
     Default,
+    /// A record that is written out: one source for each of its fields. Of a union it is the one branch that is a record.
+    Record(Vec<FieldSource>),
 }
 
 /// A compiled program that writes one output record. Immutable; one serves all threads. It belongs to one scan.
@@ -142,42 +144,84 @@ impl Emit {
             constants: Vec::new(),
         };
         for (index, (field, source)) in targets.iter().zip(fields).enumerate() {
-            let index = index as u32;
-            match source {
-                FieldSource::Slot(slot) if usize::from(*slot) < wants.len() => {
-                    let op = emit.slot(scan, reader, *slot, field.ty, index);
-                    emit.push(scan, op, index);
+            emit.field(scan, reader, wants.len(), field, source, index as u32)?;
+        }
+        Ok(emit)
+    }
+
+    /// Compiles what writes a field; `index` is that of the field of the root record that it belongs to.
+    fn field(
+        &mut self,
+        scan: &Scan,
+        reader: &Schema,
+        slots: usize,
+        field: &Field,
+        source: &FieldSource,
+        index: u32,
+    ) -> Result<(), String> {
+        let out = self.out.clone();
+        match source {
+            FieldSource::Slot(slot) if usize::from(*slot) < slots => {
+                let op = self.slot(scan, reader, *slot, field.ty, index);
+                self.push(scan, op, index);
+            }
+            FieldSource::Guarded(slot) if usize::from(*slot) < slots => {
+                let op = self.slot(scan, reader, *slot, field.ty, index);
+                self.ops.push((op.alone(), index));
+            }
+            FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
+                return Err(format!("field {}: there is no slot {slot}", field.name));
+            }
+            FieldSource::Reg(reg) => {
+                let nullable = out.nullable(field.ty);
+                let inner = nullable.map_or(field.ty, |(_, inner)| inner);
+                let op = Op::Compute {
+                    reg: *reg,
+                    node: field.ty,
+                    simple: Simple::of(&out, inner),
+                    branch: nullable.map(|(null, _)| (1 - null as u8) << 1),
+                };
+                self.ops.push((op, index));
+            }
+            FieldSource::Default => {
+                let default = field.default.as_ref();
+                let default =
+                    default.ok_or_else(|| format!("field {} has no default", field.name))?;
+                let bytes = defaults::encode(&out, field.ty, default)
+                    .map_err(|fault| format!("field {}: {}", field.name, fault.message))?;
+                let range = self.constant(&bytes);
+                self.push(scan, Op::Constant(range), index);
+            }
+            FieldSource::Record(sources) => {
+                let record = match &out.node(field.ty).kind {
+                    Kind::Union(branches) => {
+                        let is_record = |id: &NodeId| matches!(out.node(*id).kind, Kind::Record(_));
+                        let branch = branches.iter().position(is_record);
+                        let branch =
+                            branch.ok_or_else(|| format!("field {} is no record", field.name))?;
+                        let mut bytes = Vec::with_capacity(1);
+                        put_long(branch as i64, &mut bytes);
+                        let range = self.constant(&bytes);
+                        self.push(scan, Op::Constant(range), index);
+                        branches[branch]
+                    }
+                    _ => field.ty,
+                };
+                let fields = out.fields(record);
+                if fields.len() != sources.len() {
+                    return Err(format!(
+                        "field {} has {} fields, the plan fills {}",
+                        field.name,
+                        fields.len(),
+                        sources.len()
+                    ));
                 }
-                FieldSource::Guarded(slot) if usize::from(*slot) < wants.len() => {
-                    let op = emit.slot(scan, reader, *slot, field.ty, index);
-                    emit.ops.push((op.alone(), index));
-                }
-                FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
-                    return Err(format!("field {}: there is no slot {slot}", field.name));
-                }
-                FieldSource::Reg(reg) => {
-                    let nullable = out.nullable(field.ty);
-                    let inner = nullable.map_or(field.ty, |(_, inner)| inner);
-                    let op = Op::Compute {
-                        reg: *reg,
-                        node: field.ty,
-                        simple: Simple::of(out, inner),
-                        branch: nullable.map(|(null, _)| (1 - null as u8) << 1),
-                    };
-                    emit.ops.push((op, index));
-                }
-                FieldSource::Default => {
-                    let default = field.default.as_ref();
-                    let default =
-                        default.ok_or_else(|| format!("field {} has no default", field.name))?;
-                    let bytes = defaults::encode(out, field.ty, default)
-                        .map_err(|fault| format!("field {}: {}", field.name, fault.message))?;
-                    let range = emit.constant(&bytes);
-                    emit.push(scan, Op::Constant(range), index);
+                for (field, source) in fields.iter().zip(sources) {
+                    self.field(scan, reader, slots, field, source, index)?;
                 }
             }
         }
-        Ok(emit)
+        Ok(())
     }
 
     /// Appends the output datum. On a fault `out` is as it was. `regs` are the computed values; `bump` holds containers

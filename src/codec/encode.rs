@@ -208,9 +208,7 @@ impl Target<'_> {
                 .or_else(|| entries.iter().find(is_it));
             match (entry, &field.default) {
                 (Some((_, value)), _) => self.put(field.ty, value, out, depth + 1)?,
-                (None, Some(default)) => {
-                    out.extend(defaults::encode(self.schema, field.ty, default)?)
-                }
+                (None, Some(default)) => defaults::write(self.schema, field.ty, default, out)?,
                 (None, None) => {
                     return Err(
                         unrepresentable(format!("the field {} is missing", field.name)).into(),

@@ -14,6 +14,7 @@ impl Checker<'_> {
             {
                 None
             }
+            _ if self.out_parts(of).is_some() => None,
             _ => {
                 let outer = std::mem::replace(&mut self.lenient, is_path(of));
                 let parent = self.expr(of, facts);

@@ -8,9 +8,10 @@ use super::ast::{Ast, AstKind, BinaryOp, Span};
 use super::functions::Known;
 use super::proof::Finding;
 use super::{
-    Binding, Compiled, Const, Env, EvalFault, ExprFault, Facts, Node, Source, Type, View, Wants,
-    eval,
+    Binding, Compiled, Const, Env, EvalFault, ExprFault, Facts, Node, Source, Target, Type, View,
+    Wants, Written, eval,
 };
+use crate::schema::{NodeId, Schema};
 
 /// Checks a tree and compiles it.
 pub(super) fn check(
@@ -18,6 +19,7 @@ pub(super) fn check(
     env: &Env,
     wants: &mut Wants,
     facts: &Facts,
+    target: Option<Target<'_>>,
 ) -> Result<Compiled, Vec<ExprFault>> {
     let mut checker = Checker {
         env,
@@ -32,14 +34,23 @@ pub(super) fn check(
         folds: 0,
         doubts: 0,
         lenient: false,
+        output: target.map(|target| target.schema),
+        place: String::new(),
     };
-    let node = checker.expr(ast, facts).and_then(|typed| {
+    let target = target.map(|target| target.node);
+    let typed = checker.expr_as(ast, target, facts);
+    let typed = typed.and_then(|typed| match typed.written {
+        Some(_) => checker.there(typed),
+        None => Some(typed),
+    });
+    let node = typed.and_then(|mut typed| {
         let (ty, if_true, if_false) = (
             typed.ty.clone(),
             typed.if_true.clone(),
             typed.if_false.clone(),
         );
-        Some((checker.node(typed)?, ty, if_true, if_false))
+        let written = typed.written.take();
+        Some((checker.node(typed)?, ty, if_true, if_false, written))
     });
     let mut can_fail = checker.failing;
     can_fail.append(&mut checker.can_fail);
@@ -48,7 +59,7 @@ pub(super) fn check(
         can_fail.insert("unexpected_null");
     }
     match node {
-        Some((node, ty, if_true, if_false)) if checker.faults.is_empty() => Ok(Compiled {
+        Some((node, ty, if_true, if_false, written)) if checker.faults.is_empty() => Ok(Compiled {
             node,
             ty: ty.settled(),
             if_true,
@@ -56,6 +67,7 @@ pub(super) fn check(
             can_fail: can_fail.into_iter().collect(),
             findings: checker.findings,
             reads: checker.reads,
+            written,
         }),
         _ => Err(checker.faults),
     }
@@ -70,6 +82,8 @@ pub(super) struct Typed {
     pub path: Option<String>,
     /// The parts of a list or a map that is written out.
     pub parts: Option<Arc<[Known]>>,
+    /// What it is made of, if a record is written out in it for the output.
+    pub written: Option<Written>,
     /// What is known where it is true, beyond what was known before.
     pub if_true: Facts,
     /// What is known where it is false.
@@ -122,6 +136,10 @@ pub(super) struct Checker<'e> {
     pub doubts: usize,
     /// Inside of `has`: a null parent is an answer, not a fault.
     pub lenient: bool,
+    /// The schema that the value is written as, if it is one's.
+    pub output: Option<&'e Arc<Schema>>,
+    /// The place in the output that is being written, below its field: `.address.street`.
+    pub place: String,
 }
 
 impl Typed {
@@ -132,6 +150,7 @@ impl Typed {
             span,
             path: None,
             parts: None,
+            written: None,
             if_true: Facts::none(),
             if_false: Facts::none(),
         }
@@ -165,12 +184,18 @@ impl Typed {
 impl Checker<'_> {
     /// Checks one part; `None` after a fault was noted.
     pub fn expr(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
+        self.expr_as(ast, None, facts)
+    }
+
+    /// Checks one part, whose value goes into a node of the output, if it is known to.
+    pub fn expr_as(&mut self, ast: &Ast, target: Option<NodeId>, facts: &Facts) -> Option<Typed> {
         if !self.env.dialect.checked {
-            let typed = self.part(ast, facts);
+            let typed = self.part(ast, None, facts);
             return self.unchecked(typed, ast.span);
         }
+        let target = target.filter(|target| self.writes_record(ast, *target));
         let outer = std::mem::take(&mut self.can_fail);
-        let typed = self.part(ast, facts);
+        let typed = self.part(ast, target, facts);
         let reasons = std::mem::replace(&mut self.can_fail, outer);
         self.settled(ast, typed?, reasons, facts)
     }
@@ -195,7 +220,8 @@ impl Checker<'_> {
         Some(Typed::new(Node::Fail(fault), Type::Dyn, span))
     }
 
-    fn part(&mut self, ast: &Ast, facts: &Facts) -> Option<Typed> {
+    /// With a target, the part writes a record out for it.
+    fn part(&mut self, ast: &Ast, target: Option<NodeId>, facts: &Facts) -> Option<Typed> {
         let span = ast.span;
         match &ast.kind {
             AstKind::Literal(value) => Some(literal(value, span)),
@@ -205,24 +231,34 @@ impl Checker<'_> {
                 field,
                 optional: false,
             } => self.select(of, field, span, facts),
-            AstKind::Select { of, field, .. } => {
-                let of = self.expr(of, facts)?;
-                self.optional_field(of, field, span)
-            }
+            AstKind::Select { of, field, .. } => self.optional_select(of, field, span, facts),
             AstKind::Has { of, field } => self.has(of, field, span, facts),
             AstKind::Not(of) => self.not(of, span, facts),
             AstKind::And(a, b) => self.and(a, b, span, facts),
             AstKind::Or(a, b) => self.or(a, b, span, facts),
-            AstKind::Cond(condition, a, b) => self.conditional(condition, a, b, span, facts),
-            AstKind::Binary(op, a, b) => self.operands(*op, a, b, span, facts),
+            AstKind::Cond(condition, a, b) => {
+                self.conditional(condition, a, b, target, span, facts)
+            }
+            AstKind::Binary(op, a, b) => self.operands(*op, a, b, target, span, facts),
             AstKind::Negate(of) => self.negate(of, span, facts),
             AstKind::Index {
                 of,
                 index,
                 optional,
             } => self.index(of, index, *optional, span, facts),
-            AstKind::List(items) => self.list(items, span, facts),
-            AstKind::Map(entries) => self.map(entries, span, facts),
+            AstKind::List(items) => self.list(items, target, span, facts),
+            AstKind::Map(entries) => {
+                let record = target.and_then(|target| Some((target, self.record_of(target)?)));
+                match record {
+                    Some((target, record)) => self.record(entries, target, record, span, facts),
+                    None => self.map(entries, target, span, facts),
+                }
+            }
+            AstKind::Call {
+                target: Some(of),
+                args,
+                ..
+            } if target.is_some() => self.or_value(of, &args[0], target, span, facts),
             AstKind::Call { name, target, args } => {
                 let target = target.as_deref();
                 if let (Some(target), []) = (target, &args[..])
@@ -232,8 +268,8 @@ impl Checker<'_> {
                 }
                 self.call(name, target, args, span, facts)
             }
-            AstKind::Fold(fold) => self.fold(fold, span, facts),
-            AstKind::Bind { var, value, body } => self.bind(var, value, body, span, facts),
+            AstKind::Fold(fold) => self.fold(fold, target, span, facts),
+            AstKind::Bind { var, value, body } => self.bind(var, value, body, target, span, facts),
             AstKind::Watched(of, outcomes) => {
                 let typed = self.expr(of, facts)?;
                 let (ty, path) = (typed.ty.clone(), typed.path.clone());
@@ -251,7 +287,7 @@ impl Checker<'_> {
                 var,
                 body,
                 flat,
-            } => self.opt_map(of, var, body, *flat, span, facts),
+            } => self.opt_map(of, var, body, *flat, target, span, facts),
         }
     }
 
@@ -390,12 +426,21 @@ impl Checker<'_> {
         op: BinaryOp,
         a: &Ast,
         b: &Ast,
+        target: Option<NodeId>,
         span: Span,
         facts: &Facts,
     ) -> Option<Typed> {
         // Both sides, so that the faults of both are told.
-        let (left, right) = (self.expr(a, facts), self.expr(b, facts));
-        let (left, right) = (left?, right?);
+        let (left, right) = (
+            self.part_of(a, target, facts),
+            self.part_of(b, target, facts),
+        );
+        let (mut left, mut right) = (left?, right?);
+        if target.is_some() {
+            let written = Written::joined([left.written.take(), right.written.take()]);
+            let typed = self.arithmetic(op, left, right, span)?;
+            return Some(Typed { written, ..typed });
+        }
         match op {
             BinaryOp::Eq => self.equality(left, right, false, span),
             BinaryOp::Ne => self.equality(left, right, true, span),

@@ -23,6 +23,14 @@ pub const FAULTS: &[Code] = &[
         "a field that the schema, the mapped event, `meta` or `vars` does not have",
     ),
     (
+        "field_missing",
+        "a record that is written out without one of its fields",
+    ),
+    (
+        "duplicate_key",
+        "a record that is written out with a field given twice",
+    ),
+    (
         "unknown_symbol",
         "a comparison with an operation that Debezium, or a symbol that an enum, does not have",
     ),

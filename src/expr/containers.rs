@@ -5,15 +5,28 @@ use std::collections::BTreeSet;
 use super::ast::{Ast, FoldAst, FoldKind, Item, Span};
 use super::check::{Checker, Local, Typed, article};
 use super::node::Fold;
-use super::{ExprFault, Facts, Node, Type};
+use super::{ExprFault, Facts, Node, Type, Written};
+use crate::schema::NodeId;
 
 /// Macros within macros: each multiplies the time.
 const FOLDS_MAX: usize = 3;
 
 impl Checker<'_> {
-    pub fn list(&mut self, items: &[Item], span: Span, facts: &Facts) -> Option<Typed> {
-        let all: Vec<_> = items.iter().map(|item| self.item(item, facts)).collect();
-        let all = all.into_iter().collect::<Option<Vec<_>>>()?;
+    /// A list; with a target one for the output, in which records are written out.
+    pub fn list(
+        &mut self,
+        items: &[Item],
+        target: Option<NodeId>,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let target = target.and_then(|target| self.items_of(target));
+        let all: Vec<_> = items
+            .iter()
+            .map(|item| self.below("[]", |this| this.item(item, target, facts)))
+            .collect();
+        let mut all = all.into_iter().collect::<Option<Vec<_>>>()?;
+        let written = Written::joined(all.iter_mut().map(|item| item.written.take()));
         let ty = joined(all.iter().map(|item| &item.ty));
         for item in &all {
             self.not_lost(&item.ty, &ty, item.span)?;
@@ -31,16 +44,17 @@ impl Checker<'_> {
         let ty = Type::List(Box::new(ty));
         Some(Typed {
             parts: Some(parts),
+            written,
             ..Typed::new(Node::List(nodes), ty, span)
         })
     }
 
     /// An element or a value, with the type it has in the container.
-    fn item(&mut self, item: &Item, facts: &Facts) -> Option<Typed> {
-        let typed = self.expr(&item.ast, facts)?;
+    pub fn item(&mut self, item: &Item, target: Option<NodeId>, facts: &Facts) -> Option<Typed> {
         if !item.optional {
-            return Some(typed);
+            return self.part_of(&item.ast, target, facts);
         }
+        let typed = self.expr_as(&item.ast, target, facts)?;
         let typed = self.non_null(typed)?;
         let ty = match &typed.ty {
             Type::Optional(inner) => (**inner).clone(),
@@ -54,13 +68,23 @@ impl Checker<'_> {
                 return self.fault(fault.help("write `optional.of(…)`, or leave the `?` out"));
             }
         };
-        Some(Typed { ty, ..typed })
+        self.possible_part(Typed { ty, ..typed }, target, facts)
     }
 
-    pub fn map(&mut self, entries: &[(Ast, Item)], span: Span, facts: &Facts) -> Option<Typed> {
+    /// A map; with a target one for the output, in whose values records are written out.
+    pub fn map(
+        &mut self,
+        entries: &[(Ast, Item)],
+        target: Option<NodeId>,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        let target = target.and_then(|target| self.values_of(target));
         let mut all = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            all.push((self.expr(key, facts), self.item(value, facts)));
+            let key = self.expr(key, facts);
+            let value = self.below("{}", |this| this.item(value, target, facts));
+            all.push((key, value));
         }
         let mut typed = Vec::with_capacity(all.len());
         for (key, value) in all {
@@ -80,6 +104,8 @@ impl Checker<'_> {
             }
             typed.push((key, value));
         }
+        let values = typed.iter_mut().map(|(_, value)| value.written.take());
+        let written = Written::joined(values);
         let key = joined(typed.iter().map(|(key, _)| &key.ty));
         let parts = typed.iter().map(|(_, value)| value.known()).collect();
         let value = joined(typed.iter().map(|(_, value)| &value.ty));
@@ -95,19 +121,28 @@ impl Checker<'_> {
             });
         }
         let keys: BTreeSet<_> = nodes.iter().map(|(key, _)| format!("{key:?}")).collect();
+        let is_constant = |(key, _): &(Node, Node)| matches!(key, Node::Const(_));
         let distinct =
-            keys.len() == nodes.len() && nodes.iter().all(|(key, _)| matches!(key, Node::Const(_)));
+            keys.len() == nodes.len() && (nodes.len() < 2 || nodes.iter().all(is_constant));
         if !distinct || matches!(key, Type::Dyn) {
             self.can_fail.insert("duplicate_key");
         }
         let ty = Type::Map(Box::new(key), Box::new(value));
         Some(Typed {
             parts: Some(parts),
+            written,
             ..Typed::new(Node::Map(nodes), ty, span)
         })
     }
 
-    pub fn fold(&mut self, fold: &FoldAst, span: Span, facts: &Facts) -> Option<Typed> {
+    /// A macro; with a target one whose elements go into the output, where records are written out in them.
+    pub fn fold(
+        &mut self,
+        fold: &FoldAst,
+        target: Option<NodeId>,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
         let over = self.expr(&fold.over, facts)?;
         let over = self.non_null(over)?;
         let (key, item) = match &over.ty {
@@ -138,10 +173,10 @@ impl Checker<'_> {
         let facts = &self.within_fold(&over, fold.second.is_some(), facts);
         self.folds += 1;
         self.locals.append(&mut locals);
-        let checked = self.fold_body(fold, facts);
+        let checked = self.fold_body(fold, target, facts);
         self.locals.truncate(self.locals.len() - count);
         self.folds -= 1;
-        let (filter, body, item) = checked?;
+        let (filter, body, item, written) = checked?;
         let ty = match fold.kind {
             FoldKind::Map => Type::List(Box::new(item)),
             FoldKind::TransformMap => Type::Map(Box::new(key), Box::new(item)),
@@ -157,10 +192,19 @@ impl Checker<'_> {
             filter,
             body,
         }));
-        Some(Typed::new(node, ty, span))
+        Some(Typed {
+            written,
+            ..Typed::new(node, ty, span)
+        })
     }
 
-    fn fold_body(&mut self, fold: &FoldAst, facts: &Facts) -> Option<(Option<Node>, Node, Type)> {
+    #[allow(clippy::type_complexity)]
+    fn fold_body(
+        &mut self,
+        fold: &FoldAst,
+        target: Option<NodeId>,
+        facts: &Facts,
+    ) -> Option<(Option<Node>, Node, Type, Option<Written>)> {
         let filter = match &fold.filter {
             Some(filter) => Some(self.condition(filter, facts)?),
             None => None,
@@ -168,17 +212,24 @@ impl Checker<'_> {
         let known = filter
             .as_ref()
             .map_or_else(|| facts.clone(), |filter| facts.and(&filter.if_true));
-        let body = match fold.kind {
-            FoldKind::Map | FoldKind::TransformMap => self.expr(&fold.body, &known)?,
+        let mut body = match fold.kind {
+            FoldKind::Map => {
+                let target = target.and_then(|target| self.items_of(target));
+                self.below("[]", |this| this.part_of(&fold.body, target, &known))?
+            }
+            FoldKind::TransformMap => {
+                let target = target.and_then(|target| self.values_of(target));
+                self.below("{}", |this| this.part_of(&fold.body, target, &known))?
+            }
             FoldKind::TransformMapEntry => self.entries(&fold.body, &known)?,
             _ => self.condition(&fold.body, &known)?,
         };
-        let ty = body.ty.clone();
+        let (ty, written) = (body.ty.clone(), body.written.take());
         let filter = match filter {
             Some(filter) => Some(self.node(filter)?),
             None => None,
         };
-        Some((filter, self.node(body)?, ty))
+        Some((filter, self.node(body)?, ty, written))
     }
 
     /// The body of `transformMapEntry`: a map.
@@ -203,11 +254,13 @@ impl Checker<'_> {
     }
 
     /// `cel.bind(var, value, body)`
+    #[allow(clippy::too_many_arguments)]
     pub fn bind(
         &mut self,
         var: &str,
         value: &Ast,
         body: &Ast,
+        target: Option<NodeId>,
         span: Span,
         facts: &Facts,
     ) -> Option<Typed> {
@@ -219,12 +272,15 @@ impl Checker<'_> {
         }
         let facts = &self.within_bind(&value, facts);
         self.locals.push(Local::new(var, value.ty.clone()));
-        let body = self.expr(body, facts);
+        let body = self.part_of(body, target, facts);
         self.locals.pop();
-        let body = body?;
-        let ty = body.ty.clone();
+        let mut body = body?;
+        let (ty, written) = (body.ty.clone(), body.written.take());
         let parts = Box::new([self.node(value)?, self.node(body)?]);
-        Some(Typed::new(Node::Bind(parts), ty, span))
+        Some(Typed {
+            written,
+            ..Typed::new(Node::Bind(parts), ty, span)
+        })
     }
 
     /// A date or a time of day does not become `dyn`: nothing would tell it from a number or a duration.

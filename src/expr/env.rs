@@ -134,6 +134,8 @@ pub struct OutField {
     pub ty: Type,
     /// Where its value is.
     pub binding: Binding,
+    /// Its own fields, if it is a record that is written out field by field.
+    pub parts: Option<Vec<OutField>>,
 }
 
 /// What of the mapped event has had its fault.

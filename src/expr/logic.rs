@@ -2,7 +2,8 @@
 
 use super::ast::{Ast, Span};
 use super::check::{Checker, Typed, article};
-use super::{ExprFault, Facts, Node, Type};
+use super::{ExprFault, Facts, Node, Type, Written};
+use crate::schema::NodeId;
 
 impl Checker<'_> {
     pub fn not(&mut self, of: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
@@ -50,11 +51,13 @@ impl Checker<'_> {
         })
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub fn conditional(
         &mut self,
         condition: &Ast,
         a: &Ast,
         b: &Ast,
+        target: Option<NodeId>,
         span: Span,
         facts: &Facts,
     ) -> Option<Typed> {
@@ -64,9 +67,13 @@ impl Checker<'_> {
             None => (facts.clone(), facts.clone()),
         };
         let (then, otherwise) = self.behind(condition.as_ref(), |this| {
-            (this.expr(a, &when), this.expr(b, &unless))
+            (
+                this.part_of(a, target, &when),
+                this.part_of(b, target, &unless),
+            )
         });
-        let (condition, then, otherwise) = (condition?, then?, otherwise?);
+        let (condition, mut then, mut otherwise) = (condition?, then?, otherwise?);
+        let written = Written::joined([then.written.take(), otherwise.written.take()]);
         let ty = match then.ty.join(&otherwise.ty) {
             Some(ty) => ty,
             None if then.ty == Type::Dyn || otherwise.ty == Type::Dyn => Type::Dyn,
@@ -98,6 +105,7 @@ impl Checker<'_> {
         Some(Typed {
             if_true,
             if_false,
+            written,
             ..self.folded(node, ty, span, &[])
         })
     }

@@ -47,6 +47,7 @@ mod time;
 mod types;
 mod value;
 mod wants;
+mod written;
 
 pub use budget::Evaluator;
 pub use codes::{Code, FAULTS, REASONS};
@@ -68,6 +69,7 @@ pub use template::{Part as TemplatePart, Template};
 pub use texts::Texts;
 pub use types::{Type, View};
 pub use wants::Wants;
+pub use written::{Entry, Given as GivenField, Target, Written};
 
 /// Checks an expression and compiles it. Slots it reads are added to `wants`; `facts` is what is known where it stands.
 ///
@@ -79,11 +81,25 @@ pub fn compile(
     wants: &mut Wants,
     facts: &Facts,
 ) -> Result<Compiled, Vec<ExprFault>> {
+    compile_for(text, env, wants, facts, None)
+}
+
+/// The same for a value that is written as a node of an output: where the output has a record, a map that is written out is one.
+///
+/// # Errors
+/// As [`compile`]; fields of such a record that are unknown, missing or given twice.
+pub fn compile_for(
+    text: &str,
+    env: &Env,
+    wants: &mut Wants,
+    facts: &Facts,
+    target: Option<Target<'_>>,
+) -> Result<Compiled, Vec<ExprFault>> {
     let mut ast = parse::parse(text, env.dialect.macros).map_err(|fault| vec![fault])?;
     if let Some(probes) = &env.probes {
         probes.plant(&mut ast);
     }
-    check::check(&ast, env, wants, facts)
+    check::check(&ast, env, wants, facts, target)
 }
 
 #[cfg(test)]

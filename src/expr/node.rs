@@ -7,7 +7,7 @@ pub use super::ast::FoldKind;
 use super::functions::Call;
 use super::probe::Outcomes;
 use super::proof::Finding;
-use super::{EvalFault, Facts, Table, Texts, Type, View};
+use super::{EvalFault, Facts, Table, Texts, Type, View, Written};
 use crate::codec::{Decimal, Val};
 
 /// A checked expression, ready to be evaluated for any record of its source.
@@ -27,30 +27,19 @@ pub struct Compiled {
     pub findings: Vec<Finding>,
     /// Full paths that are read: `event.after.id`, `out.total`, `meta.key`.
     pub reads: BTreeSet<String>,
+    /// What the value is made of, if records are written out in it for the output.
+    pub written: Option<Written>,
 }
 
 impl Compiled {
     /// The slot, if the expression is nothing but a path into the event or the key: its value can be copied unchanged.
     pub fn as_slot(&self) -> Option<(Source, u16)> {
-        match self.node {
-            Node::Slot {
-                view: View::LeftOut(_),
-                ..
-            } => None,
-            Node::Slot { source, slot, .. } => Some((source, slot)),
-            _ => None,
-        }
+        self.node.as_slot()
     }
 
     /// Whether the expression is nothing but a column that Debezium may have left out.
     pub fn may_be_left_out(&self) -> bool {
-        matches!(
-            self.node,
-            Node::Slot {
-                view: View::LeftOut(_),
-                ..
-            }
-        )
+        self.node.may_be_left_out()
     }
 
     /// The value, if the expression is a constant.
@@ -243,6 +232,25 @@ pub enum Node {
     Fail(EvalFault),
     /// A condition whose outcomes are noted; only in what is compiled for tests.
     Watched(Box<Node>, Arc<Outcomes>),
+}
+
+impl Node {
+    /// The slot that is read, if its value can be copied unchanged.
+    pub fn as_slot(&self) -> Option<(Source, u16)> {
+        match self {
+            Node::Slot { source, slot, .. } if !self.may_be_left_out() => Some((*source, *slot)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a column that Debezium may have left out.
+    pub fn may_be_left_out(&self) -> bool {
+        let view = match self {
+            Node::Slot { view, .. } => view,
+            _ => return false,
+        };
+        matches!(view, View::LeftOut(_))
+    }
 }
 
 /// What becomes of the value of the body of an [`Node::OptMap`].

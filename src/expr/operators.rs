@@ -236,7 +236,12 @@ impl Checker<'_> {
 fn has_order(ty: &Type) -> bool {
     !matches!(
         ty,
-        Type::List(_) | Type::Map(..) | Type::Record(..) | Type::Optional(_) | Type::Type
+        Type::List(_)
+            | Type::Map(..)
+            | Type::Record(..)
+            | Type::Made(..)
+            | Type::Optional(_)
+            | Type::Type
     )
 }
 

@@ -4,11 +4,28 @@ use super::ast::{Ast, Span};
 use super::check::{Checker, Local, Typed, Value, article};
 use super::functions::{self, Call};
 use super::node::Wrap;
-use super::path::comparable;
+use super::path::{comparable, no_fields};
 use super::{Const, ExprFault, Facts, Node, Type};
+use crate::schema::NodeId;
 
 impl Checker<'_> {
-    /// `of.?field`, and `of.field` of an optional.
+    /// `of.?field`
+    pub fn optional_select(
+        &mut self,
+        of: &Ast,
+        field: &str,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
+        if self.out_parts(of).is_some() {
+            let part = self.select(of, field, span, facts)?;
+            return self.non_null_or_none(part, span);
+        }
+        let of = self.expr(of, facts)?;
+        self.optional_field(of, field, span)
+    }
+
+    /// `of.?field` of a value, and `of.field` of an optional.
     pub fn optional_field(&mut self, of: Typed, field: &str, span: Span) -> Option<Typed> {
         let of = self.possible(of)?;
         match inner(&of.ty) {
@@ -21,10 +38,7 @@ impl Checker<'_> {
                 let key = Typed::new(Node::Const(Const::Str(field.into())), Type::String, span);
                 self.optional_element(of, key, span)
             }
-            other => {
-                let message = format!("{} has no fields, so there is no `{field}`", article(other));
-                self.fault(ExprFault::new("unknown_field", span, message))
-            }
+            other => self.fault(no_fields(other, field, span)),
         }
     }
 
@@ -161,6 +175,7 @@ impl Checker<'_> {
         var: &str,
         body: &Ast,
         flat: bool,
+        target: Option<NodeId>,
         span: Span,
         facts: &Facts,
     ) -> Option<Typed> {
@@ -182,9 +197,10 @@ impl Checker<'_> {
         };
         self.free_name(var, span)?;
         self.locals.push(Local::new(var, item));
-        let body = self.expr(body, facts);
+        let body = self.part_of(body, target, facts);
         self.locals.pop();
-        let body = body?;
+        let mut body = body?;
+        let written = body.written.take();
         let (wrap, ty) = match (flat, &body.ty) {
             (false, ty) => (Wrap::Value, Type::Optional(Box::new(ty.clone()))),
             (true, Type::Optional(_)) => (Wrap::Flat, body.ty.clone()),
@@ -202,7 +218,10 @@ impl Checker<'_> {
             }
         };
         let node = Node::OptMap(Box::new([self.node(of)?, self.node(body)?]), wrap);
-        Some(Typed::new(node, ty, span))
+        Some(Typed {
+            written,
+            ..Typed::new(node, ty, span)
+        })
     }
 
     /// What is looked into with `?`: a record that may be null counts as one that may be missing.

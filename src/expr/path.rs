@@ -2,7 +2,7 @@
 
 use super::ast::{Ast, AstKind, Span};
 use super::check::{Checker, Typed, Value, article};
-use super::{Const, ExprFault, Facts, KeyEnv, MetaField, Node, Source, Type};
+use super::{Const, ExprFault, Facts, KeyEnv, MetaField, Node, OutField, Source, Type};
 use crate::schema::Kind;
 
 pub(super) const SCOPES: [&str; 4] = ["event", "out", "meta", "vars"];
@@ -15,7 +15,7 @@ const META: [&str; 6] = [
     "headers",
 ];
 
-impl Checker<'_> {
+impl<'e> Checker<'e> {
     pub fn ident(&mut self, name: &str, span: Span, facts: &Facts) -> Option<Typed> {
         if let Some(up) = self.local(name) {
             let depth = self.locals.len() - 1 - up;
@@ -132,6 +132,9 @@ impl Checker<'_> {
         if let Some(typed) = self.qualified(of, field, span) {
             return Some(typed);
         }
+        if let Some((path, fields)) = self.out_parts(of) {
+            return self.out_field(&path, fields, field, span, facts);
+        }
         match &of.kind {
             AstKind::Ident(name) if self.local(name).is_none() => match name.as_str() {
                 "out" => return self.out(field, span, facts),
@@ -178,10 +181,7 @@ impl Checker<'_> {
                 let name = Typed::new(Node::Const(Const::Str(field.into())), Type::String, span);
                 self.value_of(of, name, Type::Dyn, key, facts)
             }
-            other => {
-                let message = format!("{} has no fields, so there is no `{field}`", article(other));
-                self.fault(ExprFault::new("unknown_field", span, message))
-            }
+            other => self.fault(no_fields(other, field, span)),
         }
     }
 
@@ -225,11 +225,48 @@ impl Checker<'_> {
             let fault = ExprFault::new("no_out", span, "there is no mapped event here");
             return self.fault(fault.help("`out` is known after a step with `schema`"));
         };
+        self.out_field("out", out, field, span, facts)
+    }
+
+    /// The fields of a record that the mapping writes out field by field, and its path.
+    pub fn out_parts(&self, of: &Ast) -> Option<(String, &'e [OutField])> {
+        let AstKind::Select {
+            of: outer,
+            field,
+            optional: false,
+        } = &of.kind
+        else {
+            return None;
+        };
+        let (path, fields) = match &outer.kind {
+            AstKind::Ident(name) if name == "out" && self.local(name).is_none() => {
+                ("out".to_owned(), self.env.out.as_deref()?)
+            }
+            _ => self.out_parts(outer)?,
+        };
+        let found = fields.iter().find(|known| known.name == *field)?;
+        let parts = found.parts.as_deref()?;
+        Some((format!("{path}.{field}"), parts))
+    }
+
+    /// A field of the mapped event, or of a record in it.
+    fn out_field(
+        &mut self,
+        path: &str,
+        out: &[OutField],
+        field: &str,
+        span: Span,
+        facts: &Facts,
+    ) -> Option<Typed> {
         let Some(found) = out.iter().find(|out| out.name == field) else {
+            let of = match path {
+                "out" => "the mapped event".to_owned(),
+                path => format!("`{path}`"),
+            };
             let fault = ExprFault::new(
                 "unknown_field",
                 span,
-                format!("the mapped event has no field `{field}`"),
+                format!("{of} has no field `{field}`"),
             );
             let names: Vec<&str> = out.iter().map(|field| field.name.as_str()).collect();
             let help = match closest(field, names.iter().copied()) {
@@ -238,7 +275,7 @@ impl Checker<'_> {
             };
             return self.fault(fault.help(help));
         };
-        let path = format!("out.{field}");
+        let path = format!("{path}.{field}");
         self.reads.insert(path.clone());
         let ty = narrowed(found.ty.clone(), &path, facts);
         let value = self.bound(&found.binding);
@@ -343,6 +380,18 @@ pub(super) fn narrowed(ty: Type, path: &str, facts: &Facts) -> Type {
     }
 }
 
+/// What is said of a field of a value that has none.
+pub(super) fn no_fields(of: &Type, field: &str, span: Span) -> ExprFault {
+    if let Type::Made(..) = of {
+        let message =
+            format!("{of} is only written by the mapping, its `{field}` cannot be read again");
+        let fault = ExprFault::new("unknown_field", span, message);
+        return fault.help("read what it is made of");
+    }
+    let message = format!("{} has no fields, so there is no `{field}`", article(of));
+    ExprFault::new("unknown_field", span, message)
+}
+
 /// Whether values of the two types can be equal.
 pub(super) fn comparable(a: &Type, b: &Type) -> bool {
     match (a.non_null(), b.non_null()) {
@@ -353,7 +402,7 @@ pub(super) fn comparable(a: &Type, b: &Type) -> bool {
         (Type::Decimal, Type::Int | Type::Uint) | (Type::Int | Type::Uint, Type::Decimal) => true,
         (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => comparable(a, b),
         (Type::Map(k, v), Type::Map(l, w)) => comparable(k, l) && comparable(v, w),
-        (Type::Record(..), Type::Record(..)) => false,
+        (Type::Record(..), Type::Record(..)) | (Type::Made(..), _) | (_, Type::Made(..)) => false,
         (a, b) => a == b,
     }
 }

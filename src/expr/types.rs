@@ -38,6 +38,8 @@ pub enum Type {
     Map(Box<Type>, Box<Type>),
     /// A record of a schema; as a value of its own it can be copied and selected from, nothing else.
     Record(Arc<Schema>, NodeId),
+    /// What is written out for this node of an output (a record, or a union with one): it is written there and nothing else.
+    Made(Arc<Schema>, NodeId),
     /// A value that may be missing; `Val::Optional`.
     Optional(Box<Type>),
     /// The type of types; `Val::Type`.
@@ -261,6 +263,7 @@ impl PartialEq for Type {
                     name(s, a).is_some() && name(s, a) == name(t, b) && s.source == t.source
                 }
             }
+            (Type::Made(s, a), Type::Made(t, b)) => Arc::ptr_eq(s, t) && a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -287,6 +290,7 @@ impl fmt::Display for Type {
             Type::Optional(inner) => return write!(f, "optional({inner})"),
             Type::Type => "type",
             Type::Nullable(inner) => return write!(f, "{inner} or null"),
+            Type::Made(schema, node) => return f.write_str(&schema.describe(*node)),
             Type::Record(schema, node) => match &schema.nodes[node.0 as usize].name {
                 Some(name) => return write!(f, "record {name}"),
                 None => "record",

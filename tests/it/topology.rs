@@ -185,7 +185,7 @@ fn every_turn_of_the_road_ends_as_its_case_says() {
 
 #[test]
 fn every_format_of_keys_and_values_comes_out_as_its_case_says() {
-    assert!(run_cases("tests/formats", "tests/formats/avro") >= 6);
+    assert!(run_cases("tests/formats", "tests/formats/avro") >= 8);
 }
 
 #[test]
@@ -562,6 +562,18 @@ fn the_topologies_and_cases_in_the_documents_are_sound() {
     let block = block("cases").replace("quantity: 0 }", &format!("quantity: 0{before}"));
     fs::write(folder.path().join("t.test.yaml"), cases + &block).unwrap();
     assert_eq!(run_cases(folder.path().to_str().unwrap(), "avro"), 2);
+}
+
+#[test]
+fn the_records_in_the_documents_are_those_that_cases_show() {
+    let text = fs::read_to_string(root().join("docs/TOPOLOGY.md")).unwrap();
+    let (_, block) = text.split_once("```yaml written\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let run = fs::read_to_string(root().join("tests/formats/records.yaml")).unwrap();
+    assert!(block.lines().count() > 2);
+    for line in block.lines() {
+        assert!(run.contains(line), "no case shows: {line}");
+    }
 }
 
 #[test]

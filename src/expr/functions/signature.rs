@@ -296,7 +296,7 @@ impl T {
 /// Whether a value tells by itself what it is.
 fn keeps_meaning(ty: &Type) -> bool {
     match ty {
-        Type::Date | Type::TimeOfDay | Type::Record(..) => false,
+        Type::Date | Type::TimeOfDay | Type::Record(..) | Type::Made(..) => false,
         Type::List(inner) | Type::Nullable(inner) | Type::Optional(inner) => keeps_meaning(inner),
         Type::Map(key, value) => keeps_meaning(key) && keeps_meaning(value),
         _ => true,
@@ -317,6 +317,7 @@ fn bounded(letter: char, ty: &Type) -> bool {
                 | Type::List(_)
                 | Type::Map(..)
                 | Type::Record(..)
+                | Type::Made(..)
                 | Type::Optional(_)
                 | Type::Type
         ),

@@ -48,7 +48,7 @@ impl Checker<'_> {
         Some(typed)
     }
 
-    pub(super) fn scope<'s>(&'s self, facts: &'s Facts) -> Scope<'s> {
+    pub(in crate::expr) fn scope<'s>(&'s self, facts: &'s Facts) -> Scope<'s> {
         Scope {
             env: self.env,
             wants: self.wants,

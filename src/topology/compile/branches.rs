@@ -3,7 +3,7 @@
 use super::Compiler;
 use super::source::Scope;
 use crate::expr::proof::FindingKind;
-use crate::expr::{self, Compiled, Source, Type, Wants};
+use crate::expr::{self, Compiled, Source, Target, Type, Wants};
 use crate::schema::Kind;
 use crate::topology::fault::Severity;
 use crate::topology::spec::Text;
@@ -14,7 +14,13 @@ const BRANCHES_MAX: usize = 16;
 impl Compiler<'_> {
     /// Compiles the expression once more for each branch of each union that it reads, and tells of the parts that have no
     /// meaning then. What was found of them without that is taken away: it says less.
-    pub(super) fn branches(&mut self, text: &Text, compiled: &mut Compiled, scope: &Scope) {
+    pub(super) fn branches(
+        &mut self,
+        text: &Text,
+        compiled: &mut Compiled,
+        target: Option<Target>,
+        scope: &Scope,
+    ) {
         if !compiled.can_fail.contains(&"no_such_overload") {
             return;
         }
@@ -31,7 +37,8 @@ impl Compiler<'_> {
             env.probes = None;
             env.supposed.push((path.clone(), branch.clone()));
             let mut wants: Wants = scope.wants.clone();
-            let Err(faults) = expr::compile(&text.value, &env, &mut wants, &scope.facts) else {
+            let compiled = expr::compile_for(&text.value, &env, &mut wants, &scope.facts, target);
+            let Err(faults) = compiled else {
                 continue;
             };
             for fault in faults {

@@ -174,19 +174,15 @@ impl Compiler<'_> {
                     Body::Source | Body::Computed(_) => None,
                 };
                 let schema = out.map(|out| self.outputs[usize::from(out.schema)].schema.clone());
-                let out_fields = schema
-                    .as_ref()
-                    .map_or(&[][..], |schema| schema.fields(schema.root));
-                let names: Vec<&str> = out_fields.iter().map(|field| &*field.name).collect();
                 let headers: Vec<String> = kafka
                     .headers
                     .iter()
                     .map(|(name, _)| name.value.clone())
                     .collect();
-                let carriers = taint.route(compiled, &headers, &names);
+                let carriers = taint.route(compiled, &headers, schema.as_deref());
                 if is_cleared(&kafka.cleared_for) {
                     let map = out.and_then(|out| map_of(spec, out.step, route.map.as_ref()));
-                    self.untagged(&carriers, out_fields, map);
+                    self.untagged(&carriers, map);
                 } else if let Some(topic) = &kafka.topic
                     && !carriers.is_empty()
                 {
@@ -221,13 +217,10 @@ impl Compiler<'_> {
     }
 
     /// Fields that carry tags, in a schema that does not say so.
-    fn untagged(&mut self, carriers: &[pii::Carrier], fields: &[Field], map: Option<&MapSpec>) {
+    fn untagged(&mut self, carriers: &[pii::Carrier], map: Option<&MapSpec>) {
         let untagged: Vec<String> = carriers
             .iter()
-            .filter(|carrier| {
-                let field = carrier.field.and_then(|(_, index)| fields.get(index));
-                field.is_some_and(|field| !field.pii)
-            })
+            .filter(|carrier| carrier.is_tagged == Some(false))
             .map(carried)
             .collect();
         if let (Some(map), false) = (map, untagged.is_empty()) {

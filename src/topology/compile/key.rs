@@ -3,7 +3,7 @@
 use super::Compiler;
 use super::source::Scope;
 use crate::codec::{self, FieldSource};
-use crate::expr::Type;
+use crate::expr::{Target, Type};
 use crate::schema::Kind;
 use crate::topology::code::{AvroKey, Computed, KeyCode, KeyPart};
 use crate::topology::spec::{KeySpec, MapSpec, Text};
@@ -130,9 +130,16 @@ impl Compiler<'_> {
             self.error("conflicting_keys", &text.span, message, help);
             return None;
         }
-        let compiled = self.expression(value, scope)?;
+        let target = Target {
+            schema: &schema,
+            node: schema.root,
+        };
+        let compiled = self.expression_as(value, Some(target), scope)?;
         *only_meta &= compiled.reads_only_meta();
-        if let Err(why) = codec::encodable(&compiled.ty, &schema, schema.root) {
+        if let Some(written) = &compiled.written {
+            let name = format!("the key {}", known.name);
+            self.entries(&name, written, &schema, value, scope)?;
+        } else if let Err(why) = codec::encodable(&compiled.ty, &schema, schema.root) {
             let code = match compiled.ty.is_nullable() {
                 true => "may_be_null",
                 false => "wrong_field_type",

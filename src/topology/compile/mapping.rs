@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::Compiler;
 use super::source::{Scope, follow};
+use super::written::takes_null;
 use crate::codec::{self, FieldSource, placeholder};
-use crate::expr::{Binding, BrokenOut, Compiled, Const, Facts, Node, OutField, Source, Type};
-use crate::schema::{Field, Kind, Schema};
+use crate::expr::{
+    Binding, BrokenOut, Compiled, Const, Facts, Node, OutField, Source, Target, Type,
+};
+use crate::schema::{Field, Kind, NodeId, Schema};
 use crate::topology::code::{Computed, Emission, StepCode};
 use crate::topology::fault::nearest;
 use crate::topology::plan::{OutputSchema, Unavailable};
@@ -18,13 +21,13 @@ pub(super) struct Mapped {
     pub(super) schema: u16,
     pub(super) fields: Vec<FieldSource>,
     pub(super) values: Vec<Computed>,
-    out: Vec<OutField>,
+    pub(super) out: Vec<OutField>,
     /// Whether fields may be copied from the record's bytes; otherwise all are computed.
-    splices: bool,
+    pub(super) splices: bool,
     /// Whether no field needs the event.
     pub(super) only_meta: bool,
     /// What is known of the computed values.
-    facts: Facts,
+    pub(super) facts: Facts,
     /// The fields that had a fault: something stands in their place; `None` if the mapping has none.
     pub(super) broken: Option<Vec<String>>,
 }
@@ -162,7 +165,11 @@ impl Compiler<'_> {
                 .as_ref()
                 .filter(|(_, names)| names.iter().any(|known| known == name) && !excepted(name));
             let (value, place, is_copied) = if let Some(text) = set_of(map, fields, name) {
-                (self.expression(text, scope), text, false)
+                let target = Target {
+                    schema: &schema,
+                    node: field.ty,
+                };
+                (self.expression_as(text, Some(target), scope), text, false)
             } else if let Some((from, _)) = copied {
                 (self.copied(from, name, scope), *from, true)
             } else if is_unclear {
@@ -224,7 +231,10 @@ impl Compiler<'_> {
         scope: &Scope,
         mapped: &mut Mapped,
     ) -> Option<()> {
-        let (_, nullable) = schema.strip_null(field.ty);
+        if compiled.written.is_some() {
+            return self.written(schema, field, compiled, place, scope, mapped);
+        }
+        let nullable = takes_null(schema, field.ty);
         let name = &*field.name;
         let what = if copied {
             format!("`{}.{name}`", place.value)
@@ -258,23 +268,9 @@ impl Compiler<'_> {
             return None;
         }
         mapped.only_meta &= compiled.reads_only_meta();
-        let reader = &scope.env.event.as_ref()?.schema;
-        let copy = match compiled.as_slot() {
-            Some((Source::Value, slot)) if mapped.splices => {
-                let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
-                // What becomes null is copied alone: its neighbours' bytes do not know of it.
-                let nulled = scope.unavailable == Unavailable::Null
-                    && reader.strip_null(node).1
-                    && placeholder::of_value(reader, node).any();
-                let copied = match nulled {
-                    true => FieldSource::Guarded(slot),
-                    false => FieldSource::Slot(slot),
-                };
-                codec::copyable(reader, node, schema, field.ty)
-                    .is_ok()
-                    .then_some(copied)
-            }
-            _ => None,
+        let copy = match mapped.splices {
+            true => copy_of(&compiled.node, schema, field.ty, scope),
+            false => None,
         };
         let binding = match &compiled.node {
             node @ (Node::Slot { .. } | Node::Const(_)) => Some(Binding::Source(node.clone())),
@@ -297,9 +293,12 @@ impl Compiler<'_> {
                 let register = scope.regs + mapped.values.len() as u16;
                 self.computed(field, schema, &compiled, place, copied, scope);
                 let seen = scope.seen();
-                mapped.facts = mapped
-                    .facts
-                    .and(&fields::register(register, &compiled, &seen));
+                mapped.facts = mapped.facts.and(&fields::register(
+                    register,
+                    &compiled.ty,
+                    &compiled.node,
+                    &seen,
+                ));
                 mapped.values.push(Computed {
                     field: name.to_owned(),
                     node: compiled.node,
@@ -316,6 +315,7 @@ impl Compiler<'_> {
             name: name.to_owned(),
             ty: compiled.ty,
             binding,
+            parts: None,
         });
         Some(())
     }
@@ -487,8 +487,33 @@ fn set_of<'m>(map: &'m MapSpec, fields: &[Field], name: &str) -> Option<&'m Text
     found.map(|(_, text)| text)
 }
 
+/// How the bytes of a value become those of a node of the output, where it is read from the event and the encodings allow it.
+pub(super) fn copy_of(
+    value: &Node,
+    schema: &Schema,
+    target: NodeId,
+    scope: &Scope,
+) -> Option<FieldSource> {
+    let Some((Source::Value, slot)) = value.as_slot() else {
+        return None;
+    };
+    let reader = &scope.env.event.as_ref()?.schema;
+    let (_, node) = follow(reader, &scope.wants.value()[usize::from(slot)].path)?;
+    // What becomes null is copied alone: its neighbours' bytes do not know of it.
+    let nulled = scope.unavailable == Unavailable::Null
+        && reader.strip_null(node).1
+        && placeholder::of_value(reader, node).any();
+    let copied = match nulled {
+        true => FieldSource::Guarded(slot),
+        false => FieldSource::Slot(slot),
+    };
+    codec::copyable(reader, node, schema, target)
+        .is_ok()
+        .then_some(copied)
+}
+
 /// A field that only has its default, as far as expressions can read it.
-fn default_of(schema: &Arc<Schema>, field: &Field) -> Option<OutField> {
+pub(super) fn default_of(schema: &Arc<Schema>, field: &Field) -> Option<OutField> {
     use serde_json::Value;
     let ty = Type::of(schema, field.ty);
     let value = match (field.default.as_ref()?, ty.non_null()) {
@@ -507,5 +532,6 @@ fn default_of(schema: &Arc<Schema>, field: &Field) -> Option<OutField> {
             ty.non_null().clone()
         },
         binding: Binding::Source(Node::Const(value)),
+        parts: None,
     })
 }

@@ -9,6 +9,7 @@ mod key;
 mod mapping;
 mod source;
 mod topics;
+mod written;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -7,7 +7,8 @@ use super::{Compiler, Sourced, word};
 use crate::codec::placeholder::{self, Forms};
 use crate::expr::proof::{Finding, FindingKind};
 use crate::expr::{
-    self, BrokenOut, Compiled, Const, Env, ExprFault, Facts, Node, Template, Type, Wants, proof,
+    self, BrokenOut, Compiled, Const, Env, ExprFault, Facts, Node, Target, Template, Type, Wants,
+    proof,
 };
 use crate::schema::{NodeId, Schema};
 use crate::topology::code::{
@@ -213,15 +214,28 @@ impl Compiler<'_> {
 
     /// Compiles an expression; its faults are placed in the file.
     pub(super) fn expression(&mut self, text: &Text, scope: &mut Scope) -> Option<Compiled> {
+        self.expression_as(text, None, scope)
+    }
+
+    /// The same for a value that is written as a node of an output.
+    pub(super) fn expression_as(
+        &mut self,
+        text: &Text,
+        target: Option<Target>,
+        scope: &mut Scope,
+    ) -> Option<Compiled> {
         self.named_schemas(text, &[(0, &text.value)], scope);
         let mark = self.mark();
-        match expr::compile(&text.value, &scope.env, &mut scope.wants, &scope.facts) {
+        let Scope {
+            env, wants, facts, ..
+        } = scope;
+        match expr::compile_for(&text.value, env, wants, facts, target) {
             Ok(mut compiled) => {
                 self.place_probes(text, mark);
                 if scope.facts_broken {
                     compiled.findings.retain(holds_anyway);
                 } else {
-                    self.branches(text, &mut compiled, scope);
+                    self.branches(text, &mut compiled, target, scope);
                 }
                 Some(compiled)
             }

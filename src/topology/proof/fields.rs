@@ -2,7 +2,7 @@
 
 use crate::codec::encode::Like;
 use crate::expr::proof::{Extent, Number, Scope, Values, article, named};
-use crate::expr::{Compiled, Const, Facts, Node, Type};
+use crate::expr::{Compiled, Const, Entry, Facts, Node, Type};
 use crate::schema::{Kind, Logical, NodeId, Schema};
 use crate::topology::fault::{Severity, nearest};
 
@@ -41,13 +41,54 @@ pub fn narrowings(
         Node::Slot { source, slot, .. } => scope.place(source, slot),
         _ => None,
     };
+    let place = place.map(|(schema, node)| (&**schema, node));
+    of_value(
+        field,
+        &compiled.ty,
+        &compiled.node,
+        place,
+        schema,
+        target,
+        scope,
+    )
+}
+
+/// The same for an expression within what is written out.
+pub fn narrowings_of(field: &str, entry: &Entry, schema: &Schema, scope: &Scope) -> Vec<Narrowing> {
+    let scope = Scope {
+        facts: &entry.facts,
+        depth: entry.depth,
+        ..*scope
+    };
+    let place = entry
+        .source
+        .as_ref()
+        .map(|(schema, node)| (&**schema, *node));
+    of_value(
+        field,
+        &entry.ty,
+        &entry.node,
+        place,
+        schema,
+        entry.target,
+        &scope,
+    )
+}
+
+fn of_value(
+    field: &str,
+    ty: &Type,
+    node: &Node,
+    place: Option<(&Schema, NodeId)>,
+    schema: &Schema,
+    target: NodeId,
+    scope: &Scope,
+) -> Vec<Narrowing> {
     let given = Given {
-        ty: compiled.ty.non_null(),
-        extent: scope
-            .extent(&compiled.node)
-            .meet(&of_type(compiled.ty.non_null())),
-        place: place.map(|(schema, node)| (&**schema, node)),
-        node: Some(&compiled.node),
+        ty: ty.non_null(),
+        extent: scope.extent(node).meet(&of_type(ty.non_null())),
+        place,
+        node: Some(node),
     };
     let mut walk = Walk {
         field,
@@ -491,12 +532,12 @@ fn quoted(symbols: &[&str]) -> String {
 }
 
 /// What is left of a value in its register: what later expressions may rely on.
-pub fn register(at: u16, compiled: &Compiled, scope: &Scope) -> Facts {
-    let extent = scope.extent(&compiled.node);
+pub fn register(at: u16, ty: &Type, node: &Node, scope: &Scope) -> Facts {
+    let extent = scope.extent(node);
     if matches!(extent, Extent::Any | Extent::Empty) {
         return Facts::none();
     }
     let key = scope.key(&Node::Reg(at)).unwrap_or_default();
-    let present = !compiled.ty.is_nullable();
+    let present = !ty.is_nullable();
     Facts::of_values(Values::one(key, extent, present))
 }

@@ -11,6 +11,8 @@ use crate::topology::code::{
     Body, Computed, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode,
 };
 
+mod written;
+
 /// Paths of the tagged fields that a value carries.
 pub type Tags = BTreeSet<String>;
 
@@ -21,8 +23,8 @@ pub struct Carrier {
     pub what: String,
     /// The tagged fields.
     pub tags: Tags,
-    /// The emission and the index of the field there, if it is one.
-    pub field: Option<(u16, usize)>,
+    /// Whether the output's schema tags it, if it is a field.
+    pub is_tagged: Option<bool>,
 }
 
 /// The tagged fields of a schema, by their paths below `name`.
@@ -170,6 +172,8 @@ impl<'a> Carried<'a> {
 pub struct Taint<'a> {
     code: &'a SourceCode,
     regs: Vec<Tags>,
+    /// What fills them.
+    nodes: Vec<&'a Node>,
 }
 
 impl<'a> Taint<'a> {
@@ -178,24 +182,35 @@ impl<'a> Taint<'a> {
         let mut taint = Taint {
             code,
             regs: Vec::new(),
+            nodes: Vec::new(),
         };
         for step in &code.steps {
             if let StepCode::Compute { values, .. } = step {
                 for value in values {
                     let tags = taint.node(&value.node, &mut Vec::new());
                     taint.regs.push(tags);
+                    taint.nodes.push(&value.node);
                 }
             }
         }
         taint
     }
 
-    /// Everything that carries tags to the sink of a route.
-    pub fn route(&self, route: &RouteCode, headers: &[String], names: &[&str]) -> Vec<Carrier> {
+    /// Everything that carries tags to the sink of a route; `out` is the schema of what it writes, if it writes a record.
+    pub fn route(
+        &self,
+        route: &RouteCode,
+        headers: &[String],
+        out: Option<&Schema>,
+    ) -> Vec<Carrier> {
         let mut found = Vec::new();
-        let mut carry = |what: String, tags: Tags, field| {
+        let mut carry = |what: String, tags: Tags, is_tagged| {
             if !tags.is_empty() {
-                found.push(Carrier { what, tags, field });
+                found.push(Carrier {
+                    what,
+                    tags,
+                    is_tagged,
+                });
             }
         };
         match &route.body {
@@ -208,10 +223,10 @@ impl<'a> Taint<'a> {
                 carry("the value as it came".to_owned(), tags, None);
             }
             Body::Emission(at) | Body::Json(at, _) => {
-                let all = self.emission(usize::from(*at), &route.values);
-                for (index, tags) in all.into_iter().enumerate() {
-                    let name = names.get(index).copied().unwrap_or("?");
-                    carry(format!("the field `{name}`"), tags, Some((*at, index)));
+                let all = out.map(|out| self.fields(usize::from(*at), &route.values, out));
+                for part in all.into_iter().flatten() {
+                    let what = format!("the field `{}`", part.name);
+                    carry(what, part.tags, Some(part.is_tagged));
                 }
             }
         }
@@ -253,14 +268,22 @@ impl<'a> Taint<'a> {
             .collect();
         let fields = emission.fields.iter();
         fields
-            .map(|field| match field {
-                FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
-                    self.slot(Source::Value, *slot).all()
-                }
-                FieldSource::Reg(reg) => self.register(*reg, emission.step, &own),
-                FieldSource::Default => Tags::new(),
-            })
+            .map(|field| self.source(field, emission.step, &own))
             .collect()
+    }
+
+    fn source(&self, field: &FieldSource, step: Option<u16>, own: &[Tags]) -> Tags {
+        match field {
+            FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
+                self.slot(Source::Value, *slot).all()
+            }
+            FieldSource::Reg(reg) => self.register(*reg, step, own),
+            FieldSource::Default => Tags::new(),
+            FieldSource::Record(fields) => fields
+                .iter()
+                .flat_map(|field| self.source(field, step, own))
+                .collect(),
+        }
     }
 
     /// A register of the steps; of a route's own mapping those that follow them.
@@ -340,9 +363,19 @@ impl<'a> Taint<'a> {
     }
 
     fn fold(&self, fold: &Fold, locals: &mut Vec<Carried<'a>>) -> Carried<'a> {
-        let over = self.carried(&fold.over, locals);
-        let mut tags = over.tags.clone();
         let before = locals.len();
+        let mut tags = self.open(fold, locals);
+        for part in fold.filter.iter().chain([&fold.body]) {
+            tags.extend(self.node(part, locals));
+        }
+        locals.truncate(before);
+        Carried::of(tags)
+    }
+
+    /// Adds the variables of a macro; gives the tags of what it goes over.
+    fn open(&self, fold: &Fold, locals: &mut Vec<Carried<'a>>) -> Tags {
+        let over = self.carried(&fold.over, locals);
+        let tags = over.tags.clone();
         let is_map = !over.places.is_empty()
             && over.branches().all(|place| {
                 matches!(
@@ -357,11 +390,7 @@ impl<'a> Taint<'a> {
         if fold.two || !is_map {
             locals.push(over.element());
         }
-        for part in fold.filter.iter().chain([&fold.body]) {
-            tags.extend(self.node(part, locals));
-        }
-        locals.truncate(before);
-        Carried::of(tags)
+        tags
     }
 
     fn slot(&self, source: Source, slot: u16) -> Carried<'a> {

@@ -111,12 +111,20 @@ pub fn read(code: &SourceCode) -> BTreeSet<u16> {
     }
     for emission in &code.emissions {
         for field in &emission.fields {
-            if let FieldSource::Slot(slot) | FieldSource::Guarded(slot) = field {
-                read.insert(*slot);
-            }
+            copied(field, &mut read);
         }
     }
     read
+}
+
+fn copied(field: &FieldSource, read: &mut BTreeSet<u16>) {
+    match field {
+        FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
+            read.insert(*slot);
+        }
+        FieldSource::Record(fields) => fields.iter().for_each(|field| copied(field, read)),
+        FieldSource::Reg(_) | FieldSource::Default => {}
+    }
 }
 
 fn is_row(schema: &Schema, at: u32) -> bool {

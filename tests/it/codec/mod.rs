@@ -9,6 +9,7 @@ mod json;
 mod oracle;
 mod resolution;
 mod shop;
+mod written;
 
 pub use allocations::{allocated_bytes, allocations};
 

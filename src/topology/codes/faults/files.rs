@@ -45,7 +45,7 @@ pub(super) static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "duplicate_key",
-        "A key stands twice in one mapping.",
+        "A key stands twice in one mapping, or a field in a record that an expression writes out.",
         "Remove one of them.",
     ),
     fault(

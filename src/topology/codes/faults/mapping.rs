@@ -15,8 +15,8 @@ pub(super) static FAULTS: &[FaultCode] = &[
     ),
     fault(
         "field_missing",
-        "A field of the output gets no value and has no default.",
-        "Add it under `set`, or give it a default in the schema.",
+        "A field of the output, or of a record that an expression writes out, gets no value and has no default.",
+        "Add it under `set`, or to the record; or give it a default in the schema.",
     ),
     fault(
         "may_be_null",
