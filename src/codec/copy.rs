@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::alike::{ambiguous, are_alike, confused};
 use crate::expr::Type;
 use crate::schema::resolve::PAIR_DEPTH_MAX;
 use crate::schema::{Kind, Logical, NodeId, Schema};
@@ -18,14 +19,27 @@ pub fn copyable(
     to: &Schema,
     to_node: NodeId,
 ) -> Result<(), String> {
-    let mut walk = Walk {
-        from,
-        to,
-        seen: HashSet::new(),
-    };
+    let mut walk = Walk::new(from, to);
     let (f, _) = from.strip_null(from_node);
     let (t, _) = to.strip_null(to_node);
-    walk.copyable(f, t, "", 0)
+    walk.copyable(f, t, "", 0)?;
+    match same_encoding(from, f, to, t) {
+        true => Ok(()),
+        false => rebuildable(from, f, to, t),
+    }
+}
+
+/// Whether a value of `from` that is built and written to the target goes into the branches of unions that it came in.
+pub(super) fn rebuildable(
+    from: &Schema,
+    from_node: NodeId,
+    to: &Schema,
+    to_node: NodeId,
+) -> Result<(), String> {
+    match ambiguous(from, from_node, to, to_node) {
+        Some(union) => Err(confused(to, union)),
+        None => Ok(()),
+    }
 }
 
 /// Whether a computed value of type `ty` may be written to the node. `Err` says why not and what to write instead.
@@ -54,6 +68,9 @@ pub fn encodable(ty: &Type, to: &Schema, to_node: NodeId) -> Result<(), String> 
         if !branches.iter().any(|branch| fits(ty, to, *branch).is_ok()) {
             return Err(misfit(ty, to, target));
         }
+        if is_of_several(ty, to, branches) {
+            return Err(confused(to, target));
+        }
         return match branches.iter().find(|branch| is_rival(ty, to, **branch)) {
             Some(rival) => Err(format!(
                 "{}: as a value it cannot be told from what {} is for",
@@ -64,6 +81,23 @@ pub fn encodable(ty: &Type, to: &Schema, to_node: NodeId) -> Result<(), String> 
         };
     }
     fits(ty, to, target)
+}
+
+/// Whether several branches may take a record, and none of them alone is made for it.
+fn is_of_several(ty: &Type, to: &Schema, branches: &[NodeId]) -> bool {
+    let Type::Record(from, id) = ty else {
+        return false;
+    };
+    let is_record = |branch: &&NodeId| matches!(to.node(**branch).kind, Kind::Record(_));
+    let records: Vec<NodeId> = branches.iter().filter(is_record).copied().collect();
+    let mut own = records
+        .iter()
+        .filter(|branch| are_alike((from, *id), (to, **branch)));
+    match (own.next(), own.next()) {
+        (Some(one), None) => fits(ty, to, *one).is_err(),
+        (Some(_), Some(_)) => true,
+        (None, _) => records.len() > 1,
+    }
 }
 
 /// Whether values of the type look like those of a branch that is not for them: a date is days, as numbers are.
@@ -136,12 +170,9 @@ fn fits(ty: &Type, to: &Schema, id: NodeId) -> Result<(), String> {
             refuse(": the number's unit is not known; make a timestamp of it first")
         }
         (Type::Record(from, from_id), Kind::Record(_), _) => {
-            let mut walk = Walk {
-                from,
-                to,
-                seen: HashSet::new(),
-            };
+            let mut walk = Walk::new(from, to);
             walk.copyable(*from_id, id, "", 0)?;
+            rebuildable(from, *from_id, to, id)?;
             // A computed record carries physical values, so units and scales must agree.
             if walk.same_meaning(*from_id, id) {
                 Ok(())
@@ -187,12 +218,7 @@ pub(super) fn same_encoding(
     to: &Schema,
     to_node: NodeId,
 ) -> bool {
-    Walk {
-        from,
-        to,
-        seen: HashSet::new(),
-    }
-    .same_encoding(from_node, to_node, 0)
+    Walk::new(from, to).same_encoding(from_node, to_node, 0)
 }
 
 struct Walk<'a> {
@@ -201,7 +227,15 @@ struct Walk<'a> {
     seen: HashSet<(NodeId, NodeId)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(from: &'a Schema, to: &'a Schema) -> Walk<'a> {
+        Walk {
+            from,
+            to,
+            seen: HashSet::new(),
+        }
+    }
+
     fn same_encoding(&mut self, f: NodeId, t: NodeId, depth: u32) -> bool {
         if !self.seen.insert((f, t)) {
             return true;

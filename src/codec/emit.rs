@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
-use super::copy::same_encoding;
+use super::copy::{rebuildable, same_encoding};
 use super::primitive::{put_long, put_run};
 use super::scan::Found;
 use super::{Fault, Scan, Slots, Val, Want, defaults, encode};
@@ -162,11 +162,11 @@ impl Emit {
         let out = self.out.clone();
         match source {
             FieldSource::Slot(slot) if usize::from(*slot) < slots => {
-                let op = self.slot(scan, reader, *slot, field.ty, index);
+                let op = self.slot(scan, reader, *slot, field, index)?;
                 self.push(scan, op, index);
             }
             FieldSource::Guarded(slot) if usize::from(*slot) < slots => {
-                let op = self.slot(scan, reader, *slot, field.ty, index);
+                let op = self.slot(scan, reader, *slot, field, index)?;
                 self.ops.push((op.alone(), index));
             }
             FieldSource::Slot(slot) | FieldSource::Guarded(slot) => {
@@ -317,15 +317,23 @@ impl Emit {
         Ok(())
     }
 
-    fn slot(&mut self, scan: &Scan, reader: &Schema, slot: u16, target: NodeId, index: u32) -> Op {
+    fn slot(
+        &mut self,
+        scan: &Scan,
+        reader: &Schema,
+        slot: u16,
+        field: &Field,
+        index: u32,
+    ) -> Result<Op, String> {
+        let target = field.ty;
         let place = &scan.places[usize::from(slot)];
         let out = self.out.clone();
         let agree = |w: NodeId, r: NodeId, t: NodeId| {
             same_encoding(&scan.writer, w, reader, r) && same_encoding(reader, r, &out, t)
         };
-        // A default has no bytes in the datum.
+        // A default has no bytes in the datum; of a union it is the first branch that takes it.
         let Some(w) = place.writer else {
-            return Op::Convert { slot, node: target };
+            return Ok(Op::Convert { slot, node: target });
         };
         if agree(w, place.reader, target) {
             let null = match &out.node(target).kind {
@@ -342,26 +350,27 @@ impl Emit {
                 }
                 None => Err(index),
             };
-            return Op::Copy {
+            return Ok(Op::Copy {
                 first: slot,
                 last: slot,
                 union: place.writer_is_union,
                 absent,
                 alone: false,
-            };
+            });
         }
         let (w, _) = scan.writer.strip_null(w);
         let (r, _) = reader.strip_null(place.reader);
         let (t, _) = out.strip_null(target);
         if agree(w, r, t) {
             let null = out.nullable(target).map(|(null, _)| null as u8);
-            return Op::Wrap {
+            return Ok(Op::Wrap {
                 slot,
                 null,
                 branch: null.map(|null| 1 - null),
-            };
+            });
         }
-        Op::Convert { slot, node: target }
+        rebuildable(reader, r, &out, t).map_err(|why| format!("field {}: {why}", field.name))?;
+        Ok(Op::Convert { slot, node: target })
     }
 
     /// Adds an op, in one piece with the one before it if their bytes lie side by side.

@@ -4,6 +4,9 @@
 //! or span is cut to the target's unit (towards the past, towards zero), and a computed double to a `float`.
 //! A *copied* value is not even cut: see [`copied`].
 
+use std::cell::Cell;
+
+use super::alike::is_of;
 use super::primitive::{put_long, put_run};
 use super::{Decimal, Fault, NESTING_MAX, Val, defaults, time};
 use crate::schema::{Field, Kind, Logical, NodeId, Schema};
@@ -20,6 +23,7 @@ pub fn value(
     Target {
         schema,
         exact: false,
+        misfits: Cell::new(0),
     }
     .put(node, value, out, 0)
     .map_err(|fault| *fault)
@@ -35,6 +39,7 @@ pub(super) fn copied(
     Target {
         schema,
         exact: true,
+        misfits: Cell::new(0),
     }
     .put(node, value, out, 0)
     .map_err(|fault| *fault)
@@ -43,9 +48,15 @@ pub(super) fn copied(
 /// A fault in a box: what every value returns is small.
 type Written<T> = Result<T, Box<Fault>>;
 
+/// What trying branches that do not fit may cost one value, because unions within unions multiply: the bytes thrown away, and
+/// [`MISFIT`] for each try.
+const MISFITS_MAX: usize = 64 << 20;
+const MISFIT: usize = 256;
+
 struct Target<'a> {
     schema: &'a Schema,
     exact: bool,
+    misfits: Cell<usize>,
 }
 
 impl Target<'_> {
@@ -165,7 +176,7 @@ impl Target<'_> {
         let like = Like::of(value);
         let rank = |branch: NodeId| match self.schema.node(branch).kind {
             // A record of other fields may take the value with defaults only.
-            Kind::Record(ref fields) if !names_are(fields, value) => LAST,
+            Kind::Record(ref fields) if !is_of(self.schema, fields, value) => LAST,
             _ => like.rank(self.schema, branch),
         };
         // The branches are few: going through them once for each rank costs less than sorting them.
@@ -175,11 +186,17 @@ impl Target<'_> {
                 if rank(*branch) != current {
                     continue;
                 }
-                put_long(at as i64, out);
-                match self.put(*branch, value, out, depth + 1) {
-                    Ok(()) => return Ok(()),
-                    Err(_) => out.truncate(start),
+                if self.misfits.get() >= MISFITS_MAX {
+                    let message = "the value fits none of too many branches of unions";
+                    return Err(Fault::new("avro_limit", message).into());
                 }
+                put_long(at as i64, out);
+                if self.put(*branch, value, out, depth + 1).is_ok() {
+                    return Ok(());
+                }
+                let cost = MISFIT + out.len() - start;
+                self.misfits.set(self.misfits.get() + cost);
+                out.truncate(start);
             }
             let ranks = branches.iter().map(|branch| rank(*branch));
             next = ranks.filter(|rank| *rank > current).min();
@@ -431,15 +448,6 @@ impl Like {
             _ => LAST,
         }
     }
-}
-
-/// Whether a map has the fields of a record, and no others.
-fn names_are(fields: &[Field], value: &Val<'_>) -> bool {
-    let Val::Map(entries) = value else {
-        return false;
-    };
-    let is_known = |key: &Val<'_>| matches!(key, Val::Str(key) if fields.iter().any(|field| **key == *field.name));
-    entries.len() == fields.len() && entries.iter().all(|(key, _)| is_known(key))
 }
 
 fn unrepresentable(message: impl Into<String>) -> Fault {

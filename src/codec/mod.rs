@@ -22,6 +22,7 @@ pub mod placeholder;
 pub mod scan;
 pub mod time;
 
+mod alike;
 mod compile;
 pub(crate) mod defaults;
 mod digits;

@@ -50,6 +50,19 @@ impl Checked {
 
     /// The same with everything that is known of it.
     fn ended(&self, key: &str, event: Option<&Json>) -> Json {
+        let (plan, record) = (self.plan(), self.record(key, event));
+        process(plan, &record).json(plan, &record).unwrap()
+    }
+
+    /// The datum that is delivered, of which JSON does not show the branches of unions.
+    fn datum(&self, key: &str, event: &Json) -> Vec<u8> {
+        let record = self.record(key, Some(event));
+        let outputs = process(self.plan(), &record).outputs;
+        let value = outputs.part(outputs.list[0].value, record.value.as_deref());
+        frame::split(value.unwrap()).unwrap().1.to_vec()
+    }
+
+    fn record(&self, key: &str, event: Option<&Json>) -> Record {
         let plan = self.plan();
         let value = event.map(|event| {
             let datum = json::from_json(&plan.sources[0].value.schema, event).unwrap();
@@ -58,16 +71,14 @@ impl Checked {
             framed.extend(datum);
             framed
         });
-        let record = Record {
+        Record {
             source: 0,
             key: Some(key.as_bytes().to_vec()),
             value,
             headers: Vec::new(),
             position: (0, 0, Some(0)),
             value_schema: None,
-        };
-        let ended = process(plan, &record);
-        ended.json(plan, &record).unwrap()
+        }
     }
 }
 
@@ -344,6 +355,207 @@ fn a_value_goes_to_the_branch_of_its_own_type() {
         json!(["null", "long", date]),
     );
     assert_eq!(codes(&topology), ["wrong_field_type"]);
+}
+
+#[test]
+fn a_record_of_a_union_never_becomes_one_of_another_branch() {
+    let node = |name: &str, more: Json| {
+        let mut fields = vec![json!({"name": "left", "type": "long"})];
+        fields.extend(more.as_array().unwrap().clone());
+        json!({"type": "record", "name": name, "fields": fields})
+    };
+    let event = |and: Json, or: Json| {
+        let tree = json!([and, or]);
+        let whole = json!({"type": "record", "name": "Whole", "fields": [
+            {"name": "tree", "type": tree}, {"name": "left_out", "type": "string"}]});
+        record(json!([{"name": "whole", "type": whole}]))
+    };
+    let out = |and: Json, or: Json| {
+        let part = json!({"type": "record", "name": "Part", "fields": [{"name": "tree", "type": [and, or]}]});
+        json!({"type": "record", "name": "Out", "fields": [{"name": "whole", "type": part}]})
+    };
+    let route =
+        "routes:\n  - name: out\n    map: { schema: out, from: event }\n    kafka: { topic: out }";
+    let arrived = |branch: &str, value: Json| json!({"whole": {"tree": {"$type": branch, "value": value}, "left_out": ""}});
+    // Of other fields: the value says which it is.
+    let (and, or) = (
+        node("And", json!([])),
+        node("Or", json!([{"name": "right", "type": "long"}])),
+    );
+    let topology = checked(
+        &topology("", route),
+        &[
+            ("event", event(and.clone(), or.clone())),
+            ("out", out(and.clone(), or)),
+        ],
+    );
+    // The second branch, 1, 2.
+    let value = json!({"left": 1, "right": 2});
+    assert_eq!(topology.datum("k", &arrived("Or", value)), [2, 2, 4]);
+    // Of the same fields: nothing but the bytes says it, and here the record around it is built anew.
+    let or = node("Or", json!([]));
+    let schemas = [
+        ("event", event(and.clone(), or.clone())),
+        ("out", out(and.clone(), or.clone())),
+    ];
+    let refused = checked(&self::topology("", route), &schemas);
+    assert_eq!(codes(&refused), ["wrong_field_type"]);
+    // As bytes it stays what it is.
+    let same =
+        json!({"type": "record", "name": "Out", "fields": [{"name": "tree", "type": [and, or]}]});
+    let route = "routes:\n  - name: out\n    map: { schema: out, set: { tree: event.whole.tree } }\n    kafka: { topic: out }";
+    let topology = checked(
+        &self::topology("", route),
+        &[schemas[0].clone(), ("out", same)],
+    );
+    let value = json!({"left": 1});
+    assert_eq!(topology.datum("k", &arrived("Or", value)), [2, 2]);
+}
+
+#[test]
+fn a_union_is_built_anew_only_where_its_values_say_their_branch() {
+    let node = |name: &str, fields: Json| json!({"type": "record", "name": name, "fields": fields});
+    let of = |ty: Json| json!([{"name": "f", "type": ty}]);
+    let date = json!({"type": "int", "logicalType": "date"});
+    let symbols =
+        |name: &str, symbols: Json| json!({"type": "enum", "name": name, "symbols": symbols});
+    let fixed = |name: &str, size: u32| json!({"type": "fixed", "name": name, "size": size});
+    // The union, a value of its second branch, and what is delivered; none if `check` refuses.
+    for (union, second, value, delivered) in [
+        (
+            json!([node("A", of(json!("string"))), node("B", of(json!("long")))]),
+            "B",
+            json!({"f": 3}),
+            Some(vec![2, 6]),
+        ),
+        (
+            json!([
+                node("A", of(json!(["null", "string"]))),
+                node("B", of(json!("long")))
+            ]),
+            "B",
+            json!({"f": 3}),
+            Some(vec![2, 6]),
+        ),
+        (
+            json!([
+                node("A", of(json!(["null", "string"]))),
+                node("B", of(json!(["null", "long"])))
+            ]),
+            "B",
+            json!({"f": null}),
+            None,
+        ),
+        (
+            json!([
+                node("A", of(json!("bytes"))),
+                node("B", of(json!("string")))
+            ]),
+            "B",
+            json!({"f": "x"}),
+            None,
+        ),
+        (
+            json!([
+                node("A", of(node("In", of(json!("long"))))),
+                node("B", of(json!("In")))
+            ]),
+            "B",
+            json!({"f": {"f": 1}}),
+            None,
+        ),
+        (
+            json!([{"type": "map", "values": "long"}, node("B", of(json!("int")))]),
+            "B",
+            json!({"f": 3}),
+            None,
+        ),
+        (
+            json!([{"type": "map", "values": "string"}, node("B", of(json!("int")))]),
+            "B",
+            json!({"f": 3}),
+            Some(vec![2, 6]),
+        ),
+        (json!(["long", date]), "int", json!("1970-01-04"), None),
+        (
+            json!([symbols("A", json!(["X"])), symbols("B", json!(["X", "Y"]))]),
+            "B",
+            json!("X"),
+            None,
+        ),
+        (
+            json!([symbols("A", json!(["X"])), symbols("B", json!(["Y"]))]),
+            "B",
+            json!("Y"),
+            Some(vec![2, 0]),
+        ),
+        (
+            json!([fixed("A", 1), fixed("B", 1)]),
+            "B",
+            json!("AA=="),
+            None,
+        ),
+        (
+            json!([fixed("A", 2), fixed("B", 1)]),
+            "B",
+            json!("AA=="),
+            Some(vec![2, 0]),
+        ),
+        (
+            json!(["null", "boolean", "string", "bytes", "double"]),
+            "string",
+            json!("x"),
+            Some(vec![4, 2, b'x']),
+        ),
+    ] {
+        let field = json!({"name": "one", "type": union});
+        let whole = node(
+            "Whole",
+            json!([field, {"name": "left_out", "type": "string"}]),
+        );
+        let event = record(json!([{"name": "whole", "type": whole}]));
+        let part = node("Part", json!([field]));
+        let out = node("Out", json!([{"name": "whole", "type": part}]));
+        let route = "routes:\n  - name: out\n    map: { schema: out, from: event }\n    kafka: { topic: out }";
+        let topology = checked(&topology("", route), &[("event", event), ("out", out)]);
+        match delivered {
+            None => assert_eq!(codes(&topology), ["wrong_field_type"], "{union}"),
+            Some(expected) => {
+                let one = json!({"$type": second, "value": value});
+                let arrived = json!({"whole": {"one": one, "left_out": ""}});
+                assert_eq!(topology.datum("k", &arrived), expected, "{union}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_goes_into_the_branch_that_is_made_for_it() {
+    let node = |name: &str, field: &str| json!({"type": "record", "name": name, "fields": [{"name": field, "type": "long", "default": 0}]});
+    let event = record(json!([{"name": "a", "type": node("A", "n")}, {"name": "b", "type": "A"}]));
+    let written = |union: Json| {
+        let out =
+            json!({"type": "record", "name": "Out", "fields": [{"name": "f", "type": union}]});
+        let route = "routes:\n  - name: out\n    map: { schema: out, set: { f: 'event.a.n > 0 ? event.a : event.b' } }\n    kafka: { topic: out }";
+        checked(
+            &topology("", route),
+            &[("event", event.clone()), ("out", out)],
+        )
+    };
+    let arrived = json!({"a": {"n": 4}, "b": {"n": 5}});
+    let topology = written(json!([node("Other", "m"), node("A", "n")]));
+    assert_eq!(topology.datum("k", &arrived), [2, 8]);
+    // Either takes it; or neither is made for it, and the first would take it without its field.
+    for union in [
+        json!([node("Other", "n"), node("A", "n")]),
+        json!([node("Other", "m"), node("Another", "o")]),
+    ] {
+        assert_eq!(
+            codes(&written(union.clone())),
+            ["wrong_field_type"],
+            "{union}"
+        );
+    }
 }
 
 #[test]

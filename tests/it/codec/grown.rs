@@ -19,6 +19,13 @@ fn decimal(precision: u32) -> Value {
 
 /// Reads the field `x` of the checked type from a value of the writer's, and writes it into a field of the checked type.
 fn carried(checked: &Value, writer: &Value, value: &Value) -> Result<Value, String> {
+    let out = row(json!([{"name": "x", "type": checked}]));
+    let bytes = carried_bytes(checked, writer, value)?;
+    Ok(lockgate::codec::json::to_json(&out, &bytes).unwrap()["x"].clone())
+}
+
+/// The same as bytes, which say the branches of unions.
+fn carried_bytes(checked: &Value, writer: &Value, value: &Value) -> Result<Vec<u8>, String> {
     let reader = row(json!([{"name": "id", "type": "int"}, {"name": "x", "type": checked}]));
     let written = row(json!([{"name": "id", "type": "int"}, {"name": "x", "type": writer}]));
     let wants = [Want { path: vec![1] }];
@@ -29,12 +36,13 @@ fn carried(checked: &Value, writer: &Value, value: &Value) -> Result<Value, Stri
     scan.run(&datum, &mut slots)
         .map_err(|fault| fault.reason.to_owned())?;
     let out = row(json!([{"name": "x", "type": checked}]));
-    let emit = Emit::compile(&scan, scan.reader(), &wants, &out, &[FieldSource::Slot(0)]).unwrap();
+    let emit = Emit::compile(&scan, scan.reader(), &wants, &out, &[FieldSource::Slot(0)])
+        .map_err(|why| format!("stops: {why}"))?;
     let bump = bumpalo::Bump::new();
     let mut bytes = Vec::new();
     emit.run(&scan, &datum, &slots, &[], &bump, &mut bytes)
         .map_err(|fault| fault.reason.to_owned())?;
-    Ok(lockgate::codec::json::to_json(&out, &bytes).unwrap()["x"].clone())
+    Ok(bytes)
 }
 
 #[test]
@@ -239,4 +247,38 @@ fn a_table_that_grows_under_its_envelope_is_read_on() {
         event(json!({"id": 1, "count": null}), json!(5)),
         Err("outgrown")
     );
+}
+
+#[test]
+fn a_union_of_records_that_look_alike_is_not_built_for_a_grown_writer() {
+    let union = |more: Value, second: &str, ty: &str| {
+        let mut fields = vec![json!({"name": "n", "type": "int"})];
+        fields.extend(more.as_array().unwrap().clone());
+        json!([{"type": "record", "name": "And", "fields": fields},
+            {"type": "record", "name": "Or", "fields": [{"name": second, "type": ty}]}])
+    };
+    let new = || json!([{"name": "new", "type": "int", "default": 0}]);
+    let value = json!({"$type": "Or", "value": {"n": 7}});
+    let alike = union(json!([]), "n", "int");
+    // As bytes it is what it was: of the second branch, 7.
+    assert_eq!(carried_bytes(&alike, &alike, &value), Ok(vec![2, 14]));
+    let found = carried_bytes(&alike, &union(new(), "n", "int"), &value).unwrap_err();
+    assert!(
+        found.starts_with("stops: ") && found.contains("record And or record Or"),
+        "{found}"
+    );
+    // A name or a type that differs says which it is.
+    let (named, typed) = (json!({"m": 7}), json!({"n": "7"}));
+    for (second, ty, value, expected) in [
+        ("m", "int", named, vec![2, 14]),
+        ("n", "string", typed, vec![2, 2, b'7']),
+    ] {
+        let (checked, writer) = (union(json!([]), second, ty), union(new(), second, ty));
+        let value = json!({"$type": "Or", "value": value});
+        assert_eq!(
+            carried_bytes(&checked, &writer, &value),
+            Ok(expected),
+            "{second} {ty}"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lockgate::codec::{Scan, Slots, json};
+use lockgate::codec::{Scan, Slots, Val, encode, json};
 use lockgate::schema::Schema;
 use serde_json::json;
 
@@ -309,4 +309,21 @@ fn what_json_cannot_hold_is_text_or_a_plain_number() {
             );
         }
     }
+}
+
+#[test]
+fn a_value_that_fits_no_branch_deep_in_unions_is_refused_before_all_ways_are_tried() {
+    // Each level may be tried as either branch: 2^40 ways to find that the innermost value fits none.
+    let tree = schema(json!({"type": "record", "name": "A", "fields": [
+        {"name": "next", "type": ["string", "A",
+            {"type": "record", "name": "B", "fields": [{"name": "next", "type": ["string", "A", "B"]}, {"name": "b", "type": "int", "default": 0}]}]},
+        {"name": "a", "type": "int", "default": 0}]}));
+    let mut value = Val::Bool(true);
+    let levels: Vec<_> = (0..40).map(|_| bumpalo::Bump::new()).collect();
+    for level in &levels {
+        value = Val::Map(level.alloc([(Val::Str("next"), value)]));
+    }
+    // Another reason would mean that all ways were tried, which takes days.
+    let refused = encode::value(&tree, tree.root, &value, &mut Vec::new());
+    assert_eq!(refused.unwrap_err().reason, "avro_limit");
 }
