@@ -35,7 +35,8 @@ const REPLACES: &[&str] = &["bad_pattern", "bad_argument", "expression_limit"];
 
 pub(super) static FAMILY: Family = Family {
     title: "Patterns",
-    intro: "The syntax is RE2's: no look-around, no back-references. A constant pattern is compiled when the topology is checked; one that \
+    intro: "The syntax is RE2's: no look-around, no back-references; `\\d`, `\\w`, `\\s` and `\\b` know ASCII only, `\\pL` and `\\p{Nd}` all letters and \
+            digits. A constant pattern is compiled when the topology is checked; one that \
             is not constant has at most 256 bytes and is compiled for every record. A pattern has at most 1000 characters, repetitions written out. \
             A search counts as a step for each eight bytes of the text where the pattern has up to twelve, else as one for each of its characters and each \
             byte; `extractAll` and `replace` search once more behind each find, and look as far as the pattern can reach.",

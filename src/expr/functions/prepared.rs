@@ -107,8 +107,58 @@ pub(super) fn pattern(text: &Const) -> Result<Prepared, Unfit> {
         })
 }
 
+/// A pattern for the engine, which takes digits, words and white space for Unicode's: RE2's `\d`, `\w`, `\s` and `\b` know
+/// ASCII only.
+fn with_ascii_classes(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut depth = 0_usize;
+    let mut rest = pattern.chars().peekable();
+    while let Some(sign) = rest.next() {
+        if sign != '\\' {
+            out.push(sign);
+            match sign {
+                '[' => {
+                    depth += 1;
+                    out.extend(rest.next_if_eq(&'^'));
+                    // What stands first in a class is no end of it.
+                    out.extend(rest.next_if_eq(&']'));
+                }
+                ']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            continue;
+        }
+        let Some(escaped) = rest.next() else {
+            out.push(sign);
+            break;
+        };
+        let members = match escaped.to_ascii_lowercase() {
+            'd' => "0-9",
+            'w' => "0-9A-Za-z_",
+            's' => r"\t\n\f\r ",
+            // Within a class it means nothing, and `\b{start}` is the engine's own.
+            'b' if depth == 0 && rest.peek() != Some(&'{') => {
+                out.push_str("(?-u:\\");
+                out.extend([escaped, ')']);
+                continue;
+            }
+            _ => {
+                out.extend([sign, escaped]);
+                continue;
+            }
+        };
+        match (escaped.is_ascii_uppercase(), depth) {
+            (true, _) => out.extend(["[^", members, "]"]),
+            (false, 0) => out.extend(["[", members, "]"]),
+            (false, _) => out.push_str(members),
+        }
+    }
+    out
+}
+
 /// Compiles a pattern of at most so many bytes, compiled.
 pub(super) fn compile(text: &str, bytes_max: usize) -> Result<Pattern, String> {
+    let text = &*with_ascii_classes(text);
     let regex = RegexBuilder::new(text)
         .size_limit(bytes_max)
         .dfa_size_limit(bytes_max)
@@ -132,4 +182,42 @@ pub(super) fn compile(text: &str, bytes_max: usize) -> Result<Pattern, String> {
         positions,
         longest: hir.properties().maximum_len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_those_of_re2() {
+        for (pattern, text, is_found) in [
+            (r"^\d$", "7", true),
+            (r"^\d$", "٣", false),
+            (r"^\D$", "٣", true),
+            (r"^\w+$", "a_9", true),
+            (r"^\w+$", "é", false),
+            (r"^[\w.-]+$", "a.b-c", true),
+            (r"^[\w.-]+$", "é", false),
+            (r"^[^\d]$", "٣", true),
+            (r"^[\D]$", "7", false),
+            (r"^[\D7]$", "7", true),
+            (r"^[]\d]+$", "]7", true),
+            (r"^[^]\d]$", "]", false),
+            (r"^[[:alpha:]\d]+$", "a7", true),
+            (r"\s", "a\u{a0}b", false),
+            (r"^\S$", "\u{a0}", true),
+            (r"\bx\b", "éxé", true),
+            (r"\Bx", "éx", false),
+            (r"\bx\b", "axa", false),
+            (r"^\\d$", r"\d", true),
+            (r"^\pL$", "é", true),
+            (r"^(?i)É$", "é", true),
+            (r"^.$", "é", true),
+        ] {
+            let compiled = compile(pattern, PATTERN_MAX).unwrap_or_else(|why| panic!("{pattern}: {why}"));
+            assert_eq!(compiled.is_match(text), is_found, "{pattern} in {text}");
+        }
+        assert!(compile(r"a\", PATTERN_MAX).is_err());
+        assert!(compile(r"[\b]", PATTERN_MAX).is_err());
+    }
 }
