@@ -129,7 +129,7 @@ pub(super) static FAMILY: Family = Family {
             .fails(NUMBER)
             .needs(&[Need("bad_number", Of::Together(spelled))])
             .doc("The number that a text spells.")
-            .examples(&[("double('1.5e3')", "1500.0"), ("double('x')", "fails bad_number")]),
+            .examples(&[("double('1.5e3')", "1500.0"), ("double('x')", "fails bad_number"), ("double('1e999')", "fails bad_number")]),
         Function::new("decimal(decimal) -> decimal", same)
             .gives(Gives::Number(number))
             .doc("The value itself.")
@@ -256,7 +256,13 @@ fn to_double<'a>(_: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
         [Val::Int(v)] => Ok(Val::Double(*v as f64)),
         [Val::Uint(v)] => Ok(Val::Double(*v as f64)),
         [Val::Decimal(v)] => Ok(Val::Double(v.to_f64())),
-        [Val::Str(text)] => text.parse().map(Val::Double).map_err(|_| bad_number()),
+        [Val::Str(text)] => match text.parse::<f64>() {
+            // Digits that are too many for a double, unlike the word itself.
+            Ok(v) if v.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
+                Err(bad_number())
+            }
+            parsed => parsed.map(Val::Double).map_err(|_| bad_number()),
+        },
         other => Err(mismatch(other)),
     }
 }

@@ -309,10 +309,11 @@ fn any(value: Val, out: &mut Writer) -> Result<fmt::Result> {
             let mut sorted = BumpVec::with_capacity_in(entries.len(), run.cx.bump);
             for (key, value) in entries {
                 let mut text = Writer::new(run);
-                if any(*key, &mut text)?.is_err() {
-                    return Ok(Err(fmt::Error));
+                let is_written = any(*key, &mut text)?.is_ok();
+                match text.finish()? {
+                    Val::Str(text) if is_written => sorted.push((text, *value)),
+                    _ => return Ok(Err(fmt::Error)),
                 }
-                sorted.push((text.text.into_bump_str(), *value));
             }
             sorted.sort_unstable_by_key(|(key, _)| *key);
             let mut written = out.write_char('{');

@@ -28,6 +28,7 @@ pub(super) static FAMILY: Family = Family {
                 ("json.parse('{\"a\": [1, 2.5, null]}').a[0] == 1", "true"),
                 ("try(string(json.parse('{}').a), 'none')", "'none'"),
                 ("json.parse('{')", "fails bad_encoding"),
+                (r#"json.parse(r'"\ud800"')"#, "fails bad_encoding"),
             ]),
         Function::with("json.parse(string, string) -> A", SCHEMA, parse_as)
             .fails(&["bad_encoding", "expression_limit", "json_mismatch"])

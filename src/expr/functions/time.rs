@@ -329,7 +329,7 @@ fn zone(text: &Const) -> std::result::Result<Prepared, Unfit> {
             None => Err(Unfit {
                 code: "bad_constant",
                 message: format!("\"{text}\" is not a time zone"),
-                help: "write a name of the IANA database such as \"Europe/Berlin\", an offset such as \"+02:00\".into(), or \"UTC\"".into(),
+                help: "write a name of the IANA database such as \"Europe/Berlin\", an offset such as \"+02:00\", or \"UTC\"".into(),
             }),
         },
         _ => Ok(Prepared::Good),

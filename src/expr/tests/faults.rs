@@ -163,6 +163,10 @@ fn help_says_what_to_write() {
             "guard with `event.after.note != null && …`, or `event.after.note != null ? event.after.note : …`",
         ),
         ("vars.limt", "did you mean `limit`?"),
+        (
+            "timestamp(0).getHours('Mars')",
+            "write a name of the IANA database such as \"Europe/Berlin\", an offset such as \"+02:00\", or \"UTC\"",
+        ),
         ("vars.limit == 1 and true", "logical and is `&&`"),
     ] {
         assert_eq!(helps(text), [expected], "{text}");
