@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,18 +60,13 @@ impl Source {
 
     /// Reads a file that it names, of so many bytes at most.
     pub fn read_beside(&self, name: &str, bytes_max: u64) -> io::Result<String> {
-        let path = self.beside(name);
-        let (size, text) = match &self.beside {
-            None => (fs::metadata(&path)?.len(), None),
-            Some(Beside(read)) => read(name).map(|text| (text.len() as u64, Some(text)))?,
+        let Some(Beside(read)) = &self.beside else {
+            return text_of(&self.beside(name), bytes_max);
         };
-        match (size <= bytes_max, text) {
-            (false, _) => Err(io::Error::other(format!(
-                "it has {size} bytes, at most {bytes_max} are read"
-            ))),
-            (true, Some(text)) => Ok(text),
-            (true, None) => fs::read_to_string(path),
-        }
+        read(name).and_then(|text| match text.len() as u64 > bytes_max {
+            true => Err(too_large(bytes_max)),
+            false => Ok(text),
+        })
     }
 
     /// The path of a file that it names.
@@ -137,6 +132,22 @@ impl Source {
         let start = start.unwrap_or(end);
         start..end.max(start)
     }
+}
+
+/// The text of a file of so many bytes at most. What a path leads to may have no size, or no end.
+pub fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+fn too_large(bytes_max: u64) -> io::Error {
+    io::Error::other(format!("it has more than {bytes_max} bytes"))
 }
 
 /// Whether a fault forbids the start.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::fault::{Faults, Source, nearest};
+use super::fault::{Faults, Source, nearest, text_of};
 use crate::schema::Schema;
 use crate::words;
 
@@ -73,9 +73,12 @@ pub fn is_test(path: &Path) -> bool {
     name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
+/// No file of ours is larger; those of one kind have limits of their own below it.
+const BYTES_MAX: u64 = 16 << 20;
+
 /// Reads a file; a fault if that fails.
 pub fn open(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
-    match fs::read_to_string(path) {
+    match text_of(path, BYTES_MAX) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             Some(Arc::new(Source::new(path, text)))
@@ -192,11 +195,11 @@ impl Schemas {
         }
         let path = folder.join(format!("{name}.avsc"));
         if !self.known.contains_key(&path) {
-            let text = match self.is_closed {
+            let read = match self.is_closed {
                 true => Err(ErrorKind::NotFound.into()),
-                false => fs::read_to_string(&path),
+                false => text_of(&path, BYTES_MAX),
             };
-            match text {
+            match read {
                 Ok(text) => {
                     let schema = Schema::parse(&text).map(Arc::new);
                     let read = schema.map_err(|fault| fault.to_string());

@@ -320,3 +320,19 @@ fn a_table_that_is_not_csv_is_told_so_in_words() {
     let (code, shown) = lockgate(folder.path(), &["check", "topologies"]);
     assert_eq!(code, Some(0), "{shown}");
 }
+
+#[test]
+fn a_path_to_what_has_no_end_is_refused_and_not_read_for_ever() {
+    let folder = project();
+    let endless = |path: &str| {
+        let path = folder.path().join(path);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    };
+    endless("avro/orders.clean-value.avsc");
+    for path in ["/dev/zero", "topologies"] {
+        let (code, shown) = lockgate(folder.path(), &["check", path]);
+        assert_eq!(code, Some(64), "{path}: {shown}");
+        assert!(shown.contains("it has more than"), "{path}: {shown}");
+    }
+}
