@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -25,6 +26,8 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 const FAULTS_SHOWN_MAX: u64 = 20;
 /// How long records may go without a report before the command gives up.
 const STALL: Duration = Duration::from_secs(60);
+/// How often signals and reports are looked for while no line comes.
+const LOOK: Duration = Duration::from_millis(100);
 /// Input shorter than this needs no progress bar.
 const LONG_BYTES: u64 = 1 << 20;
 
@@ -64,7 +67,7 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         .as_ref()
         .or(args.file.as_ref())
         .filter(|path| *path != "-");
-    let (input, length): (Box<dyn Read>, Option<u64>) = match path {
+    let (input, length): (Box<dyn Read + Send>, Option<u64>) = match path {
         None => (Box::new(std::io::stdin()), None),
         Some(path) => {
             let file = File::open(path).map_err(|error| {
@@ -83,13 +86,7 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     ))?;
     let mut writer = Writer::open(&config, &args.connection, &args.topic)?;
     let progress = progress(length);
-    let is_complete = feed(
-        BufReader::with_capacity(1 << 16, input),
-        &encoder,
-        &mut writer,
-        &progress,
-        &stop,
-    );
+    let is_complete = feed(input, &encoder, &mut writer, &progress, &stop);
     let is_settled = writer.settle(&stop, &progress);
     progress.finish_and_clear();
     writeln!(
@@ -111,42 +108,82 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     }
 }
 
-/// Reads, encodes and enqueues every line. False if a signal came first.
+/// Encodes and enqueues every line. False if a signal came first.
 fn feed(
-    mut input: impl BufRead,
+    input: Box<dyn Read + Send>,
     encoder: &Encoder,
     writer: &mut Writer,
     progress: &ProgressBar,
     stop: &Stop,
 ) -> anyhow::Result<bool> {
-    let mut line = Vec::new();
+    let batches = lines(input)?;
     loop {
         if *stop.borrow() {
             return Ok(false);
         }
-        line.clear();
-        let number = writer.line + 1;
-        let read = input
-            .by_ref()
-            .take(LINE_BYTES_MAX)
-            .read_until(b'\n', &mut line)
-            .with_context(|| format!("line {number} cannot be read"))?;
-        if read == 0 {
-            return Ok(true);
-        }
-        if read as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n") {
-            bail!("line {number} is longer than {} MiB", LINE_BYTES_MAX >> 20);
-        }
-        writer.line = number;
-        progress.inc(read as u64);
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match encoder.encode(&line) {
-            Ok(record) => writer.put(&record, progress)?,
-            Err(fault) => writer.fault(number, &fault, progress),
+        let batch = match batches.recv_timeout(LOOK) {
+            Ok(batch) => batch,
+            Err(RecvTimeoutError::Timeout) => {
+                writer.take(Duration::ZERO, progress);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(true),
+        };
+        for line in batch {
+            if *stop.borrow() {
+                return Ok(false);
+            }
+            let number = writer.line + 1;
+            let line = line.with_context(|| format!("line {number} cannot be read"))?;
+            if line.len() as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n") {
+                bail!("line {number} is longer than {} MiB", LINE_BYTES_MAX >> 20);
+            }
+            writer.line = number;
+            progress.inc(line.len() as u64);
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match encoder.encode(&line) {
+                Ok(record) => writer.put(&record, progress)?,
+                Err(fault) => writer.fault(number, &fault, progress),
+            }
         }
     }
+}
+
+/// Lines that were there together, up to an error.
+type Batch = Vec<std::io::Result<Vec<u8>>>;
+
+/// Reads lines on a thread of its own: nothing interrupts a read from a terminal or a pipe that is silent, and a signal must.
+fn lines(input: Box<dyn Read + Send>) -> anyhow::Result<Receiver<Batch>> {
+    let (batches, received) = sync_channel(1);
+    let read = move || {
+        let mut input = BufReader::with_capacity(1 << 16, input);
+        loop {
+            let mut batch = Batch::new();
+            let is_over = loop {
+                let mut line = Vec::new();
+                match input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+                    Ok(0) => break true,
+                    Ok(_) => batch.push(Ok(line)),
+                    Err(error) => {
+                        batch.push(Err(error));
+                        break true;
+                    }
+                }
+                if input.buffer().is_empty() {
+                    break false;
+                }
+            };
+            // Nobody takes it any more after a signal.
+            if batches.send(batch).is_err() || is_over {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("produce-input".into());
+    thread.spawn(read).context("starting to read failed")?;
+    Ok(received)
 }
 
 /// Writes in the order of the lines, and believes only delivery reports.

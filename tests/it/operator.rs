@@ -1,8 +1,9 @@
 //! What an operator does by hand: produce, tail, and the life of a dead letter; the binary against librdkafka's mock cluster.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockgate::core::Tp;
 use lockgate::kafka::{Consumer, Header, Producer, Properties};
@@ -471,4 +472,36 @@ fn dead_letters_are_listed_shown_and_redriven_once() {
         (&nothing["redriven"], &nothing["redriven_before"]),
         (&json!(0), &json!(1))
     );
+}
+
+#[test]
+fn a_signal_ends_produce_while_its_input_is_silent() {
+    let house = House::new();
+    let mut command = house.command(&["produce", "--topic", "events", "--key", "id"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    writeln!(input, r#"{{"id":"a","amount":1,"note":null}}"#).expect("written");
+    let begun = Instant::now();
+    while house.count("events") == 0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing was written"
+        );
+    }
+    let pid = libc::pid_t::try_from(child.id()).expect("a process");
+    // SAFETY: the process is ours and has not been waited for.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    let output = child.wait_with_output().expect("it ends");
+    // Only now: it did not end because its input did.
+    drop(input);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    assert!(words.contains("stopped after line 1"), "{words}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 records written to events"), "{said}");
 }
