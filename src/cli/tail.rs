@@ -100,10 +100,17 @@ impl From {
                     )));
                 };
                 if !(end.low..=end.high).contains(&offset) {
+                    let held = match end.low == end.high {
+                        true => format!("is empty; its next offset is {}", end.high),
+                        false => format!(
+                            "holds the offsets {} to {}; the next one is {}",
+                            end.low,
+                            end.high - 1,
+                            end.high
+                        ),
+                    };
                     anyhow::bail!(UsageError(format!(
-                        "--from {partition}:{offset}: partition {partition} holds the offsets {} to {}",
-                        end.low,
-                        end.high - 1
+                        "--from {partition}:{offset}: partition {partition} {held}"
                     )));
                 }
                 let partition = Tp {
