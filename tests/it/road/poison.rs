@@ -199,3 +199,44 @@ async fn hostile_headers_end_as_dead_letters_and_their_neighbours_pass() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_times_stop_no_record_and_do_not_change_on_the_way() {
+    let world = World::new().await;
+    let times = [
+        ("before the epoch", -5),
+        ("in 1970", 1),
+        ("in the year 10000", 253_402_300_800_000),
+        ("beyond every calendar", i64::MAX / 2),
+    ];
+    for (key, at) in times {
+        let value = world.framed(world.event_id, key, 0, "");
+        world.send_at(at, key.as_bytes(), Some(&value));
+        world.send_at(at, key.as_bytes(), Some(b"not avro"));
+    }
+    world.flush();
+    let worker = world.worker(&[]);
+    until("all records are done", || done(&worker) == 8).await;
+    for partition in worker.metrics().partitions("road") {
+        let lag = partition.lag_seconds.unwrap_or_default();
+        assert!(lag >= 0.0 && lag.is_finite(), "{lag}");
+    }
+    assert_eq!(drain(worker).await.disposed, [4, 0, 4, 0]);
+    let (outputs, letters) = (world.read("out"), world.read("dlq"));
+    for (key, at) in times {
+        for arrival in outputs.iter().chain(&letters) {
+            if arrival.key.as_deref() == Some(key.as_bytes()) {
+                match at < 0 {
+                    // No time at all, then: that of its writing.
+                    true => assert!(arrival.timestamp_ms > Some(1_700_000_000_000), "{arrival:?}"),
+                    false => assert_eq!(arrival.timestamp_ms, Some(at), "{arrival:?}"),
+                }
+            }
+        }
+    }
+    let told = letters.iter().filter(|letter| {
+        let time = letter.header("lockgate.dlq.timestamp");
+        times.iter().any(|(_, at)| *time == at.to_string())
+    });
+    assert_eq!(told.count(), 3);
+}

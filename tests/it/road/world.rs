@@ -57,6 +57,7 @@ pub struct Arrival {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub headers: BTreeMap<String, String>,
+    pub timestamp_ms: Option<i64>,
 }
 
 impl Arrival {
@@ -169,7 +170,15 @@ impl World {
 
     /// Writes a record with headers.
     pub fn send_with(&self, key: &[u8], value: Option<&[u8]>, headers: OwnedHeaders) {
-        let mut record = BaseRecord::to("in").key(key).headers(headers);
+        self.put(BaseRecord::to("in").key(key).headers(headers), value);
+    }
+
+    /// Writes a record of a time.
+    pub fn send_at(&self, timestamp_ms: i64, key: &[u8], value: Option<&[u8]>) {
+        self.put(BaseRecord::to("in").key(key).timestamp(timestamp_ms), value);
+    }
+
+    fn put<'a>(&'a self, mut record: BaseRecord<'a, [u8], [u8]>, value: Option<&'a [u8]>) {
         record.payload = value;
         while let Err((_, same)) = self.producer.send(record) {
             self.producer.poll(Duration::from_millis(10));
@@ -232,6 +241,7 @@ impl World {
                 partition: message.partition(),
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
+                timestamp_ms: message.timestamp().to_millis(),
                 headers: headers
                     .map(|header| (header.key.to_owned(), text(header.value)))
                     .collect(),
