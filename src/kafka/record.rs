@@ -1,4 +1,4 @@
-//! What Kafka handed us, by reference into the fetched batch: nothing is copied.
+//! What Kafka handed us, by reference into the fetched batch: key, value and headers stay where they are.
 
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;

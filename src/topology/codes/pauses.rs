@@ -11,7 +11,7 @@ pub static PAUSES: &[PauseCode] = &[
     ),
     pause(
         "process_limit",
-        "As many records or bytes of the process are in flight as may be; ends at half.",
+        "At least half of the records or bytes that may be in flight in the process are, and the partition holds its share of that half; ends at half of the share, or when the process is down to a quarter.",
         "Nothing; if it lasts, start more workers or look at the sink.",
     ),
     pause(
