@@ -163,7 +163,11 @@ fn lines(input: Box<dyn Read + Send>) -> anyhow::Result<Receiver<Batch>> {
             let mut batch = Batch::new();
             let is_over = loop {
                 let mut line = Vec::new();
-                match input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+                match input
+                    .by_ref()
+                    .take(LINE_BYTES_MAX)
+                    .read_until(b'\n', &mut line)
+                {
                     Ok(0) => break true,
                     Ok(_) => batch.push(Ok(line)),
                     Err(error) => {

@@ -1,6 +1,7 @@
 //! What is made of constant arguments once: compiled patterns, zones.
 
 use jiff::tz::TimeZone;
+use regex_syntax::ast;
 use regex_syntax::hir::{Hir, HirKind};
 
 use regex::{Regex, RegexBuilder};
@@ -107,58 +108,83 @@ pub(super) fn pattern(text: &Const) -> Result<Prepared, Unfit> {
         })
 }
 
-/// A pattern for the engine, which takes digits, words and white space for Unicode's: RE2's `\d`, `\w`, `\s` and `\b` know
-/// ASCII only.
-fn with_ascii_classes(pattern: &str) -> String {
+/// A pattern for the engine, which takes `\d`, `\w`, `\s` and `\b` for Unicode's and knows classes within classes: RE2's are
+/// ASCII, and nothing within a class but a range is more than its letters. What the engine cannot read is left to its own words.
+fn as_re2(pattern: &str) -> Result<String, String> {
+    let Ok(tree) = ast::parse::Parser::new().parse(pattern) else {
+        return Ok(pattern.to_owned());
+    };
     let mut out = String::with_capacity(pattern.len());
-    let mut depth = 0_usize;
-    let mut rest = pattern.chars().peekable();
-    while let Some(sign) = rest.next() {
-        if sign != '\\' {
-            out.push(sign);
-            match sign {
-                '[' => {
-                    depth += 1;
-                    out.extend(rest.next_if_eq(&'^'));
-                    // What stands first in a class is no end of it.
-                    out.extend(rest.next_if_eq(&']'));
-                }
-                ']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            continue;
-        }
-        let Some(escaped) = rest.next() else {
-            out.push(sign);
-            break;
-        };
-        let members = match escaped.to_ascii_lowercase() {
-            'd' => "0-9",
-            'w' => "0-9A-Za-z_",
-            's' => r"\t\n\f\r ",
-            // Within a class it means nothing, and `\b{start}` is the engine's own.
-            'b' if depth == 0 && rest.peek() != Some(&'{') => {
-                out.push_str("(?-u:\\");
-                out.extend([escaped, ')']);
-                continue;
-            }
-            _ => {
-                out.extend([sign, escaped]);
-                continue;
-            }
-        };
-        match (escaped.is_ascii_uppercase(), depth) {
-            (true, _) => out.extend(["[^", members, "]"]),
-            (false, 0) => out.extend(["[", members, "]"]),
-            (false, _) => out.push_str(members),
-        }
+    let mut from = 0;
+    for (span, meant) in ast::visit(&tree, Ascii::default())? {
+        out.push_str(&pattern[from..span.start.offset]);
+        out.push_str(meant);
+        from = span.end.offset;
     }
-    out
+    out.push_str(&pattern[from..]);
+    Ok(out)
+}
+
+/// The places of a pattern where RE2 means something else, and how the engine is told so.
+#[derive(Default)]
+struct Ascii(Vec<(ast::Span, &'static str)>);
+
+impl Ascii {
+    fn class(&mut self, class: &ast::ClassPerl) {
+        use ast::ClassPerlKind::{Digit, Space, Word};
+        let members = match (&class.kind, class.negated) {
+            (Digit, false) => "[0-9]",
+            (Digit, true) => "[^0-9]",
+            (Word, false) => "[0-9A-Za-z_]",
+            (Word, true) => "[^0-9A-Za-z_]",
+            (Space, false) => r"[\t\n\f\r\x20]",
+            (Space, true) => r"[^\t\n\f\r\x20]",
+        };
+        self.0.push((class.span, members));
+    }
+}
+
+impl ast::Visitor for Ascii {
+    type Output = Vec<(ast::Span, &'static str)>;
+    type Err = String;
+
+    fn finish(self) -> Result<Self::Output, String> {
+        Ok(self.0)
+    }
+
+    fn visit_pre(&mut self, node: &ast::Ast) -> Result<(), String> {
+        match node {
+            ast::Ast::ClassPerl(class) => self.class(class),
+            ast::Ast::Assertion(edge) => match edge.kind {
+                ast::AssertionKind::WordBoundary => self.0.push((edge.span, r"(?-u:\b)")),
+                ast::AssertionKind::NotWordBoundary => self.0.push((edge.span, r"(?-u:\B)")),
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), String> {
+        match item {
+            ast::ClassSetItem::Perl(class) => self.class(class),
+            ast::ClassSetItem::Bracketed(_) => {
+                return Err(r"a class cannot hold a class; write `\[` for the bracket".into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn visit_class_set_binary_op_pre(&mut self, _: &ast::ClassSetBinaryOp) -> Result<(), String> {
+        let why = r"classes are not computed with `&&`, `--` or `~~`; write `\&`, `\-` or `\~` for the letters";
+        Err(why.into())
+    }
 }
 
 /// Compiles a pattern of at most so many bytes, compiled.
 pub(super) fn compile(text: &str, bytes_max: usize) -> Result<Pattern, String> {
-    let text = &*with_ascii_classes(text);
+    let text = &*as_re2(text)?;
     let regex = RegexBuilder::new(text)
         .size_limit(bytes_max)
         .dfa_size_limit(bytes_max)
@@ -201,6 +227,8 @@ mod tests {
             (r"^[^\d]$", "٣", true),
             (r"^[\D]$", "7", false),
             (r"^[\D7]$", "7", true),
+            (r"^[\w.-]+$", "a-.", true),
+            (r"^[+-\-\d]$", "/", false),
             (r"^[]\d]+$", "]7", true),
             (r"^[^]\d]$", "]", false),
             (r"^[[:alpha:]\d]+$", "a7", true),
@@ -214,10 +242,15 @@ mod tests {
             (r"^(?i)É$", "é", true),
             (r"^.$", "é", true),
         ] {
-            let compiled = compile(pattern, PATTERN_MAX).unwrap_or_else(|why| panic!("{pattern}: {why}"));
+            let compiled =
+                compile(pattern, PATTERN_MAX).unwrap_or_else(|why| panic!("{pattern}: {why}"));
             assert_eq!(compiled.is_match(text), is_found, "{pattern} in {text}");
         }
-        assert!(compile(r"a\", PATTERN_MAX).is_err());
-        assert!(compile(r"[\b]", PATTERN_MAX).is_err());
+        // The engine would take the range for one up to the bracket, and `[[a]` or `[a&&b]` for sets.
+        for refused in [
+            r"a\", r"[\b]", r"[+-\d]", "[[a]", "[[a]]", "[a&&b]", "[a-z--b]", "[a~~b]",
+        ] {
+            assert!(compile(refused, PATTERN_MAX).is_err(), "{refused}");
+        }
     }
 }

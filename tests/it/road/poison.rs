@@ -228,7 +228,10 @@ async fn odd_times_stop_no_record_and_do_not_change_on_the_way() {
             if arrival.key.as_deref() == Some(key.as_bytes()) {
                 match at < 0 {
                     // No time at all, then: that of its writing.
-                    true => assert!(arrival.timestamp_ms > Some(1_700_000_000_000), "{arrival:?}"),
+                    true => assert!(
+                        arrival.timestamp_ms > Some(1_700_000_000_000),
+                        "{arrival:?}"
+                    ),
                     false => assert_eq!(arrival.timestamp_ms, Some(at), "{arrival:?}"),
                 }
             }
