@@ -216,7 +216,7 @@ async fn odd_times_stop_no_record_and_do_not_change_on_the_way() {
     }
     world.flush();
     let worker = world.worker(&[]);
-    until("all records are done", || done(&worker) == 8).await;
+    world.settle(&worker, 8).await;
     for partition in worker.metrics().partitions("road") {
         let lag = partition.lag_seconds.unwrap_or_default();
         assert!(lag >= 0.0 && lag.is_finite(), "{lag}");
