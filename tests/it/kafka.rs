@@ -208,7 +208,21 @@ fn frontiers(records: &[RawRecord], start: impl Fn(Tp) -> i64) -> BTreeMap<Tp, i
 /// Goal: nothing is lost or read twice when a second member joins, and the answer to a revocation may come as late as we like.
 /// Method: the first member holds back its answer for many polls, commits what it has read in between, then gives the partitions up;
 /// the second starts where the first has committed.
+///
+/// The mock's coordinator waits five seconds for a member and then goes on without it. That happens on a busy machine; then all begins
+/// anew, with another cluster.
 fn hands_over_without_loss(strategy: &str) {
+    for attempt in 1..=5 {
+        if hand_over(strategy) {
+            return;
+        }
+        println!("attempt {attempt}: the mock's coordinator went on without a member");
+    }
+    panic!("the coordinator went on without a member each time");
+}
+
+/// False if a member was left behind.
+fn hand_over(strategy: &str) -> bool {
     const PARTITIONS: i32 = 8;
     const COUNT: u32 = 200;
     let cluster = cluster("orders", PARTITIONS);
@@ -231,27 +245,24 @@ fn hands_over_without_loss(strategy: &str) {
     first.consumer.pause(&assigned).expect("paused");
 
     let mut second = Member::join(&properties, &["orders"]);
-    let revoked = first.until_beside(
+    let answer = first.until_beside(
         "revocation",
         || second.poll(),
         |event| match event {
-            Event::Revoked(partitions) => Some(partitions.clone()),
+            Event::Revoked(partitions) => Some(Some(partitions.clone())),
+            Event::Lost(_) => Some(None),
             _ => None,
         },
     );
+    let Some(revoked) = answer else { return false };
     assert!(!revoked.is_empty());
-    // The mock cluster waits five seconds for a member, and then goes on without it.
     for _ in 0..20 {
         first.poll();
         second.poll();
     }
     let given =
         |event: &Event| matches!(event, Event::Assigned(partitions) if !partitions.is_empty());
-    assert!(
-        !second.events.iter().any(given),
-        "partitions moved before they were given up: {:?}",
-        second.events
-    );
+    let moved = second.events.iter().find(|event| given(event)).cloned();
 
     let next = frontiers(&first.records, |_| 0);
     let offsets: Vec<_> = revoked
@@ -273,12 +284,19 @@ fn hands_over_without_loss(strategy: &str) {
         let answer = first.until_committed(batch);
         assert_eq!(answer.partitions.len(), revoked.len());
         let Some(error) = answer.error else { break };
-        assert_eq!(
-            classify::commit(error),
-            (classify::CommitClass::Retry, "rebalance_in_progress")
-        );
+        match classify::commit(error) {
+            (classify::CommitClass::Moved, _) => return false,
+            class => assert_eq!(
+                class,
+                (classify::CommitClass::Retry, "rebalance_in_progress")
+            ),
+        }
         second.poll();
     }
+    assert!(
+        moved.is_none(),
+        "partitions moved before they were given up: {moved:?}"
+    );
     // In two parts: the group goes on when the last is answered for.
     let (head, tail) = revoked.split_at(1);
     first.consumer.incremental_unassign(head).expect("noted");
@@ -330,7 +348,8 @@ fn hands_over_without_loss(strategy: &str) {
                             .incremental_assign(&positions)
                             .expect("assigned");
                     }
-                    Event::Revoked(partitions) | Event::Lost(partitions) => member
+                    Event::Lost(_) => return false,
+                    Event::Revoked(partitions) => member
                         .consumer
                         .incremental_unassign(&partitions)
                         .expect("given up"),
@@ -357,6 +376,7 @@ fn hands_over_without_loss(strategy: &str) {
     let mut events = Vec::new();
     assert!(second.consumer.close(PATIENCE, &mut events));
     assert!(first.consumer.close(PATIENCE, &mut events));
+    true
 }
 
 #[test]
