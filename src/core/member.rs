@@ -43,6 +43,8 @@ pub struct Member {
     partitions: BTreeMap<Tp, State>,
     /// Rebalances that wait for their unassign: the partitions they name.
     revocations: Vec<Vec<Tp>>,
+    /// Commits from this number on were sent after the last revoke.
+    revoked_at: Batch,
     /// Commits of initial positions under way, with their topics.
     bootstraps: BTreeMap<Batch, BTreeSet<u16>>,
     next_epoch: u32,
@@ -99,6 +101,7 @@ impl Member {
             config,
             partitions: BTreeMap::new(),
             revocations: Vec::new(),
+            revoked_at: Batch(1),
             bootstraps: BTreeMap::new(),
             next_epoch: 1,
             next_number: 1,
@@ -158,6 +161,7 @@ impl Member {
             } => self.drained(tp, epoch, frontier, released),
             Event::Frontier { tp, epoch, offset } => self.frontier(tp, epoch, offset),
             Event::CommitAnswer { batch, results } => self.commit_answer(now, batch, &results),
+            Event::MovedOn(batch) => self.moved_on(now, batch, actions),
             Event::Tick => {}
             Event::Shutdown => self.begin_shutdown(now, actions),
         }
@@ -198,6 +202,7 @@ impl Member {
             }
         }
         self.revocations.push(tps);
+        self.revoked_at = Batch(self.next_number);
     }
 
     fn lost(&mut self, tps: Vec<Tp>, actions: &mut Vec<Action>) {

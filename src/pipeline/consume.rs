@@ -402,6 +402,11 @@ impl ConsumerThread {
 
     fn committed(&mut self, result: &kafka::CommitResult) {
         let results = answers(&self.parts.plan, &self.parts.metrics, result);
+        let of_partitions = result.partitions.iter().filter_map(|(_, _, error)| *error);
+        let has_moved = |error| classify::commit(error).0 == classify::CommitClass::Moved;
+        if result.error.into_iter().chain(of_partitions).any(has_moved) {
+            self.step(Event::MovedOn(Batch(result.batch)));
+        }
         self.step(Event::CommitAnswer {
             batch: Batch(result.batch),
             results,

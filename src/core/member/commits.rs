@@ -86,4 +86,26 @@ impl Member {
             }
         }
     }
+
+    /// The group goes on without us. While a revoke is open the client neither joins again nor says that everything is lost, so no
+    /// commit of what is being given back can succeed: it goes at once, or others would work on the same records for all that time.
+    pub(super) fn moved_on(&mut self, now: Millis, batch: Batch, actions: &mut Vec<Action>) {
+        // What was sent before the revoke was sent in the generation before: its refusal says nothing of this one.
+        if batch < self.revoked_at {
+            return;
+        }
+        let mut left_behind = Vec::new();
+        for tp in self.revocations.iter().flatten() {
+            if let Some(State::Active(active)) = self.partitions.get_mut(tp)
+                && let Some(leaving) = active.leaving.as_mut().filter(|it| it.leave_at > now)
+            {
+                leaving.abandon_at = leaving.abandon_at.min(now);
+                leaving.leave_at = now;
+                left_behind.push(*tp);
+            }
+        }
+        if !left_behind.is_empty() {
+            actions.push(Action::LeftBehind(left_behind));
+        }
+    }
 }

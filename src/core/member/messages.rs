@@ -66,6 +66,8 @@ pub enum Event {
         /// Whether the position was committed.
         results: Vec<(Tp, bool)>,
     },
+    /// The answer to a commit said that the group has a newer generation, or does not know this member. Comes before the answer.
+    MovedOn(Batch),
     /// Time went by. Expected several times a second.
     Tick,
     /// Drain everything, then [`Action::Done`].
@@ -107,6 +109,9 @@ pub enum Action {
     /// Incremental unassign, the answer to [`Event::Revoked`] and [`Event::Lost`]: the same partitions. Must be called
     /// with an empty list too.
     Unassign(Vec<Tp>),
+    /// The group went on without us while we gave these partitions back: nothing is waited for any more. For the books; what is to be
+    /// done comes as other actions.
+    LeftBehind(Vec<Tp>),
     /// The partition has no position that may be used. It is ours and stands still.
     Stopped(Tp, StartFault),
     /// The shutdown is complete. What was left behind; empty if nothing was.

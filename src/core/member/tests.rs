@@ -354,6 +354,28 @@ fn a_partition_is_given_back_at_the_deadline_whatever_does_not_answer() {
 }
 
 #[test]
+fn what_is_revoked_waits_no_longer_when_the_group_has_moved_on() {
+    let kept = Tp { topic: 1, ..A };
+    let mut stage = Stage::running(&[A, B, kept]);
+    stage.frontier(A, 110);
+    let (before, _) = commit(&stage.after(1_000));
+    stage.tell(Event::Revoked(vec![A, B]));
+    // Of the generation before: the group is where we are.
+    assert_eq!(stage.tell(Event::MovedOn(before)), []);
+    stage.answer(before, &[A], false);
+    let (last, _) = commit(&stage.drained(B, 120, 0));
+    let epoch = stage.epoch(A);
+    let abandon = Action::AbandonLane { tp: A, epoch };
+    let left_behind = Action::LeftBehind(vec![A, B]);
+    let given_back = stage.tell(Event::MovedOn(last));
+    assert_eq!(given_back, [left_behind, abandon, unassign(&[A, B])]);
+    assert_eq!(stage.answer(last, &[B], false), []);
+    // What was not revoked goes on: the client says so if it is lost too.
+    assert!(stage.member.accepts(kept).is_some());
+    assert_eq!(stage.tell(Event::MovedOn(last)), []);
+}
+
+#[test]
 fn a_final_commit_that_fails_is_tried_until_the_deadline() {
     let mut stage = Stage::running(&[A]);
     stage.tell(Event::Shutdown);

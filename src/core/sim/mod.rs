@@ -66,7 +66,7 @@ impl Cover {
 }
 
 /// Transitions that a run must take, each of them, from 200 seeds on.
-const TRANSITIONS: [&str; 59] = [
+const TRANSITIONS: [&str; 60] = [
     "commit",
     "commit.fail",
     "commit.fenced",
@@ -110,6 +110,7 @@ const TRANSITIONS: [&str; 59] = [
     "producer.death",
     "rebalance.assign",
     "rebalance.assign_at_shutdown",
+    "rebalance.left_behind",
     "rebalance.lost",
     "rebalance.lost_while_draining",
     "rebalance.revoke",

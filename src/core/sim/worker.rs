@@ -189,6 +189,7 @@ impl Worker {
                     format!("{tp:?} stopped without need: {fault}")
                 })?;
             }
+            Action::LeftBehind(_) => cx.cover.hit("rebalance.left_behind"),
             Action::Done(leftovers) => self.done = Some(leftovers),
         }
         self.turn(cx, &turns)

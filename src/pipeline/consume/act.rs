@@ -53,6 +53,10 @@ impl ConsumerThread {
                     self.give_up(error);
                 }
             }
+            Action::LeftBehind(tps) => {
+                self.parts.metrics.rebalanced(&self.parts.plan.id, "lost");
+                tracing::warn!(topology = self.parts.plan.id, partitions = %self.names(&tps), "lost while they were given back: the group has gone on without this member");
+            }
             Action::Stopped(tp, fault) => {
                 let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
                 tracing::error!(topic, partition = tp.partition, why = %fault, "this partition stands still");

@@ -55,11 +55,16 @@ impl Worker {
             }
             return Ok(());
         };
-        if !cx.broker.group.seats.contains_key(&seat) {
-            return self.lose(cx);
-        }
+        let is_lost = !cx.broker.group.seats.contains_key(&seat);
         if self.client.callback.is_some() {
+            // It tells of nothing before it is answered, of a loss neither.
+            if is_lost {
+                cx.cover.hit("rebalance.lost_while_draining");
+            }
             return Ok(());
+        }
+        if is_lost {
+            return self.lose(cx);
         }
         if let Some(added) = self.client.added.take() {
             return self.give(cx, added);
@@ -107,17 +112,11 @@ impl Worker {
         })
     }
 
-    /// The coordinator took our seat away: everything is lost, whatever was under way.
+    /// The coordinator took our seat away: everything is lost.
     fn lose(&mut self, cx: &mut Cx) -> Held {
-        let is_draining = matches!(self.client.callback, Some(Callback::Revoke(_)));
-        cx.cover.hit(if is_draining {
-            "rebalance.lost_while_draining"
-        } else {
-            "rebalance.lost"
-        });
+        cx.cover.hit("rebalance.lost");
         self.client.seat = None;
         self.client.added = None;
-        self.client.callback = None;
         self.client.wants_join = false;
         let lost = std::mem::take(&mut self.client.group);
         self.tell(cx, Event::Lost(lost.into_iter().collect()))?;

@@ -137,6 +137,9 @@ impl Worker {
             .iter()
             .map(|entry| (entry.tp, is_applied && !is_unsaid))
             .collect();
+        if !fails && !is_applied {
+            self.answers.push_back(Event::MovedOn(batch));
+        }
         self.answers
             .push_back(Event::CommitAnswer { batch, results });
         Ok(())
