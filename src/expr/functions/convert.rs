@@ -102,7 +102,7 @@ pub(super) static FAMILY: Family = Family {
         Function::new("uint(double) -> uint", to_uint)
             .fails(OVERFLOW)
             .doc("The number without its fraction.")
-            .examples(&[("uint(3.9)", "3u")]),
+            .examples(&[("uint(3.9)", "3u"), ("uint(-0.5)", "fails int_overflow")]),
         Function::new("uint(decimal) -> uint", to_uint)
             .fails(OVERFLOW)
             .needs(&[Need("int_overflow", Of::Cut(0, UINT.0, UINT.1))]).gives(Gives::Number(whole_part))
@@ -112,7 +112,7 @@ pub(super) static FAMILY: Family = Family {
             .fails(NUMBER)
             .needs(&[Need("bad_number", Of::Together(spelled_uint))])
             .doc("The number that a text spells.")
-            .examples(&[("uint('12')", "12u")]),
+            .examples(&[("uint('12')", "12u"), ("uint('+12')", "fails bad_number")]),
         Function::new("double(double) -> double", same)
             .doc("The value itself.")
             .examples(&[("double(1.5)", "1.5")]),
@@ -240,11 +240,13 @@ fn to_int<'a>(_: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
 fn to_uint<'a>(_: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
     let converted = match args {
         [Val::Int(v)] => u64::try_from(*v).ok(),
-        [Val::Double(v)] => (*v > -1.0 && *v < 18_446_744_073_709_551_616.0).then_some(*v as u64),
+        [Val::Double(v)] => (*v >= 0.0 && *v < 18_446_744_073_709_551_616.0).then_some(*v as u64),
         [Val::Decimal(v)] => v
             .truncate(0)
             .ok()
             .and_then(|whole| u64::try_from(whole.unscaled).ok()),
+        // What has no sign is written without one.
+        [Val::Str(text)] if text.starts_with('+') => return Err(bad_number()),
         [Val::Str(text)] => return text.parse().map(Val::Uint).map_err(|_| bad_number()),
         other => return Err(mismatch(other)),
     };
