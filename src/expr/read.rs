@@ -51,12 +51,17 @@ impl<'a> Run<'_, 'a> {
                 None => Val::Null,
             },
             MetaField::Headers => {
-                self.spend(meta.headers.len() * 2 * size_of::<Val>())?;
-                let mut map = BumpVec::with_capacity_in(meta.headers.len(), self.cx.bump);
-                // A name that is not text cannot be asked for.
-                for (name, value) in meta.headers {
-                    if let Ok(name) = std::str::from_utf8(name) {
-                        map.push((Val::Str(name), value.map_or(Val::Null, Val::Bytes)));
+                let count = meta.headers.len();
+                self.spend(count * (2 * size_of::<Val>() + size_of::<usize>()))?;
+                let mut order = BumpVec::from_iter_in(0..count, self.cx.bump);
+                order.sort_unstable_by_key(|at| (meta.headers[*at].0, *at));
+                let mut map = BumpVec::with_capacity_in(count, self.cx.bump);
+                for (i, at) in order.iter().enumerate() {
+                    let (name, value) = meta.headers[*at];
+                    let next = order.get(i + 1).map(|at| meta.headers[*at].0);
+                    // A name that is not text cannot be asked for. Of a name that is there again the last counts.
+                    if let (Ok(text), true) = (std::str::from_utf8(name), next != Some(name)) {
+                        map.push((Val::Str(text), value.map_or(Val::Null, Val::Bytes)));
                     }
                 }
                 Val::Map(map.into_bump_slice())

@@ -559,6 +559,31 @@ fn a_record_goes_into_the_branch_that_is_made_for_it() {
 }
 
 #[test]
+fn of_headers_of_one_name_the_last_counts() {
+    let event = record(json!([{"name": "s", "type": "string"}]));
+    let out = json!({"type": "record", "name": "Out", "fields": [{"name": "f", "type": "string"}]});
+    let expression = "string(default(meta.headers[?'twice'], b'')) + ' ' + string(default(meta.headers[?'once'], b'')) + ' ' + string(size(meta.headers)) + ' ' + meta.headers.map(name, name).join(',')";
+    let route = format!(
+        "routes:\n  - name: out\n    map: {{ schema: out, set: {{ f: \"{expression}\" }} }}\n    kafka: {{ topic: out }}"
+    );
+    let topology = checked(&topology("", &route), &[("event", event), ("out", out)]);
+    let header = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
+    let mut arrived = topology.record("k", Some(&json!({"s": ""})));
+    arrived.headers = vec![
+        header("twice", "1"),
+        header("once", "x"),
+        header("twice", "2"),
+    ];
+    let ended = process(topology.plan(), &arrived);
+    let all = ended.json(topology.plan(), &arrived).unwrap();
+    assert_eq!(
+        all["deliveries"][0]["value"],
+        json!({"f": "2 x 2 once,twice"}),
+        "{all}"
+    );
+}
+
+#[test]
 fn what_tombstones_reach_is_proved_without_the_steps() {
     let event = record(json!([{"name": "s", "type": "string"}]));
     let steps = "steps:\n  - name: long\n    keep: meta.key != null && meta.key.size() > 2\n";

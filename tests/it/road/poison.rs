@@ -1,6 +1,6 @@
 //! Records that can never be delivered: each ends in the dead letter topic with its reason, untouched.
 
-use super::world::{World, account, drain, reasons, state, until};
+use super::world::{Arrival, World, account, drain, reasons, state, until};
 use lockgate::telemetry::TopologyState;
 use rdkafka::message::{Header, OwnedHeaders};
 
@@ -195,7 +195,7 @@ async fn hostile_headers_end_as_dead_letters_and_their_neighbours_pass() {
             false => assert_eq!(letter.value.as_ref(), Some(&value), "{key}"),
         }
         if key.starts_with("a name") {
-            assert!(letter.headers.keys().any(|name| name.len() >= 300_000));
+            assert!(letter.headers.iter().any(|(name, _)| name.len() >= 300_000));
         }
     }
 }
@@ -242,4 +242,49 @@ async fn odd_times_stop_no_record_and_do_not_change_on_the_way() {
         times.iter().any(|(_, at)| *time == at.to_string())
     });
     assert_eq!(told.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_of_one_name_stay_apart_and_in_order() {
+    let world = World::new().await;
+    let sent = [
+        ("twice", Some("1")),
+        ("traceparent", Some("first")),
+        ("twice", None),
+        ("traceparent", Some("second")),
+        ("twice", Some("1")),
+    ];
+    let headers = || {
+        let all = OwnedHeaders::new();
+        sent.iter().fold(all, |all, (key, value)| {
+            all.insert(Header { key, value: *value })
+        })
+    };
+    let value = world.framed(world.event_id, "k", 0, "");
+    world.send_with(b"k", Some(&value), headers());
+    world.send_with(b"k", Some(b"not avro"), headers());
+    world.flush();
+    let worker = world.worker(&[]);
+    world.settle(&worker, 2).await;
+    drain(worker).await;
+    let (outputs, letters) = (world.read("out"), world.read("dlq"));
+    let of = |arrival: &Arrival, is_wanted: fn(&str) -> bool| -> Vec<(String, String)> {
+        let kept = arrival.headers.iter().filter(|(name, _)| is_wanted(name));
+        kept.cloned().collect()
+    };
+    let text = |(name, value): &(&str, Option<&str>)| {
+        ((*name).to_owned(), value.unwrap_or_default().to_owned())
+    };
+    let traces = sent
+        .iter()
+        .filter(|(name, _)| *name == "traceparent")
+        .map(text);
+    assert_eq!(
+        of(&outputs[0], |name| name != "lockgate.source"),
+        traces.collect::<Vec<_>>()
+    );
+    assert_eq!(
+        of(&letters[0], |name| !name.starts_with("lockgate.")),
+        sent.iter().map(text).collect::<Vec<_>>()
+    );
 }

@@ -56,13 +56,14 @@ pub struct Arrival {
     pub partition: i32,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
-    pub headers: BTreeMap<String, String>,
+    pub headers: Vec<(String, String)>,
     pub timestamp_ms: Option<i64>,
 }
 
 impl Arrival {
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
+        let mut found = self.headers.iter().filter(|(known, _)| known == name);
+        found.next().map_or("", |(_, value)| value)
     }
 }
 
