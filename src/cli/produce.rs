@@ -34,7 +34,7 @@ const LONG_BYTES: u64 = 1 << 20;
 /// The words of `lockgate produce`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockgate produce --topic orders --key id events.jsonl\n  cat events.jsonl | lockgate produce --topic orders\n  lockgate tail --topic orders --from earliest --json | lockgate produce --topic copy --keyed\n\nA line is the value as JSON; `null` is a tombstone. A faulty line is named and left out; the command then ends with exit 1."
+    after_help = "Examples:\n  lockgate produce --topic orders --key id events.jsonl\n  cat events.jsonl | lockgate produce --topic orders\n  lockgate tail --topic orders --from earliest --json | lockgate produce --topic copy --keyed\n\nA line is the value as JSON; `null` is a tombstone. A faulty line is named and left out; the command then ends with exit 1, as it does if a signal comes before a line that is there."
 )]
 pub struct Args {
     /// JSON lines to read [default: standard input].
@@ -86,8 +86,8 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     ))?;
     let mut writer = Writer::open(&config, &args.connection, &args.topic)?;
     let progress = progress(length);
-    let is_complete = feed(input, &encoder, &mut writer, &progress, &stop);
-    let is_settled = writer.settle(&stop, &progress);
+    let end = feed(input, &encoder, &mut writer, &progress, &stop);
+    let settled = writer.settle(&progress);
     progress.finish_and_clear();
     writeln!(
         stdout(),
@@ -98,40 +98,59 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     if writer.faults > 0 {
         writeln!(stderr(), "{} lines were left out", writer.faults)?;
     }
-    match is_complete.and(is_settled)? {
-        true if writer.faults == 0 => Ok(Exit::Done),
-        true => Ok(Exit::Failed),
-        false => {
-            writeln!(stderr(), "stopped after line {}", writer.line)?;
-            Ok(Exit::Done)
-        }
+    let end = end?;
+    settled?;
+    let line = writer.line;
+    match end {
+        End::Complete => {}
+        End::Silent => writeln!(
+            stderr(),
+            "stopped after line {line}, the last that had come"
+        )?,
+        End::Cut => writeln!(
+            stderr(),
+            "stopped after line {line}, what follows it was left out"
+        )?,
+    }
+    match writer.faults == 0 && end != End::Cut {
+        true => Ok(Exit::Done),
+        false => Ok(Exit::Failed),
     }
 }
 
-/// Encodes and enqueues every line. False if a signal came first.
+/// How the input ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// With its last line.
+    Complete,
+    /// With a signal, when no line was left to read.
+    Silent,
+    /// With a signal, before a line that is there.
+    Cut,
+}
+
+/// Encodes and enqueues every line, until a signal comes.
 fn feed(
     input: Box<dyn Read + Send>,
     encoder: &Encoder,
     writer: &mut Writer,
     progress: &ProgressBar,
     stop: &Stop,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<End> {
     let batches = lines(input)?;
     loop {
-        if *stop.borrow() {
-            return Ok(false);
-        }
         let batch = match batches.recv_timeout(LOOK) {
             Ok(batch) => batch,
+            Err(RecvTimeoutError::Timeout) if *stop.borrow() => return Ok(End::Silent),
             Err(RecvTimeoutError::Timeout) => {
                 writer.take(Duration::ZERO, progress);
                 continue;
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(true),
+            Err(RecvTimeoutError::Disconnected) => return Ok(End::Complete),
         };
         for line in batch {
             if *stop.borrow() {
-                return Ok(false);
+                return Ok(End::Cut);
             }
             let number = writer.line + 1;
             let line = line.with_context(|| format!("line {number} cannot be read"))?;
@@ -269,8 +288,8 @@ impl Writer {
         }
     }
 
-    /// Waits for all reports. False if a second wish to stop was not needed because a signal came before the end.
-    fn settle(&mut self, stop: &Stop, progress: &ProgressBar) -> anyhow::Result<bool> {
+    /// Waits for all reports.
+    fn settle(&mut self, progress: &ProgressBar) -> anyhow::Result<()> {
         let mut since = (Instant::now(), self.producer.outstanding());
         while self.producer.outstanding() > 0 {
             self.take(Duration::from_millis(100), progress);
@@ -286,7 +305,7 @@ impl Writer {
                 );
             }
         }
-        Ok(!*stop.borrow())
+        Ok(())
     }
 }
 

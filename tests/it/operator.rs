@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use lockgate::core::Tp;
@@ -156,6 +156,17 @@ dead_letter: {{ topic: events.dlq }}
             .sum()
     }
 
+    /// Waits until a topic has more records than so many.
+    fn wait_for_more(&self, topic: &str, than: i64) {
+        let begun = Instant::now();
+        while self.count(topic) <= than {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "nothing was written to {topic}"
+            );
+        }
+    }
+
     /// Dead letters as the worker writes them: (topic position, route, reason, value).
     fn bury(&self, letters: &[(i64, Option<&str>, &str, &[u8])]) {
         let properties: Properties = [("bootstrap.servers", self.cluster.bootstrap_servers())]
@@ -215,6 +226,13 @@ impl Drop for House {
         let _inside = self.runtime.enter();
         self.registry.down();
     }
+}
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let pid = libc::pid_t::try_from(child.id()).expect("a process");
+    // SAFETY: the process is ours and has not been waited for.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
 }
 
 fn text(output: &Output, words: &[&str]) -> String {
@@ -318,6 +336,10 @@ fn a_topic_without_schema_or_that_does_not_exist_is_said_so() {
             "2 partitions",
         ),
         (
+            &["tail", "--topic", "events", "--from", "1:7"],
+            "partition 1 is empty; its next offset is 0",
+        ),
+        (
             &["tail", "--topic", "events", "--connection", "other"],
             "kafka.connections.other.brokers",
         ),
@@ -382,9 +404,26 @@ fn dead_letters_are_listed_shown_and_redriven_once() {
     assert!(!shown.contains('\u{1b}'), "a terminal would obey: {shown}");
 
     let topology = house.path().display().to_string();
+    // Its exit code tells whether any stays.
     let redrive = |more: &[&str]| -> Value {
         let words = [&["dlq", "redrive", topology.as_str(), "--json"], more].concat();
-        serde_json::from_str(&house.run(&words)).expect("JSON")
+        let output = house.command(&words).output().expect("the binary runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        let account: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let counts =
+            ["fails_again", "skipped"].map(|name| account[name].as_object().expect("counts"));
+        let left: u64 = counts
+            .iter()
+            .flat_map(|counts| counts.values())
+            .filter_map(Value::as_u64)
+            .sum();
+        let is_told = error.contains(&format!("{left} dead letters stay in events.dlq"));
+        assert_eq!(
+            (output.status.code(), is_told),
+            (Some(i32::from(left > 0)), left > 0),
+            "{words:?}: {error}"
+        );
+        account
     };
     let expected = |dry_run: bool| {
         json!({
@@ -486,22 +525,85 @@ fn a_signal_ends_produce_while_its_input_is_silent() {
         .expect("the binary runs");
     let mut input = child.stdin.take().expect("a pipe");
     writeln!(input, r#"{{"id":"a","amount":1,"note":null}}"#).expect("written");
-    let begun = Instant::now();
-    while house.count("events") == 0 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "nothing was written"
-        );
-    }
-    let pid = libc::pid_t::try_from(child.id()).expect("a process");
-    // SAFETY: the process is ours and has not been waited for.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    house.wait_for_more("events", 0);
+    interrupt(&child);
     let output = child.wait_with_output().expect("it ends");
     // Only now: it did not end because its input did.
     drop(input);
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{words}");
-    assert!(words.contains("stopped after line 1"), "{words}");
+    assert!(
+        words.contains("stopped after line 1, the last that had come"),
+        "{words}"
+    );
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 records written to events"), "{said}");
+}
+
+#[test]
+fn a_signal_before_a_line_that_is_there_is_told_by_the_exit_code() {
+    let house = House::new();
+    // Lines without end.
+    let mut lines = Command::new("yes")
+        .arg(r#"{"id":"a","amount":1,"note":null}"#)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("yes runs");
+    let child = house
+        .command(&["produce", "--topic", "events", "--key", "id"])
+        .stdin(lines.stdout.take().expect("a pipe"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    house.wait_for_more("events", 0);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    // Its reader is gone.
+    lines.wait().expect("yes ends");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("what follows it was left out"), "{words}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let written = house.count("events");
+    assert!(
+        said.contains(&format!("{written} records written to events")),
+        "{said}"
+    );
+    assert!(
+        words.contains(&format!("stopped after line {written},")),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_signal_ends_a_redrive_and_what_is_left_is_redriven_later() {
+    let house = House::new();
+    let good = house.event("a", 10);
+    let letters: Vec<_> = (0..30)
+        .map(|offset| (offset, None, "requirement", good.as_slice()))
+        .collect();
+    house.bury(&letters);
+    let topology = house.path().display().to_string();
+    let words = ["dlq", "redrive", topology.as_str(), "--json"];
+    let child = house
+        .command(&[&words[..], &["--rate", "1"]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    house.wait_for_more("events.dlq", 30);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("stopped; run it again for the rest"),
+        "{said}"
+    );
+    let first: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rest: Value = serde_json::from_str(&house.run(&words)).expect("JSON");
+    assert_eq!(first["redriven"], rest["redriven_before"]);
+    let sum = |account: &Value| account["redriven"].as_i64().expect("a count");
+    assert_eq!((sum(&first) + sum(&rest), house.count("all")), (30, 30));
 }

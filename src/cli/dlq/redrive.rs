@@ -29,7 +29,7 @@ const LINES_MAX: u64 = 50;
 /// The words of `lockgate dlq redrive`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockgate dlq redrive topologies/orders.yaml --dry-run\n  lockgate dlq redrive topologies/orders.yaml --reason unknown_schema --rate 100\n  lockgate dlq redrive topologies/orders.yaml --at 0:17\n\nA dead letter that fails again stays where it is. Run it again as often as you like: what was redriven is marked."
+    after_help = "Examples:\n  lockgate dlq redrive topologies/orders.yaml --dry-run\n  lockgate dlq redrive topologies/orders.yaml --reason unknown_schema --rate 100\n  lockgate dlq redrive topologies/orders.yaml --at 0:17\n\nA dead letter that fails again, or cannot be processed, stays where it is, and the command ends with exit 1. Run it again as often as you like: what was redriven is marked."
 )]
 pub struct Args {
     /// Topology files or folders, with the cause mended.
@@ -71,6 +71,8 @@ struct Account {
     fails: BTreeMap<String, u64>,
     skipped: BTreeMap<String, u64>,
     before: u64,
+    /// Those that stay although they were asked for: they fail again, or cannot be processed here.
+    left: u64,
     lines: u64,
 }
 
@@ -127,7 +129,8 @@ pub fn run(
         machines.push(Machine::new(plan, config, runtime)?);
     }
     let Some(mut pile) = super::open(config, &dead.connection, &dead.topic, stop)? else {
-        return Ok(Exit::Done);
+        writeln!(stderr(), "stopped before anything was redriven")?;
+        return Ok(Exit::Failed);
     };
     let outbox = match args.dry_run {
         true => None,
@@ -144,7 +147,8 @@ pub fn run(
     let mut pace = Pace::new(args.rate);
     let mut left = args.limit.unwrap_or(u64::MAX);
     let mut failed = None;
-    let is_complete = pile.each(stop, |record, entry| {
+    let mut is_stopped = false;
+    let is_read = pile.each(stop, |record, entry| {
         let Entry::Letter(letter) = entry else {
             return Ok(true);
         };
@@ -156,7 +160,11 @@ pub fn run(
             account.before += 1;
             return Ok(true);
         }
-        if left == 0 || !pace.wait(stop) {
+        if left == 0 {
+            return Ok(false);
+        }
+        if !pace.wait(stop) {
+            is_stopped = true;
             return Ok(false);
         }
         left -= 1;
@@ -206,8 +214,13 @@ pub fn run(
                     &format!("{partition}:{offset}  fails again: {reason}: {message}"),
                 );
                 *account.fails.entry(reason).or_default() += 1;
+                account.left += 1;
             }
-            Outcome::Skipped(why) => *account.skipped.entry(why.to_owned()).or_default() += 1,
+            Outcome::Skipped(why) => {
+                *account.skipped.entry(why.to_owned()).or_default() += 1;
+                // Those of other topologies were not meant.
+                account.left += u64::from(index.is_some());
+            }
         }
         if let Some(outbox) = &outbox
             && (batch.letters.len() >= BATCH
@@ -244,9 +257,17 @@ pub fn run(
     account.print(args, &dead.topic)?;
     match failed {
         Some(error) => Err(error),
-        None if !is_complete => {
+        None if is_stopped || !is_read => {
             writeln!(stderr(), "stopped; run it again for the rest")?;
-            Ok(Exit::Done)
+            Ok(Exit::Failed)
+        }
+        None if account.left > 0 => {
+            let (left, topic) = (account.left, &dead.topic);
+            writeln!(
+                stderr(),
+                "{left} dead letters stay in {topic}, each for its cause above"
+            )?;
+            Ok(Exit::Failed)
         }
         None => Ok(Exit::Done),
     }
@@ -304,6 +325,7 @@ fn deliver(
                     ),
                 );
                 *account.fails.entry(refused.reason.to_owned()).or_default() += 1;
+                account.left += 1;
                 if !refused.is_record {
                     stopped = Some(anyhow::anyhow!("the redrive stops: {}", refused.message));
                 }
