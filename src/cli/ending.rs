@@ -124,13 +124,15 @@ fn show(error: &anyhow::Error, to: &mut impl Write) -> io::Result<()> {
 /// An output stream whose reader may leave (`lockgate … | head`). What is written after that is dropped: how a command ends
 /// is its own affair, not its reader's. An endless command asks [`Stream::is_closed`].
 pub struct Stream<W> {
+    name: &'static str,
     inner: W,
     is_closed: bool,
 }
 
 impl<W: Write> Stream<W> {
-    fn new(inner: W) -> Stream<W> {
+    fn new(name: &'static str, inner: W) -> Stream<W> {
         Stream {
+            name,
             inner,
             is_closed: false,
         }
@@ -147,6 +149,10 @@ impl<W: Write> Stream<W> {
                 self.is_closed = true;
                 Ok(otherwise)
             }
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("{} cannot be written: {}", self.name, words::of_io(&error)),
+            )),
             done => done,
         }
     }
@@ -173,12 +179,18 @@ impl<W: Write> Write for Stream<W> {
 /// Standard output, with colours only on a terminal and never under `NO_COLOR`. Write with `writeln!(…)?`: `println!` would
 /// panic where the reader left.
 pub fn stdout() -> Stream<anstream::AutoStream<io::StdoutLock<'static>>> {
-    Stream::new(anstream::AutoStream::auto(io::stdout().lock()))
+    Stream::new(
+        "standard output",
+        anstream::AutoStream::auto(io::stdout().lock()),
+    )
 }
 
 /// Standard error, with colours only on a terminal and never under `NO_COLOR`.
 pub fn stderr() -> Stream<anstream::AutoStream<io::StderrLock<'static>>> {
-    Stream::new(anstream::AutoStream::auto(io::stderr().lock()))
+    Stream::new(
+        "standard error",
+        anstream::AutoStream::auto(io::stderr().lock()),
+    )
 }
 
 #[cfg(test)]
@@ -217,13 +229,15 @@ mod tests {
                 Err(self.0.into())
             }
         }
-        let mut left = Stream::new(Broken(io::ErrorKind::BrokenPipe));
+        let mut left = Stream::new("a pipe", Broken(io::ErrorKind::BrokenPipe));
         assert!(!left.is_closed());
         left.write_all(b"a").unwrap();
         left.flush().unwrap();
         assert!(left.is_closed());
-        let mut full = Stream::new(Broken(io::ErrorKind::StorageFull));
-        assert!(full.write_all(b"a").is_err() && full.flush().is_err());
+        let mut full = Stream::new("a pipe", Broken(io::ErrorKind::StorageFull));
+        let error = full.write_all(b"a").unwrap_err().to_string();
+        assert!(error.starts_with("a pipe cannot be written: "), "{error}");
+        assert!(full.flush().is_err());
         assert!(!full.is_closed());
     }
 
