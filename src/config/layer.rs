@@ -281,6 +281,16 @@ pub fn environment(
     let mut variables: Vec<_> = sources.environment.iter().collect();
     variables.sort();
     let mut assignments = Vec::new();
+    for name in &sources.unreadable {
+        if let Some(path) = name.strip_prefix("LOCKGATE__") {
+            faults.push(ConfigFault {
+                key: path.to_lowercase().replace("__", "."),
+                source: format!("environment variable {name}"),
+                message: "the value is not text in UTF-8".to_owned(),
+                help: None,
+            });
+        }
+    }
     for (name, value) in variables {
         if let Some(path) = name.strip_prefix("LOCKGATE__") {
             let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();

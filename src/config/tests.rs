@@ -353,3 +353,21 @@ proptest::proptest! {
         let _ = place.load();
     }
 }
+
+#[test]
+fn a_variable_that_is_not_text_is_a_fault_and_not_as_if_it_were_not_set() {
+    let mut place = Place::new(&[]);
+    place
+        .sources
+        .unreadable
+        .push("LOCKGATE__KAFKA__BROKERS".into());
+    place.sources.unreadable.push("ANOTHERS".into());
+    let faults = place.faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!(faults[0].key, "kafka.brokers");
+    assert!(
+        faults[0].message.contains("UTF-8")
+            && faults[0].source.contains("LOCKGATE__KAFKA__BROKERS"),
+        "{faults:?}"
+    );
+}

@@ -278,6 +278,8 @@ pub struct Sources {
     pub profile: Option<Profile>,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
+    /// Names of environment variables whose value is not text in UTF-8.
+    pub unreadable: Vec<String>,
     /// Keys and values of flags; a later one outranks an earlier one.
     pub flags: Vec<(String, String)>,
 }
@@ -285,16 +287,19 @@ pub struct Sources {
 impl Sources {
     /// The working directory and the environment of this process, no flags.
     pub fn of_process() -> Sources {
-        Sources {
+        let mut sources = Sources {
             folder: Some(PathBuf::from(".")),
-            // Names and values that are not UTF-8 cannot be ours.
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
             ..Sources::default()
+        };
+        for (name, value) in std::env::vars_os() {
+            // A name that is not UTF-8 cannot be ours.
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => sources.environment.push((name, value)),
+                (Ok(name), Err(_)) => sources.unreadable.push(name),
+                (Err(_), _) => {}
+            }
         }
+        sources
     }
 
     /// Only what is said in code: neither files nor environment. For the demo and for tests.
