@@ -44,6 +44,20 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    let files = global.said.iter().map(|name| format!("--{name}"));
+    let own = ["kafka.brokers", "registry.url"];
+    let places = global
+        .set
+        .iter()
+        .filter(|(key, _)| own.contains(&key.as_str()))
+        .map(|(key, _)| format!("--set {key}"));
+    if let Some(flag) = files.chain(places).next() {
+        let refused = format!(
+            "{flag} is refused: the demo has its own broker and registry and reads no configuration files; single values, such as limits, \
+             are given with --set"
+        );
+        return Err(UsageError(refused).into());
+    }
     let mut flags = global.set.clone();
     flags.extend(
         global

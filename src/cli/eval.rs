@@ -30,7 +30,7 @@ use crate::words;
 )]
 pub struct Args {
     /// The expression. It reads `event` and `meta`, and `vars`, tables and secrets where `--topology` names what declares them.
-    #[arg(value_name = "EXPR")]
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub expr: String,
     /// Avro schema of the event.
     #[arg(long, value_name = "FILE")]

@@ -29,6 +29,7 @@ pub use ending::{Exit, Shown, UsageError, conclude, stderr, stdout};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, ConfigFaults, Profile, Sources};
@@ -85,6 +86,9 @@ pub struct Global {
     /// What to log, such as `debug` or `info,lockgate::registry=debug`; short for `--set log.filter=…`.
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Which of `config` and `profile` were given as flags, not by the environment.
+    #[arg(skip)]
+    pub said: Vec<&'static str>,
 }
 
 impl Global {
@@ -160,7 +164,11 @@ impl Cli {
         let matches = command
             .try_get_matches_from_mut(words)
             .map_err(Shown::from)?;
-        Cli::from_arg_matches(&matches).map_err(|error| Shown::from(error.format(&mut command)))
+        let mut cli = Cli::from_arg_matches(&matches)
+            .map_err(|error| Shown::from(error.format(&mut command)))?;
+        let is_said = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        cli.global.said = ["config", "profile"].into_iter().filter(is_said).collect();
+        Ok(cli)
     }
 
     /// The clap command, with a long version that names the client library: half of all questions begin there.

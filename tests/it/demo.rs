@@ -102,3 +102,32 @@ fn a_share_of_poison_at_which_the_worker_would_stop_is_refused_with_the_reason()
         "{error}"
     );
 }
+
+#[test]
+fn what_the_demo_would_not_heed_is_refused() {
+    for words in [
+        ["--config", "lockgate.toml"],
+        ["--profile", "production"],
+        ["--set", "kafka.brokers=127.0.0.1:9092"],
+        ["--set", "registry.url=http://127.0.0.1:8081"],
+    ] {
+        let output = demo(&words).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {error}");
+        assert!(
+            error.contains(&format!("{} ", words[0])),
+            "{words:?}: {error}"
+        );
+        assert!(
+            error.contains("is refused: the demo has its own broker"),
+            "{words:?}: {error}"
+        );
+    }
+    // What the environment says to every command is not meant for the demo.
+    let output = demo(&["--records", "100", "--json"])
+        .env("LOCKGATE_PROFILE", "production")
+        .env("LOCKGATE_CONFIG", "nowhere.toml")
+        .output()
+        .unwrap();
+    assert_eq!(number(&account(&output), "consumed"), 100);
+}

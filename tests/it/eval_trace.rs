@@ -56,6 +56,9 @@ fn an_expression_has_its_type_and_its_value() {
         ("{'a': event.quantity}", "map(string, int)", "{\"a\":0}"),
         ("b'\\x00\\xff'", "bytes", "\"AP8=\""),
         ("1.0 / 0.0", "double", "\"Infinity\""),
+        // No flag.
+        ("-event.total", "decimal", "\"-2.00\""),
+        ("--1", "int", "1"),
     ] {
         let found = eval(expr);
         assert_eq!(found["type"], ty, "{expr}");
