@@ -62,7 +62,7 @@ async fn a_panic_is_the_record_s_own_and_the_processor_goes_on() {
             (Class::Poison, INTERNAL_PANIC)
         );
         assert!(!poison.declared, "it counts for the share");
-        let place = "src/pipeline/process/run.rs:";
+        let place = "src/pipeline/process/run/routes.rs:";
         assert!(poison.message.contains(place), "{}", poison.message);
         assert!(matches!(process(-1), Verdict::Filtered(_)));
     }
