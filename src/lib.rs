@@ -18,6 +18,7 @@
 //! admin     /live /ready /metrics /status: reads, never steers
 //! cli       one file per command
 //! demo      the main job on an embedded broker and registry
+//! input     files and streams that are read whole, of a bounded size
 //! words     causes in words: what the system and libraries say, for people
 //! ```
 #![warn(missing_docs)]
@@ -44,6 +45,7 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod expr;
+mod input;
 #[allow(unsafe_code)]
 pub mod kafka;
 pub mod pipeline;

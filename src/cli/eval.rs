@@ -1,6 +1,5 @@
 //! `lockgate eval`: an expression, its type, and its value for an event.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::expr::{
     self, BeforeColumns, Compiled, Cx, Datum, Env, Envelope, EvalFault, EventEnv, ExprFault, Facts,
     Given, KeyEnv, Meta, Type, Wants,
 };
+use crate::input;
 use crate::schema::Schema;
 use crate::topology::cases::{Bytes, encoded};
 use crate::topology::fault::{Faults, Source};
@@ -251,7 +251,7 @@ fn name_schemas(args: &Args, folder: &Path, given: &mut Given) -> Result<(), Usa
 
 fn read_schema(path: &Path) -> Result<Arc<Schema>, UsageError> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = input::text_of(path, input::FILE_BYTES_MAX).map_err(|error| {
         let (why, help) = (words::of_io(&error), words::remedy(&error));
         UsageError(format!("the schema {shown} cannot be read: {why}; {help}"))
     })?;

@@ -1,8 +1,6 @@
 //! Events as JSON from a file or standard input, for `eval` and `trace`: values alone, or records as `tail --json` writes
 //! them.
 
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use base64::Engine;
@@ -10,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
 
 use super::UsageError;
+use crate::input;
 use crate::topology::cases::Bytes;
 use crate::words;
 
@@ -39,6 +38,9 @@ pub struct Event {
     pub position: (i32, i64, Option<i64>),
 }
 
+/// Bytes of events read at most; they are in memory together.
+const BYTES_MAX: u64 = 64 << 20;
+
 /// Reads the events of a file; `-` is standard input. They follow each other, on a line each or over several.
 pub fn read(path: &Path) -> Result<Vec<Event>, UsageError> {
     let name = match path == Path::new("-") {
@@ -46,11 +48,8 @@ pub fn read(path: &Path) -> Result<Vec<Event>, UsageError> {
         false => path.display().to_string(),
     };
     let text = match path == Path::new("-") {
-        true => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map(|_| text)
-        }
-        false => fs::read_to_string(path),
+        true => input::text(std::io::stdin(), BYTES_MAX),
+        false => input::text_of(path, BYTES_MAX),
     };
     let text = text.map_err(|error| {
         let (why, help) = (words::of_io(&error), words::remedy(&error));

@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::config::{Auth, RegistryConfig};
+use crate::input;
 use crate::words;
 
 /// The media type of the Confluent API.
@@ -65,7 +66,7 @@ pub fn bounded(config: &RegistryConfig) -> anyhow::Result<reqwest::ClientBuilder
         .pool_idle_timeout(POOL_IDLE)
         .tcp_keepalive(POOL_IDLE);
     if let Some(path) = &config.ca_file {
-        let pem = std::fs::read(path)
+        let pem = input::bytes_of(path, input::FILE_BYTES_MAX)
             .with_context(|| format!("registry.ca_file: reading {} failed", path.display()))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
             .with_context(|| format!("registry.ca_file: {} is not PEM", path.display()))?;

@@ -1,14 +1,15 @@
 //! Faults of topology files: what is wrong, where, and what to write instead.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
+
+use crate::input::{text_of, too_large};
 
 /// A file that was read: its path as the user wrote it, and its text.
 #[derive(Debug)]
@@ -132,22 +133,6 @@ impl Source {
         let start = start.unwrap_or(end);
         start..end.max(start)
     }
-}
-
-/// The text of a file of so many bytes at most. What a path leads to may have no size, or no end.
-pub fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?
-        .take(bytes_max + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(too_large(bytes_max));
-    }
-    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
-}
-
-fn too_large(bytes_max: u64) -> io::Error {
-    io::Error::other(format!("it has more than {bytes_max} bytes"))
 }
 
 /// Whether a fault forbids the start.

@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::fault::{Faults, Source, nearest, text_of};
+use super::fault::{Faults, Source, nearest};
+use crate::input::{FILE_BYTES_MAX, text_of};
 use crate::schema::Schema;
 use crate::words;
 
@@ -73,12 +74,9 @@ pub fn is_test(path: &Path) -> bool {
     name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
-/// No file of ours is larger; those of one kind have limits of their own below it.
-const BYTES_MAX: u64 = 16 << 20;
-
 /// Reads a file; a fault if that fails.
 pub fn open(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
-    match text_of(path, BYTES_MAX) {
+    match text_of(path, FILE_BYTES_MAX) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             Some(Arc::new(Source::new(path, text)))
@@ -197,7 +195,7 @@ impl Schemas {
         if !self.known.contains_key(&path) {
             let read = match self.is_closed {
                 true => Err(ErrorKind::NotFound.into()),
-                false => text_of(&path, BYTES_MAX),
+                false => text_of(&path, FILE_BYTES_MAX),
             };
             match read {
                 Ok(text) => {

@@ -335,4 +335,24 @@ fn a_path_to_what_has_no_end_is_refused_and_not_read_for_ever() {
         assert_eq!(code, Some(64), "{path}: {shown}");
         assert!(shown.contains("it has more than"), "{path}: {shown}");
     }
+    let schema = "avro/shop.public.orders-value.avsc";
+    for words in [
+        &["eval", "event.op", "--schema", "/dev/zero"][..],
+        &[
+            "eval",
+            "event.op",
+            "--schema",
+            schema,
+            "--event",
+            "/dev/zero",
+        ],
+        &["trace", "topologies/customers.yaml", "--event", "/dev/zero"],
+        &["check", "topologies/customers.yaml", "--against", "."],
+        &["config", "--config", "/dev/zero"],
+    ] {
+        let (code, shown) = lockgate(folder.path(), words);
+        assert_eq!(code, Some(64), "{words:?}: {shown}");
+        let is_told = ["it has more than", "larger than"].map(|told| shown.contains(told));
+        assert!(is_told.contains(&true), "{words:?}: {shown}");
+    }
 }

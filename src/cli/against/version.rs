@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::cli::UsageError;
+use crate::input;
 use crate::topology::fault::Source;
 use crate::topology::files::{self, Schemas};
 use crate::words;
@@ -60,7 +61,8 @@ pub(super) fn read_folder(folder: &Path, into: &mut Files) -> Result<(), UsageEr
             .extension()
             .is_some_and(|end| end == "avsc" || end == "yaml" || end == "yml");
         if is_ours {
-            let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
+            let text = input::bytes_of(path, input::FILE_BYTES_MAX)
+                .map_err(|error| unreadable(path, &error))?;
             into.add(path, |text| Source::new(path, text), text);
         }
     }
