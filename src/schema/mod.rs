@@ -172,8 +172,8 @@ impl Schema {
             return None;
         };
         match branches.as_slice() {
-            [a, b] if self.node(*a).kind == Kind::Null => Some((0, *b)),
-            [a, b] if self.node(*b).kind == Kind::Null => Some((1, *a)),
+            [a, b] if matches!(self.node(*a).kind, Kind::Null) => Some((0, *b)),
+            [a, b] if matches!(self.node(*b).kind, Kind::Null) => Some((1, *a)),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Text: CEL's strings extension.
 
 use bumpalo::collections::Vec as BumpVec;
+use memchr::memmem;
 
 use super::super::EvalFault;
 use super::super::eval::{Result, Run, mismatch};
@@ -212,17 +213,37 @@ fn replace<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
         other => return Err(mismatch(other)),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let found = text.matches(old).take(limit).count();
+    if old.is_empty() {
+        return replace_at(run, text, old, new, || {
+            text.match_indices(old).map(|(at, _)| at).take(limit)
+        });
+    }
+    // It finds single bytes and rare ones many at a time.
+    let finder = memmem::Finder::new(old);
+    replace_at(run, text, old, new, || {
+        finder.find_iter(text.as_bytes()).take(limit)
+    })
+}
+
+/// The text with `new` where `old` was found.
+fn replace_at<'a, I: Iterator<Item = usize>>(
+    run: &Run<'_, 'a>,
+    text: &'a str,
+    old: &str,
+    new: &str,
+    finds: impl Fn() -> I,
+) -> Result<Val<'a>> {
+    let found = finds().count();
     if found == 0 {
         return Ok(Val::Str(text));
     }
     let bytes = (text.len() + found.saturating_mul(new.len())).saturating_sub(found * old.len());
     run.text(bytes, |out| {
         let mut from = 0;
-        for (at, part) in text.match_indices(old).take(limit) {
+        for at in finds() {
             out.push_str(&text[from..at]);
             out.push_str(new);
-            from = at + part.len();
+            from = at + old.len();
         }
         out.push_str(&text[from..]);
     })
@@ -257,8 +278,14 @@ fn split<'a>(run: &Run<'_, 'a>, args: &[Val<'a>]) -> Result<Val<'a>> {
             push(rest)?;
         }
     } else {
-        for part in text.splitn(limit, by) {
-            push(part)?;
+        let mut from = 0;
+        let finds = memmem::find_iter(text.as_bytes(), by);
+        for at in finds.take(limit.saturating_sub(1)) {
+            push(&text[from..at])?;
+            from = at + by.len();
+        }
+        if limit > 0 {
+            push(&text[from..])?;
         }
     }
     Ok(Val::List(parts.into_bump_slice()))
