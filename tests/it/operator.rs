@@ -506,6 +506,14 @@ fn dead_letters_are_listed_shown_and_redriven_once() {
         house.tail("all", 2)[0]["value"],
         json!({ "id": "b", "doubled": -10 })
     );
+    let words = ["dlq", "redrive", &topology, "--at", "0:1", "--at", "1:99"];
+    let output = house.command(&words).output().expect("the binary runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    assert!(
+        error.contains("there is no dead letter at 1:99 of events.dlq"),
+        "{error}"
+    );
     let nothing = redrive(&["--at", "0:1"]);
     assert_eq!(
         (&nothing["redriven"], &nothing["redriven_before"]),
@@ -606,4 +614,35 @@ fn a_signal_ends_a_redrive_and_what_is_left_is_redriven_later() {
     assert_eq!(first["redriven"], rest["redriven_before"]);
     let sum = |account: &Value| account["redriven"].as_i64().expect("a count");
     assert_eq!((sum(&first) + sum(&rest), house.count("all")), (30, 30));
+}
+
+#[test]
+fn an_outage_ends_a_redrive_and_what_was_processed_before_is_delivered() {
+    let house = House::new();
+    let good = house.event("a", 10);
+    let id = house
+        .registry
+        .register("other-value", &EVENT.replace("Event", "Other"));
+    house.registry.hold(id);
+    let mut other = good.clone();
+    other[1..5].copy_from_slice(&id.to_be_bytes());
+    house.bury(&[
+        (0, None, "requirement", &good),
+        (1, None, "requirement", &other),
+    ]);
+    let topology = house.path().display().to_string();
+    let output = house
+        .command(&["dlq", "redrive", &topology, "--json"])
+        .env("LOCKGATE__REGISTRY__REQUEST_TIMEOUT_MS", "1000")
+        .output()
+        .expect("the binary runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains(&id.to_string()), "{error}");
+    let account: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&account["redriven"], house.count("all")),
+        (&json!(1), 1),
+        "{error}"
+    );
 }

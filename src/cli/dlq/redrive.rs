@@ -148,11 +148,13 @@ pub fn run(
     let mut left = args.limit.unwrap_or(u64::MAX);
     let mut failed = None;
     let mut is_stopped = false;
-    let is_read = pile.each(stop, |record, entry| {
+    let mut missing = args.at.clone();
+    let read = pile.each(stop, |record, entry| {
         let Entry::Letter(letter) = entry else {
             return Ok(true);
         };
         let is_named = args.at.is_empty() || args.at.contains(&letter.position());
+        missing.retain(|position| *position != letter.position());
         if !is_named || !args.filter.takes(&letter) {
             return Ok(true);
         }
@@ -241,7 +243,8 @@ pub fn run(
             return Ok(false);
         }
         Ok(true)
-    })?;
+    });
+    // What was processed before the registry or the cluster was gone is delivered all the same, and accounted for.
     if let (Some(outbox), None) = (&outbox, &failed) {
         failed = deliver(
             outbox,
@@ -255,22 +258,30 @@ pub fn run(
     }
     progress.finish_and_clear();
     account.print(args, &dead.topic)?;
-    match failed {
-        Some(error) => Err(error),
-        None if is_stopped || !is_read => {
-            writeln!(stderr(), "stopped; run it again for the rest")?;
-            Ok(Exit::Failed)
-        }
-        None if account.left > 0 => {
-            let (left, topic) = (account.left, &dead.topic);
-            writeln!(
-                stderr(),
-                "{left} dead letters stay in {topic}, each for its cause above"
-            )?;
-            Ok(Exit::Failed)
-        }
-        None => Ok(Exit::Done),
+    if let Some(error) = failed {
+        return Err(error);
     }
+    if !read? || is_stopped {
+        writeln!(stderr(), "stopped; run it again for the rest")?;
+        return Ok(Exit::Failed);
+    }
+    if left > 0 && !missing.is_empty() {
+        let named = missing
+            .iter()
+            .map(|(partition, offset)| format!("{partition}:{offset}"));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let refused = format!("--at: there is no dead letter at {named} of {}", dead.topic);
+        return Err(UsageError(refused).into());
+    }
+    if account.left > 0 {
+        let (left, topic) = (account.left, &dead.topic);
+        writeln!(
+            stderr(),
+            "{left} dead letters stay in {topic}, each for its cause above"
+        )?;
+        return Ok(Exit::Failed);
+    }
+    Ok(Exit::Done)
 }
 
 /// Delivers a batch, then marks what arrived. A crash in between delivers twice, never not at all.
