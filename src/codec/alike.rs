@@ -9,15 +9,18 @@ use std::collections::HashSet;
 use super::Val;
 use crate::schema::{Field, Kind, Logical, Node, NodeId, Schema};
 
-const NULL: u8 = 1;
-const BOOL: u8 = 2;
-const NUMBER: u8 = 4;
+const NULL: u16 = 1;
+const BOOL: u16 = 2;
+const NUMBER: u16 = 4;
 /// Text and bytes: a field of bytes takes text.
-const RUN: u8 = 8;
-const LIST: u8 = 16;
+const RUN: u16 = 8;
+const LIST: u16 = 16;
 /// Maps and records.
-const NAMED: u8 = 32;
-const ANY: u8 = u8::MAX;
+const NAMED: u16 = 32;
+const DECIMAL: u16 = 64;
+const INSTANT: u16 = 128;
+const SPAN: u16 = 256;
+const ANY: u16 = u16::MAX;
 
 /// A union of the target, written with values of `from`, of which two branches hold values that look alike.
 pub(super) fn ambiguous(
@@ -110,11 +113,11 @@ pub(super) fn is_of(schema: &Schema, fields: &[Field], value: &Val<'_>) -> bool 
     entries.len() == fields.len() && entries.iter().all(has_place)
 }
 
-/// How values of a type may look, a bit for each way; all of them where a meaning decides.
-fn looks(schema: &Schema, node: NodeId) -> u8 {
+/// How values of a type may look, a bit for each way: physical, or with the meaning that the schema says. A decimal takes whole
+/// numbers too.
+fn looks(schema: &Schema, node: NodeId) -> u16 {
     let node = schema.node(node);
-    match &node.kind {
-        _ if has_meaning(node) => ANY,
+    let physical = match &node.kind {
         Kind::Null => NULL,
         Kind::Boolean => BOOL,
         Kind::Int | Kind::Long | Kind::Float | Kind::Double => NUMBER,
@@ -125,10 +128,21 @@ fn looks(schema: &Schema, node: NodeId) -> u8 {
             let each = branches.iter().map(|branch| looks(schema, *branch));
             each.fold(0, |all, one| all | one)
         }
-    }
+    };
+    use Logical::{
+        Decimal, Interval, LocalTimestamp, Time, Timestamp, VariableScaleDecimal, ZonedTimestamp,
+    };
+    let meant = match node.logical {
+        Some(Decimal { .. }) => NUMBER | DECIMAL,
+        Some(VariableScaleDecimal) => DECIMAL,
+        Some(Timestamp { .. } | LocalTimestamp { .. } | ZonedTimestamp) => INSTANT,
+        Some(Time { .. } | Interval { .. }) => SPAN,
+        _ => 0,
+    };
+    physical | meant
 }
 
-fn look(value: &Val<'_>) -> u8 {
+fn look(value: &Val<'_>) -> u16 {
     match value {
         Val::Null => NULL,
         Val::Bool(_) => BOOL,
@@ -136,11 +150,14 @@ fn look(value: &Val<'_>) -> u8 {
         Val::Str(_) | Val::Bytes(_) => RUN,
         Val::List(_) => LIST,
         Val::Map(_) => NAMED,
-        _ => ANY,
+        Val::Decimal(_) => DECIMAL,
+        Val::Timestamp(..) => INSTANT,
+        Val::Duration(..) => SPAN,
+        Val::Type(_) | Val::Optional(_) => ANY,
     }
 }
 
-fn all_look(schema: &Schema, fields: &[Field], as_one: u8) -> bool {
+fn all_look(schema: &Schema, fields: &[Field], as_one: u16) -> bool {
     let mut fields = fields.iter();
     fields.all(|field| looks(schema, field.ty) & as_one != 0)
 }

@@ -420,6 +420,8 @@ fn a_union_is_built_anew_only_where_its_values_say_their_branch() {
     let symbols =
         |name: &str, symbols: Json| json!({"type": "enum", "name": name, "symbols": symbols});
     let fixed = |name: &str, size: u32| json!({"type": "fixed", "name": name, "size": size});
+    let instant = json!({"type": "long", "logicalType": "timestamp-millis"});
+    let decimal = json!({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 0});
     // The union, a value of its second branch, and what is delivered; none if `check` refuses.
     for (union, second, value, delivered) in [
         (
@@ -444,6 +446,27 @@ fn a_union_is_built_anew_only_where_its_values_say_their_branch() {
             ]),
             "B",
             json!({"f": null}),
+            None,
+        ),
+        (
+            json!([
+                node("A", of(instant.clone())),
+                node("B", of(json!("string")))
+            ]),
+            "B",
+            json!({"f": "x"}),
+            Some(vec![2, 2, b'x']),
+        ),
+        (
+            json!([node("A", of(instant)), node("B", of(json!("long")))]),
+            "B",
+            json!({"f": 3}),
+            None,
+        ),
+        (
+            json!([node("A", of(decimal)), node("B", of(json!("int")))]),
+            "B",
+            json!({"f": 3}),
             None,
         ),
         (
