@@ -124,14 +124,15 @@ impl Checker<'_> {
         let is_constant = |(key, _): &(Node, Node)| matches!(key, Node::Const(_));
         let distinct =
             keys.len() == nodes.len() && (nodes.len() < 2 || nodes.iter().all(is_constant));
-        if !distinct || matches!(key, Type::Dyn) {
+        let differ = distinct && !matches!(key, Type::Dyn);
+        if !differ {
             self.can_fail.insert("duplicate_key");
         }
         let ty = Type::Map(Box::new(key), Box::new(value));
         Some(Typed {
             parts: Some(parts),
             written,
-            ..Typed::new(Node::Map(nodes), ty, span)
+            ..Typed::new(Node::Map(nodes, differ), ty, span)
         })
     }
 

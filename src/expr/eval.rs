@@ -171,7 +171,7 @@ impl<'a> Run<'_, 'a> {
             Node::Local(up) => self.local(*up),
             Node::Meta(field) => self.meta(*field),
             Node::List(nodes) => self.list(nodes),
-            Node::Map(nodes) => self.map(nodes),
+            Node::Map(nodes, differ) => self.map(nodes, *differ),
             Node::Fold(fold) => self.fold(fold),
             Node::Lookup(lookup) => functions::look_up(self, lookup),
             Node::Coalesce(nodes) => self.coalesce(nodes),

@@ -21,13 +21,15 @@ impl<'a> Run<'_, 'a> {
     }
 
     #[inline(never)]
-    pub(super) fn map(&self, nodes: &'a [(Node, Node)]) -> Result<Val<'a>> {
+    pub(super) fn map(&self, nodes: &'a [(Node, Node)], differ: bool) -> Result<Val<'a>> {
         self.spend(nodes.len() * 2 * size_of::<Val>())?;
         let mut map = BumpVec::with_capacity_in(nodes.len(), self.cx.bump);
         for (key, value) in nodes {
             let key = self.eval(key)?;
-            if let Some(value) = self.item(value)? {
-                insert(&mut map, key, value)?;
+            match self.item(value)? {
+                Some(value) if differ => map.push((key, value)),
+                Some(value) => insert(&mut map, key, value)?,
+                None => {}
             }
         }
         Ok(Val::Map(map.into_bump_slice()))

@@ -205,7 +205,8 @@ pub enum Node {
         key: Arc<str>,
     },
     List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
+    /// A map that is written out, and whether its keys are known to differ: nobody has to compare them.
+    Map(Vec<(Node, Node)>, bool),
     Call(Box<Call>),
     Fold(Box<Fold>),
     /// The first value that is not null.

@@ -345,7 +345,7 @@ impl Checker<'_> {
         }
         Some(Typed {
             written: Some(Written::Record(given)),
-            ..Typed::new(Node::Map(nodes), self.made(target), span)
+            ..Typed::new(Node::Map(nodes, true), self.made(target), span)
         })
     }
 

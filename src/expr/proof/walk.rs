@@ -37,7 +37,7 @@ impl Node {
             Node::Lookup(lookup) => vec![&lookup.key],
             Node::List(items) | Node::Coalesce(items) => items.iter().collect(),
             Node::Call(call) => call.args.iter().collect(),
-            Node::Map(entries) => entries
+            Node::Map(entries, _) => entries
                 .iter()
                 .flat_map(|(key, value)| [key, value])
                 .collect(),

@@ -92,7 +92,7 @@ impl Compiler<'_> {
         mapped: &mut Mapped,
     ) -> Option<(FieldSource, OutField)> {
         match (part.written, &part.node) {
-            (Written::Record(given), Node::Map(entries))
+            (Written::Record(given), Node::Map(entries, _))
                 if mapped.splices && given.iter().all(|given| !given.optional) =>
             {
                 let entries: Vec<Node> = entries.iter().map(|(_, node)| node.clone()).collect();
@@ -175,7 +175,7 @@ impl Compiler<'_> {
         let out = OutField {
             name: part.name.to_owned(),
             ty: part.ty,
-            binding: Binding::Source(Node::Map(parts.iter().map(read_again).collect())),
+            binding: Binding::Source(Node::Map(parts.iter().map(read_again).collect(), true)),
             parts: Some(parts),
         };
         Some((FieldSource::Record(sources), out))

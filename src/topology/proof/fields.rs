@@ -194,7 +194,7 @@ impl Walk<'_> {
     ) {
         let each: Vec<&Node> = match given.node {
             Some(Node::List(items)) => items.iter().collect(),
-            Some(Node::Map(entries)) => entries.iter().map(|(_, value)| value).collect(),
+            Some(Node::Map(entries, _)) => entries.iter().map(|(_, value)| value).collect(),
             _ => {
                 let extent = match place {
                     Some((from, node)) => same_width(from, node),

@@ -126,7 +126,7 @@ impl<'a> Taint<'a> {
         locals: &mut Vec<Carried<'a>>,
         found: &mut Vec<Part>,
     ) {
-        let is_empty = matches!(node, Node::Map(entries) if entries.is_empty());
+        let is_empty = matches!(node, Node::Map(entries, _) if entries.is_empty());
         if is_empty || !writes_record(node, &at) {
             let mut tags = self.node(node, locals);
             tags.extend(around.iter().cloned());
@@ -142,7 +142,7 @@ impl<'a> Taint<'a> {
         }
         let with = |tags: Tags| -> Tags { around.iter().cloned().chain(tags).collect() };
         match node {
-            Node::Map(entries) => {
+            Node::Map(entries, _) => {
                 for (key, value) in entries {
                     let part = match key {
                         Node::Const(Const::Str(name)) => at.field(name),
@@ -200,7 +200,7 @@ impl<'a> Taint<'a> {
 fn writes_record(node: &Node, at: &At) -> bool {
     let below = |node: &Node| at.elements().is_some_and(|at| writes_record(node, &at));
     match node {
-        Node::Map(entries) => {
+        Node::Map(entries, _) => {
             !at.fields().is_empty() || entries.iter().any(|(_, value)| below(value))
         }
         Node::List(items) => items.iter().any(below),
