@@ -90,6 +90,41 @@ async fn one_takes_over_from_another() -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_is_given_back_at_once_when_the_group_has_gone_on() {
+    let mut world = World::new().await;
+    let first = world.worker(&[("limits.drain_timeout_ms", "600000")]);
+    world.write(500);
+    world.settle(&first, 0).await;
+    // More refusals than there are commits until the revoke, which follow each other more and more slowly. Those after them make the client
+    // say that everything is lost, but not while a revoke is open.
+    let mut refused = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 40];
+    refused.extend([RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION; 1_000]);
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
+    world.write(500);
+    let second = world.worker(&[]);
+    within(100, "the first has heeded the refusal", || {
+        counted(
+            first.metrics(),
+            "lockgate_rebalances_total",
+            r#"kind="lost""#,
+        ) > 0.0
+    })
+    .await;
+    world
+        .cluster
+        .clear_request_errors(RDKafkaApiKey::OffsetCommit);
+    within(120, "all is committed", || {
+        world.committed() as u64 == world.events()
+    })
+    .await;
+    drain(first).await;
+    drain(second).await;
+    world.judge();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_answers_to_the_last_commits_are_counted() {
     let mut world = World::new().await;
     // No commit of a frontier before the end, and those are answered when the lanes have gone.
