@@ -297,7 +297,12 @@ impl<'a> World<'a> {
     /// Invariant I-9, whenever partitions may have been assigned.
     fn hear_positions(&mut self, index: usize) -> Held {
         self.with_worker(index, |worker, cx| worker.hear_positions(cx))?;
-        let Some(owner) = &self.workers[index] else {
+        // One that was expelled, and has not noticed, is itself the former owner.
+        let is_member = |owner: &&Worker| {
+            let seat = owner.client.seat;
+            seat.is_some_and(|seat| self.broker.group.seats.contains_key(&seat))
+        };
+        let Some(owner) = self.workers[index].as_ref().filter(is_member) else {
             return Ok(());
         };
         let tps: Vec<Tp> = owner.client.assigned.keys().copied().collect();
