@@ -1,4 +1,4 @@
-//! The tables of `benches/codec` with a column for another expression engine, the `cel` crate.
+//! The tables of `benches/codec` with columns for other expression engines, the `cel` crate and VRL.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- [--rounds N] [--only JOB[/CASE]]`
 
@@ -16,10 +16,21 @@ mod jobs;
 mod measure;
 #[path = "../codec/tables.rs"]
 mod tables;
+mod vrl;
 
 fn main() -> anyhow::Result<()> {
-    tables::print(&[tables::Peer {
-        name: "cel",
-        way: cel::way,
-    }])
+    tables::print(&[
+        tables::Peer {
+            name: "cel",
+            way: cel::way,
+        },
+        tables::Peer {
+            name: "vrl",
+            way: vrl::way,
+        },
+        tables::Peer {
+            name: "vrl, the program alone",
+            way: vrl::program_alone,
+        },
+    ])
 }
