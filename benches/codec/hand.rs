@@ -1,7 +1,7 @@
 //! Job J written by hand for its one schema, as a good engineer would with the same guarantees: every byte is validated, text is
 //! UTF-8, every bound is checked, the envelope keeps its promises. Plain safe Rust over the bytes, into a reused buffer.
 
-use crate::job::{FRAME, ID_OUT};
+use crate::corpus::{FRAME, ID_OUT};
 
 /// Why a record is refused. The real thing would name the place; a bench only needs it not to be free of checks.
 #[derive(Clone, Copy, Debug)]

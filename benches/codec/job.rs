@@ -17,12 +17,7 @@ use rand::rngs::StdRng;
 
 use crate::measure::Case;
 
-/// Schema ids in the frames of inputs and outputs.
-pub const ID_IN: u32 = 1;
-pub const ID_OUT: u32 = 2;
-
-/// Bytes of the Confluent frame.
-pub const FRAME: usize = 5;
+pub use crate::corpus::{FRAME, ID_IN, ID_OUT};
 
 /// Different records of a job.
 pub const RECORDS: usize = 1000;

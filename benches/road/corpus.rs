@@ -21,6 +21,9 @@ pub const SCHEMA_OUT: &str = include_str!("job-out.avsc");
 pub const ID_IN: u32 = 1;
 pub const ID_OUT: u32 = 2;
 
+/// Bytes of the Confluent frame.
+pub const FRAME: usize = 5;
+
 /// Different records; the input repeats them.
 pub const CORPUS: usize = 1000;
 

@@ -3,11 +3,14 @@
 //! `cargo bench --bench road -- --json`; needs a broker (`LOCKGATE__KAFKA__BROKERS`), or starts one (Java 17 and Maven, see `tests/stack/run`).
 //! Each run is a process of its own that reads the same input topic once; CPU time is that process's, from its start to its
 //! end. The floor runs twice per round, so that its spread against itself tells what the machine's noise is. `--naive` adds the usual
-//! hand-written consumer to each round. `--latency` measures latency and CPU at a fixed rate instead.
+//! hand-written consumer to each round, `--by-hand` the floor's loop with the job written by hand for its one schema. `--latency` measures latency and CPU at a fixed rate instead.
 
 mod broker;
+mod by_hand;
 mod corpus;
 mod floor;
+#[path = "../codec/hand.rs"]
+mod hand;
 mod job;
 mod latency;
 mod naive;
@@ -48,6 +51,7 @@ struct Options {
     brokers: String,
     compression: String,
     has_naive: bool,
+    has_by_hand: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -90,6 +94,7 @@ fn main() -> anyhow::Result<()> {
         "--partitions",
         "--size",
         "--naive",
+        "--by-hand",
         "--latency",
     ];
     if let Some(wrong) = words
@@ -97,7 +102,7 @@ fn main() -> anyhow::Result<()> {
         .find(|word| word.starts_with("--") && !known.contains(&word.as_str()))
     {
         bail!(
-            "unknown word {wrong}: --records N, --rounds N, --partitions N, --size BYTES, --compression none|lz4, --naive, --latency, --json"
+            "unknown word {wrong}: --records N, --rounds N, --partitions N, --size BYTES, --compression none|lz4, --naive, --by-hand, --latency, --json"
         );
     }
     let broker = broker::Broker::find()?;
@@ -108,6 +113,7 @@ fn main() -> anyhow::Result<()> {
         brokers: broker.address.clone(),
         compression: value("--compression").unwrap_or_else(|| "none".into()),
         has_naive: words.iter().any(|word| word == "--naive"),
+        has_by_hand: words.iter().any(|word| word == "--by-hand"),
     };
     if words.iter().any(|word| word == "--latency") {
         return latency::measure(&options);
@@ -147,6 +153,9 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         if options.has_naive {
             order.push(("naive", "naive"));
         }
+        if options.has_by_hand {
+            order.push(("by hand", "by-hand"));
+        }
         if round % 2 == 1 {
             order.reverse();
         }
@@ -179,6 +188,14 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         outputs["lockgate"]
     );
     say(format!("outputs are equal: {:?}", outputs["lockgate"]));
+    ensure!(
+        outputs
+            .get("by hand")
+            .is_none_or(|output| *output == outputs["floor"]),
+        "the outputs differ: by hand {:?}, floor {:?}",
+        outputs.get("by hand"),
+        outputs["floor"]
+    );
     if let Some((count, _)) = outputs.get("naive") {
         // Its maps have no order, so that its bytes are others.
         ensure!(
@@ -200,6 +217,14 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     };
     row("floor", floor);
     row("lockgate", lockgate);
+    if let Some(by_hand) = costs.get("by hand").map(|costs| median(costs)) {
+        row("by hand", by_hand);
+        say(format!(
+            "by hand costs {:.3} times the floor, lockgate {:.3} times as much as that",
+            by_hand / floor,
+            lockgate / by_hand
+        ));
+    }
     if let Some(naive) = costs.get("naive").map(|costs| median(costs)) {
         row("naive", naive);
         say(format!(
@@ -300,6 +325,7 @@ fn child(
 ) -> anyhow::Result<()> {
     match mode {
         "naive" => naive::run(brokers, &topics.0, &topics.1, records, compression)?,
+        "by-hand" => by_hand::run(brokers, &topics.0, &topics.1, records, compression)?,
         "floor" => floor::run(brokers, &topics.0, &topics.1, records, compression)?,
         "lockgate" => worker::run(brokers, &topics.0, &topics.1, compression, None)?,
         "live-loop" => latency::bare_loop(brokers, &topics.0, &topics.1, compression)?,

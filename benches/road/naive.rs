@@ -23,7 +23,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::util::AsyncRuntime;
 
-use crate::corpus;
+use crate::corpus::{self, FRAME};
 
 /// What the crate's feature `tokio` would be, without building the crate a second time for it.
 struct Tokio;
@@ -45,9 +45,6 @@ type Output = FutureProducer<DefaultClientContext, Tokio>;
 
 /// Deliveries under way at most.
 const IN_FLIGHT: usize = 10_000;
-
-/// Bytes of the Confluent frame.
-const FRAME: usize = 5;
 
 /// Reads `records` records and writes what the job keeps of them.
 pub fn run(
