@@ -114,7 +114,7 @@ pub fn locate<'a>(
             .try_into()
             .ok()
             .and_then(|eight| u32::try_from(u64::from_be_bytes(eight)).ok())
-            .filter(|id| *id != 0)
+            .filter(|id| (1..=ID_MAX).contains(id))
             .map(SchemaId::Number),
     };
     id.map(|id| (id, bytes)).ok_or("bad_id_header")
@@ -126,13 +126,17 @@ pub fn in_header<'h>(from: IdFrom, side: Side, headers: &[Header<'h>]) -> Option
     headers.iter().rfind(|header| header.0 == name)?.1
 }
 
+/// Largest id that a registry gives: they are ints of Java. A question about a larger one is no question to Confluent's registry,
+/// which answers that there is no such address, and that would be taken for an outage.
+const ID_MAX: u32 = i32::MAX as u32;
+
 /// Splits a record's value (or key) into schema id and datum. `Err` is the reason code `bad_frame`: too short,
-/// a wrong first byte, or the id 0, which no registry gives.
+/// a wrong first byte, or an id that no registry gives: 0, or one above 2^31 - 1.
 pub fn split(value: &[u8]) -> Result<(u32, &[u8]), &'static str> {
     match value {
         [0, a, b, c, d, datum @ ..] => match u32::from_be_bytes([*a, *b, *c, *d]) {
-            0 => Err("bad_frame"),
-            id => Ok((id, datum)),
+            id @ 1..=ID_MAX => Ok((id, datum)),
+            _ => Err("bad_frame"),
         },
         _ => Err("bad_frame"),
     }
@@ -151,9 +155,9 @@ mod tests {
     #[test]
     fn a_frame_comes_back_as_it_was_written() {
         let mut out = Vec::new();
-        write(0xFFFF_FFFF, &mut out);
+        write(ID_MAX, &mut out);
         out.extend_from_slice(b"xy");
-        assert_eq!(split(&out), Ok((0xFFFF_FFFF, &b"xy"[..])));
+        assert_eq!(split(&out), Ok((ID_MAX, &b"xy"[..])));
     }
 
     #[test]
@@ -164,6 +168,8 @@ mod tests {
             &[0, 0, 0, 1],
             &[1, 0, 0, 0, 1, 2],
             &[0, 0, 0, 0, 0, 2],
+            &[0, 128, 0, 0, 0, 2],
+            &[0, 255, 255, 255, 255, 2],
             &b"{\"a\":1}"[..],
         ] {
             assert_eq!(split(bytes), Err("bad_frame"), "{bytes:?}");

@@ -315,6 +315,10 @@ async fn disturb(State(shared): State<Arc<Shared>>, request: Request, next: Next
 }
 
 async fn by_id(State(shared): State<Arc<Shared>>, Path(id): Path<u32>) -> Response {
+    // Confluent's registry takes an int of Java, and has no such address for more.
+    if i32::try_from(id).is_err() {
+        return refuse(404, 404, "HTTP 404 Not Found");
+    }
     *shared.store().asked.entry(id).or_default() += 1;
     while shared.store().held.contains(&id) {
         tokio::time::sleep(LOOK).await;

@@ -353,7 +353,7 @@ fn every_odd_frame_and_key_is_its_own_case() {
         Option<&'a [u8]>,
         &'a str,
     );
-    let table: [Case<'_>; 15] = [
+    let table: [Case<'_>; 16] = [
         (
             "an event",
             &text,
@@ -395,8 +395,15 @@ fn every_odd_frame_and_key_is_its_own_case() {
             "the largest id",
             &text,
             Some(b"k"),
-            Some(&[0, 255, 255, 255, 255, 14]),
-            "asks for 4294967295",
+            Some(&[0, 127, 255, 255, 255, 14]),
+            "asks for 2147483647",
+        ),
+        (
+            "an id that no registry gives",
+            &text,
+            Some(b"k"),
+            Some(&[0, 128, 0, 0, 0, 14]),
+            "bad_frame",
         ),
         (
             "an unknown id",

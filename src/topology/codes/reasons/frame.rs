@@ -20,7 +20,7 @@ pub(super) static REASONS: &[ReasonCode] = &[
     ),
     reason(
         "bad_frame",
-        "Key or value is not in the Confluent wire format: no zero byte, or shorter than five bytes; an empty value is not a tombstone.",
+        "Key or value is not in the Confluent wire format: no zero byte, shorter than five bytes, or a schema id that no registry gives (0, or above 2147483647); an empty value is not a tombstone.",
         "Find the producer: it writes without the registry's serializer.",
     ),
     reason(
