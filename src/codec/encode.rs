@@ -455,17 +455,12 @@ fn unrepresentable(message: impl Into<String>) -> Fault {
 }
 
 fn narrow(value: i64) -> Result<i32, Fault> {
-    i32::try_from(value).map_err(|_| {
-        Fault::new(
-            "int_overflow",
-            format!("{value} does not fit an int of 32 bits"),
-        )
-    })
+    i32::try_from(value)
+        .map_err(|_| Fault::new("int_overflow", "the number does not fit an int of 32 bits"))
 }
 
 fn signed(value: u64) -> Result<i64, Fault> {
-    i64::try_from(value)
-        .map_err(|_| Fault::new("int_overflow", format!("{value} does not fit a long")))
+    i64::try_from(value).map_err(|_| Fault::new("int_overflow", "the number does not fit a long"))
 }
 
 /// An integer as floating point with `bits` of mantissa, if it is one exactly.
@@ -473,9 +468,9 @@ fn whole(value: i64, bits: u32) -> Result<f64, Fault> {
     let magnitude = value.unsigned_abs();
     let significant = 64 - magnitude.leading_zeros() - magnitude.trailing_zeros().min(63);
     if magnitude != 0 && significant > bits {
-        return Err(unrepresentable(format!(
-            "{value} has no exact floating point value"
-        )));
+        return Err(unrepresentable(
+            "the number has no exact floating point value",
+        ));
     }
     Ok(value as f64)
 }
@@ -496,5 +491,27 @@ fn name(value: &Val<'_>) -> &'static str {
         Val::Map(_) => "a map",
         Val::Type(_) => "a type",
         Val::Optional(_) => "an optional",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_tells_nothing_of_the_number() {
+        let secret = 4_711_223_344_556_677;
+        let faults = [
+            narrow(secret).unwrap_err(),
+            signed(secret as u64 + (1 << 63)).unwrap_err(),
+            whole(secret, 24).unwrap_err(),
+        ];
+        for fault in faults {
+            assert!(
+                !fault.message.contains(|c: char| c == '4'),
+                "{}",
+                fault.message
+            );
+        }
     }
 }

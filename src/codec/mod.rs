@@ -85,7 +85,7 @@ const _: () = assert!(size_of::<Val>() == 24);
 pub struct Fault {
     /// Reason code, an entry of `docs/ERRORS.md`.
     pub reason: &'static str,
-    /// What failed on what, bounded, without payload beyond numbers.
+    /// What failed on what, bounded, without what the record says: lengths and indices only.
     pub message: String,
 }
 
