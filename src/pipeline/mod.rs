@@ -37,6 +37,7 @@ pub use worker::{Shared, Worker};
 use process::{INTERNAL_PANIC, Input, Poison};
 use tracing::Level;
 
+use crate::kafka::{Header, RawRecord};
 use crate::record_event;
 use crate::telemetry::logging::Source;
 use crate::topology::plan::Plan;
@@ -47,6 +48,25 @@ fn epoch_ms() -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
+/// The correlation id that a record brought along, in the header that the configuration names.
+fn brought<'a>(
+    mut headers: impl Iterator<Item = Header<'a>>,
+    correlation: Option<&[u8]>,
+) -> Option<&'a str> {
+    let (_, value) = headers.find(|(name, _)| correlation == Some(*name))?;
+    std::str::from_utf8(value?).ok()
+}
+
+/// What a log line says of where a record came from.
+fn source_of<'a>(plan: &'a Plan, record: &'a RawRecord, correlation: Option<&str>) -> Source<'a> {
+    Source {
+        topic: &plan.sources[usize::from(record.topic())].topic,
+        partition: record.partition(),
+        offset: record.offset(),
+        correlation: brought(record.headers(), correlation.map(str::as_bytes)),
+    }
+}
+
 /// The log line of a dead letter: where it came from and why. What is in it is shown only if the configuration asks for it.
 fn tell_dead_letter(plan: &Plan, input: &Input<'_>, poison: &Poison, correlation: Option<&[u8]>) {
     let name = |index: Option<u16>, names: &dyn Fn(usize) -> String| {
@@ -54,16 +74,11 @@ fn tell_dead_letter(plan: &Plan, input: &Input<'_>, poison: &Poison, correlation
     };
     let step = name(poison.step, &|index| plan.steps[index].name.clone());
     let route = name(poison.route, &|index| plan.routes[index].name.clone());
-    let brought = input
-        .headers
-        .iter()
-        .find(|(name, _)| correlation == Some(*name))
-        .and_then(|(_, value)| std::str::from_utf8((*value)?).ok());
     let source = Source {
         topic: &plan.sources[usize::from(input.source)].topic,
         partition: input.partition,
         offset: input.offset,
-        correlation: brought,
+        correlation: brought(input.headers.iter().copied(), correlation),
     };
     if poison.reason == INTERNAL_PANIC {
         record_event!(

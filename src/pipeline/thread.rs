@@ -20,10 +20,15 @@ use super::messages::{Bell, Clock, FromThread, Inlet, PoisonStop, ToThread};
 use super::open::{BEFORE_ROUTES, Judges, Opened, Opening};
 use super::process::{Outputs, Processor};
 use super::programs::{self, Known, Needs, Place, Programs, Sightings};
+use tracing::Level;
+
+use super::source_of;
 use super::topics::Topics;
+use crate::core::flow::Reason;
 use crate::core::tracker::Acked;
 use crate::core::{Backoff, DeliveryId, Disposition, Epoch, Lanes, Millis, Tp};
 use crate::kafka::{EnqueueError, KafkaError, Report, classify};
+use crate::record_event;
 use crate::registry::{Answer, Cache};
 
 use crate::sink::kafka::KafkaSink;

@@ -72,7 +72,7 @@ impl PipelineThread {
             return false;
         };
         let is_letter = tracker.is_buried(id);
-        let Some((_, offset, _)) = tracker.get(id) else {
+        let Some((_, offset, held)) = tracker.get(id) else {
             return false;
         };
         let Some(lane) = self.states[usize::from(id.lane())].as_mut() else {
@@ -99,15 +99,26 @@ impl PipelineThread {
             classify::Class::Record | classify::Class::Topic | classify::Class::Retry => {
                 let is_poisoned = self.stop.is_stopped();
                 if let Some(until) = lane.hold(topic, offset, self.clock.now(), is_poisoned) {
-                    tracing::warn!(
-                        source = format!("{}{offset}", lane.prefix), reason, %error,
+                    record_event!(
+                        Level::WARN,
+                        source_of(&self.plan, &held.record, self.correlation.as_deref()),
+                        reason,
+                        topology = self.plan.id,
+                        %error,
                         "an output topic takes nothing: waiting, nothing is lost"
                     );
                     self.wait_together(topic, until);
                 }
             }
             classify::Class::Fatal | classify::Class::Purged => {
-                tracing::debug!(source = format!("{}{offset}", lane.prefix), reason, %error, "a delivery failed and is sent again");
+                record_event!(
+                    Level::DEBUG,
+                    source_of(&self.plan, &held.record, self.correlation.as_deref()),
+                    reason,
+                    topology = self.plan.id,
+                    %error,
+                    "a delivery failed and is sent again"
+                );
             }
         }
         true
@@ -179,7 +190,7 @@ impl PipelineThread {
         let Some((_, tracker)) = self.lanes.of(pending.id) else {
             return false;
         };
-        let Some((_, offset, _)) = tracker.get(pending.id) else {
+        let Some((_, offset, held)) = tracker.get(pending.id) else {
             return false;
         };
         let Some(lane) = self.states[usize::from(pending.id.lane())].as_mut() else {
@@ -216,7 +227,14 @@ impl PipelineThread {
             }
             EnqueueError::Fatal(_) => {}
         }
-        tracing::debug!(source = format!("{}{offset}", lane.prefix), %error, "a delivery could not be enqueued and is tried again");
+        record_event!(
+            Level::DEBUG,
+            source_of(&self.plan, &held.record, self.correlation.as_deref()),
+            Reason::Sink.as_str(),
+            topology = self.plan.id,
+            %error,
+            "a delivery could not be enqueued and is tried again"
+        );
         true
     }
 }

@@ -170,8 +170,11 @@ impl PipelineThread {
                 false
             }
             Opened::Incompatible { schema_id, why } => {
-                tracing::error!(
-                    source = format!("{}{offset}", lane.prefix),
+                record_event!(
+                    Level::ERROR,
+                    source_of(&self.plan, &held.record, self.correlation.as_deref()),
+                    Reason::IncompatibleSchema.as_str(),
+                    topology = self.plan.id,
                     %schema_id,
                     why,
                     "this partition stops: incompatible_schema. Deploy a topology whose schema can read this one, or skip the record"
@@ -181,8 +184,11 @@ impl PipelineThread {
             }
             Opened::Blocked(topic) => {
                 let wait = lane.backoff.fail(rand::random()).0.clamp(50, 1_000);
-                tracing::warn!(
-                    source = format!("{}{offset}", lane.prefix),
+                record_event!(
+                    Level::WARN,
+                    source_of(&self.plan, &held.record, self.correlation.as_deref()),
+                    Reason::Sink.as_str(),
+                    topology = self.plan.id,
                     topic = self.plan.topics[usize::from(topic)].topic,
                     why = self.topics.trouble(topic),
                     "an output topic cannot be written to: waiting, nothing is lost"

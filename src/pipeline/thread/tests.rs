@@ -6,6 +6,7 @@ use crate::kafka::{Consumer, Position, Properties, partition_for};
 use crate::pipeline::planted::world::{self, EVENT, PARTITIONS, World};
 use crate::pipeline::programs::Side;
 use crate::schema::Schema;
+use crate::telemetry::logging::tests::lines_of;
 
 const KEY: &[u8] = b"key";
 
@@ -180,4 +181,27 @@ async fn an_answer_to_an_earlier_assignment_changes_nothing() {
     }
     bench.arrives(late[0]);
     assert_eq!((link.frontier(), bench.waiting()), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_about_a_delivery_that_failed_names_its_record_and_why() {
+    use rdkafka_sys::rd_kafka_resp_err_t as code;
+    let mut bench = Bench::new(1).await;
+    bench.open(1, 0, 1);
+    let id = bench.send(1)[0];
+    let name = format!("in/{}/0", bench.tp.partition);
+    for (error, reason) in [
+        (
+            code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            "topic_not_authorized",
+        ),
+        (code::RD_KAFKA_RESP_ERR__FATAL, "producer_fatal"),
+    ] {
+        let lines = lines_of(|| {
+            bench.thread.failed(id, error.into());
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let told = ["source", "correlation", "reason"].map(|key| lines[0][key].as_str().unwrap());
+        assert_eq!(told, [name.as_str(), name.as_str(), reason]);
+    }
 }
