@@ -83,14 +83,23 @@ impl Watcher {
     /// Looks every topic up; true if all can be written to.
     fn look(&self, timeout: Duration) -> bool {
         let mut is_well = true;
+        // Asked once: each further topic of a cluster that is away would take the timeout again.
+        let mut away: BTreeMap<&str, String> = BTreeMap::new();
         for (index, topic) in self.plan.topics.iter().enumerate() {
             let index = index as u16;
-            let usable = match self.admins[&topic.connection].topic(&topic.topic, timeout) {
+            let answer = match away.get(topic.connection.as_str()) {
+                Some(why) => Err(Err(why.clone())),
+                None => self.admins[&topic.connection]
+                    .topic(&topic.topic, timeout)
+                    .map_err(Ok),
+            };
+            let usable = match answer {
                 Ok(state) => {
                     self.topics.found(index, state.partitions);
                     Ok(())
                 }
-                Err(error) => {
+                Err(Err(why)) => Err(why),
+                Err(Ok(error)) => {
                     let (class, reason) = classify::produce(error.error);
                     // An unreachable cluster says nothing about the topic: the producer waits for it by itself.
                     if class == classify::Class::Topic {
@@ -102,7 +111,12 @@ impl Watcher {
                         self.topics.set_trouble(index, Some(why.clone()));
                         Err(why)
                     } else {
-                        Err(format!("{reason}: {error}"))
+                        let why = format!("{reason}: {error}");
+                        // The library's own codes: nobody answered at all.
+                        if error.error.code() < 0 {
+                            away.insert(&topic.connection, why.clone());
+                        }
+                        Err(why)
                     }
                 }
             };
