@@ -20,8 +20,8 @@ use crate::schema::Schema;
 /// Final answers kept. A registry holds fewer schemas that one worker meets; beyond it an arbitrary one is forgotten, and
 /// fetched again if it is wanted.
 const FINAL_MAX: usize = 4_096;
-/// Unknown ids remembered; beyond it the oldest is forgotten early.
-const UNKNOWN_MAX: usize = 10_000;
+/// Unknown ids remembered; beyond it the oldest is forgotten early. Few in tests, so that one can go beyond it.
+pub(super) const UNKNOWN_MAX: usize = if cfg!(test) { 100 } else { 10_000 };
 /// How often an outage that goes on is logged.
 const REMIND: Duration = Duration::from_secs(30);
 
