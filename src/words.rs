@@ -31,6 +31,14 @@ pub fn remedy(error: &Error) -> &'static str {
     }
 }
 
+/// A number of things: `1 record`, `2 records`.
+pub fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    }
+}
+
 /// A text without the system's numbers, ` (os error 13)`: they say nothing that the words before them do not.
 pub fn without_number(text: &str) -> String {
     const BEGINS: &str = " (os error ";

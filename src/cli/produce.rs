@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 
 use super::signals::Stop;
 use super::topic;
 use super::{Exit, Global, UsageError, runtime, signals, stderr, stdout};
 use crate::config::Config;
 use crate::kafka::{EnqueueError, Producer, Report, TopicHandle};
-use crate::words;
+use crate::words::{self, counted};
 
 mod encode;
 
@@ -55,6 +56,9 @@ pub struct Args {
     /// Each line is an object of `key`, `value` and, if wanted, `headers`, as `tail --json` writes it.
     #[arg(long, conflicts_with = "key")]
     pub keyed: bool,
+    /// Print the account as JSON: `topic`, `lines` read, records `written`, lines `left_out`.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs the command.
@@ -89,14 +93,22 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let end = feed(input, &encoder, &mut writer, &progress, &stop);
     let settled = writer.settle(&progress);
     progress.finish_and_clear();
-    writeln!(
-        stdout(),
-        "{} records written to {}",
-        writer.written,
-        args.topic
-    )?;
-    if writer.faults > 0 {
-        writeln!(stderr(), "{} lines were left out", writer.faults)?;
+    if args.json {
+        let account = json!({
+            "topic": args.topic,
+            "lines": writer.line,
+            "written": writer.written,
+            "left_out": writer.faults,
+        });
+        writeln!(stdout(), "{account}")?;
+    } else {
+        let written = counted(writer.written, "record");
+        writeln!(stdout(), "{written} written to {}", args.topic)?;
+    }
+    match writer.faults {
+        0 => {}
+        1 => writeln!(stderr(), "1 line was left out")?,
+        faults => writeln!(stderr(), "{faults} lines were left out")?,
     }
     let end = end?;
     settled?;

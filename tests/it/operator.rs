@@ -309,10 +309,17 @@ fn a_faulty_line_is_named_and_left_out_and_the_exit_code_says_so() {
             r#"{"id":"e","amount":5,"note":null}"#,
         ],
     );
-    let words = ["produce", "--topic", "events", "--key", "id", &file];
+    let words = [
+        "produce", "--topic", "events", "--key", "id", "--json", &file,
+    ];
     let output = house.command(&words).output().expect("the binary runs");
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
+    let account: Value = serde_json::from_slice(&output.stdout).expect("an account");
+    assert_eq!(
+        account,
+        json!({ "topic": "events", "lines": 6, "written": 2, "left_out": 4 })
+    );
     for named in [
         "line 2: ",
         "amount",
@@ -545,7 +552,7 @@ fn a_signal_ends_produce_while_its_input_is_silent() {
         "{words}"
     );
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("1 records written to events"), "{said}");
+    assert!(said.contains("1 record written to events"), "{said}");
 }
 
 #[test]
@@ -574,10 +581,7 @@ fn a_signal_before_a_line_that_is_there_is_told_by_the_exit_code() {
     assert!(words.contains("what follows it was left out"), "{words}");
     let said = String::from_utf8_lossy(&output.stdout);
     let written = house.count("events");
-    assert!(
-        said.contains(&format!("{written} records written to events")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("{written} record")), "{said}");
     assert!(
         words.contains(&format!("stopped after line {written},")),
         "{words}"
