@@ -30,8 +30,8 @@ pub struct Args {
     /// Seed of the generated events [default: a random one, which is printed].
     #[arg(long, value_name = "S", value_parser = number::whole::<u64>)]
     pub seed: Option<u64>,
-    /// Share of the source records that are poison, and end as dead letters: from 0 to `limits.poison_share` (0.2 unless set), at
-    /// which a source would stop.
+    /// Share of the source records that are poison, and end as dead letters: from 0 to `limits.poison_share` (0.2 unless set): with
+    /// more a source stops.
     #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = number::share)]
     pub poison: f64,
     /// Go on until Ctrl-C, so that the status page can be looked at.
@@ -69,7 +69,7 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let limit = config.limits.poison_share;
     if !(0.0..=limit).contains(&args.poison) {
         let refused = format!(
-            "--poison {} is refused: a source stops when {limit} of its records or more are judged poison (limits.poison_share), \
+            "--poison {} is refused: a source stops when more than {limit} of its records are judged poison (limits.poison_share), \
              so that a fault upstream never empties a stream into the dead letters; give a share from 0 to {limit}",
             args.poison
         );

@@ -172,7 +172,7 @@ const FIXED: &[(&str, &[&str], &str)] = &[
     (
         "enable.gapless.guarantee",
         &["false", "f", "0"],
-        "it turns errors that are healed here into fatal ones",
+        "the worker sets it by itself where it needs it; other clients of this connection have to stay without",
     ),
     (
         "delivery.report.only.error",
