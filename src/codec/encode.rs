@@ -507,11 +507,7 @@ mod tests {
             whole(secret, 24).unwrap_err(),
         ];
         for fault in faults {
-            assert!(
-                !fault.message.contains(|c: char| c == '4'),
-                "{}",
-                fault.message
-            );
+            assert!(!fault.message.contains('4'), "{}", fault.message);
         }
     }
 }
