@@ -65,7 +65,6 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let config = global.config()?;
     let runtime = runtime()?;
-    let stop = runtime.block_on(async { signals::listen() })?;
     let path = args
         .input
         .as_ref()
@@ -89,6 +88,8 @@ pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         args.keyed,
     ))?;
     let mut writer = Writer::open(&config, &args.connection, &args.topic)?;
+    // Until here a signal ends the process: a cluster that does not answer is waited for, and nothing was written.
+    let stop = runtime.block_on(async { signals::listen() })?;
     let progress = progress(length);
     let end = feed(input, &encoder, &mut writer, &progress, &stop);
     let settled = writer.settle(&progress);

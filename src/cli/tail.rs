@@ -155,10 +155,11 @@ fn duration_ms(text: &str) -> Option<i64> {
 pub fn run(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let config = global.config()?;
     let runtime = runtime()?;
-    let stop = runtime.block_on(async { signals::listen() })?;
     let decoder = Decoder::new(&config.registry, runtime.handle())?;
     let mut topic = Topic::open(&config, &args.connection, &args.topic)?;
     let from = args.from.positions(&topic)?;
+    // Until here a signal ends the process: a cluster that does not answer is waited for, and nothing was begun.
+    let stop = runtime.block_on(async { signals::listen() })?;
     let mut left = args.count.unwrap_or(u64::MAX);
     if left == 0 {
         return Ok(Exit::Done);

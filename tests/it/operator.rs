@@ -650,3 +650,34 @@ fn an_outage_ends_a_redrive_and_what_was_processed_before_is_delivered() {
         "{error}"
     );
 }
+
+#[test]
+fn a_signal_ends_a_command_that_still_waits_for_the_cluster() {
+    use std::os::unix::process::ExitStatusExt;
+    let house = House::new();
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = silent.local_addr().expect("its address").to_string();
+    for words in [
+        &["tail", "--topic", "events"][..],
+        &["produce", "--topic", "events", "--key", "id"],
+    ] {
+        let child = house
+            .command(words)
+            .env("LOCKGATE__KAFKA__BROKERS", &address)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let connection = silent.accept().expect("it asks");
+        interrupt(&child);
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(
+            output.status.signal(),
+            Some(libc::SIGINT),
+            "{words:?}: {output:?}"
+        );
+        drop(connection);
+    }
+}
