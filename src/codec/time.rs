@@ -188,11 +188,15 @@ fn digits(value: u64, width: usize, out: &mut String) {
     }
 }
 
+fn is_in_range(seconds: i64) -> bool {
+    (SECONDS_MIN..=SECONDS_MAX).contains(&seconds)
+}
+
 /// Reads `2026-11-22`.
 pub fn parse_date(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let days = reader.date()?;
-    reader.0.is_empty().then_some(days)
+    (reader.0.is_empty() && is_in_range(days * DAY)).then_some(days)
 }
 
 /// Reads `18:08:13.411558` as nanoseconds since midnight.
@@ -211,15 +215,14 @@ pub fn parse_timestamp(text: &str) -> Option<(i64, u32)> {
     let (seconds, nanos) = reader.date_time()?;
     let offset = reader.offset()?;
     let seconds = seconds - offset;
-    (reader.0.is_empty() && (SECONDS_MIN..=SECONDS_MAX).contains(&seconds))
-        .then_some((seconds, nanos))
+    (reader.0.is_empty() && is_in_range(seconds)).then_some((seconds, nanos))
 }
 
 /// Reads a date and time without a zone; a `Z` is allowed.
 pub fn parse_local_timestamp(text: &str) -> Option<(i64, u32)> {
     let mut reader = Reader(text.strip_suffix('Z').unwrap_or(text).as_bytes());
     let found = reader.date_time()?;
-    reader.0.is_empty().then_some(found)
+    (reader.0.is_empty() && is_in_range(found.0)).then_some(found)
 }
 
 /// Reads the ISO 8601 durations that [`write_span`] writes, days included.
@@ -271,13 +274,14 @@ impl Reader<'_> {
         wanted.contains(first).then_some(*first)
     }
 
+    /// Days since 1970-01-01, from the year 0 on: with an offset its last hours are in the year 1.
     fn date(&mut self) -> Option<i64> {
         let year = self.number(4)?;
         self.byte(b"-")?;
         let month = self.number(2)?;
         self.byte(b"-")?;
         let day = self.number(2)?;
-        if year == 0 || !(1..=12).contains(&month) || day == 0 {
+        if !(1..=12).contains(&month) || day == 0 {
             return None;
         }
         let days = days(i64::from(year), month, day);
@@ -300,12 +304,15 @@ impl Reader<'_> {
         }
         let mut nanos = 0;
         if let Some((b'.' | b',', rest)) = self.0.split_first() {
-            let width = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-            if !(1..=9).contains(&width) {
+            let all = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+            if all == 0 {
                 return None;
             }
+            // What is finer than a nanosecond is cut off, as most readers of RFC 3339 do.
+            let width = all.min(9);
             self.0 = rest;
             nanos = self.number(width)? * 10u32.pow(9 - width as u32);
+            self.0 = &rest[all..];
         }
         Some((hour * 3_600 + minute * 60 + second, nanos))
     }
@@ -331,7 +338,7 @@ impl Reader<'_> {
                     self.number(2)?
                 };
                 let seconds = i64::from(hours * 3_600 + minutes * 60);
-                (hours <= 18 && minutes <= 59).then_some(if sign == b'-' {
+                (hours <= 23 && minutes <= 59).then_some(if sign == b'-' {
                     -seconds
                 } else {
                     seconds
@@ -356,6 +363,25 @@ mod tests {
             parse_timestamp("2026-11-22T19:08:13.411558+01:00"),
             Some((1_795_370_893, 411_558_000))
         );
+        for (text, seconds, nanos) in [
+            (
+                "2026-11-22T18:08:13.4115580009Z",
+                1_795_370_893,
+                411_558_000,
+            ),
+            (
+                "2026-11-22T18:08:13.99999999999999999999Z",
+                1_795_370_893,
+                999_999_999,
+            ),
+            ("0000-12-31T23:00:00-02:00", SECONDS_MIN + 3_600, 0),
+            ("1970-01-02T00:00:00+23:59", 60, 0),
+            ("1970-01-01T00:01:00-23:59", 86_400, 0),
+        ] {
+            assert_eq!(parse_timestamp(text), Some((seconds, nanos)), "{text}");
+        }
+        assert_eq!(parse_date("0000-12-31"), None);
+        assert_eq!(parse_local_timestamp("0000-12-31T23:00:00"), None);
         assert_eq!(parse_date("2024-02-29"), Some(19_782));
         assert_eq!(parse_date("2023-02-29"), None);
         assert_eq!(
@@ -381,6 +407,10 @@ mod tests {
             "2026-11-22T18:08:13",
             "２026-11-22T18:08:13Z",
             "2026-11-22T18:08:13.Z",
+            "2026-11-22T18:08:13+24:00",
+            "0000-12-31T23:00:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
         ] {
             assert_eq!(parse_timestamp(wrong), None, "{wrong}");
         }

@@ -153,10 +153,7 @@ impl<'t> Lexer<'t> {
         let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
         let mut at = self.at;
         let mut kind = Kind::Int;
-        if byte(at) == b'0'
-            && matches!(byte(at + 1), b'x' | b'X')
-            && byte(at + 2).is_ascii_hexdigit()
-        {
+        if byte(at) == b'0' && byte(at + 1) == b'x' && byte(at + 2).is_ascii_hexdigit() {
             at += 2;
             while byte(at).is_ascii_hexdigit() {
                 at += 1;
@@ -259,6 +256,19 @@ pub(super) fn unquoted(literal: &str, kind: Kind, start: usize) -> Result<Vec<u8
     Ok(out)
 }
 
+/// The character of a surrogate pair: its first half, and what follows, which begins with the second: `\ude00`.
+fn pair(high: u32, rest: &str) -> Option<char> {
+    let digits = rest.strip_prefix("\\u")?.get(..4)?;
+    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let low = u32::from_str_radix(digits, 16).ok()?;
+    let is_pair = (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(&low);
+    is_pair
+        .then(|| 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+        .and_then(char::from_u32)
+}
+
 /// Writes what an escape stands for; the bytes it takes after the backslash.
 fn escape(after: &str, bytes: bool, out: &mut Vec<u8>) -> Option<usize> {
     let first = *after.as_bytes().first()?;
@@ -285,14 +295,17 @@ fn escape(after: &str, bytes: bool, out: &mut Vec<u8>) -> Option<usize> {
                 return None;
             }
             let code = u32::from_str_radix(digits, radix).ok()?;
-            match bytes {
-                true => out.push(u8::try_from(code).ok()?),
-                false => {
-                    let c = char::from_u32(code)?;
-                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                }
+            if bytes {
+                out.push(u8::try_from(code).ok()?);
+                return Some(from + len);
             }
-            return Some(from + len);
+            let (sign, taken) = match char::from_u32(code) {
+                Some(sign) => (sign, from + len),
+                None if first == b'u' => (pair(code, &after[from + len..])?, 2 * (from + len) + 1),
+                None => return None,
+            };
+            out.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
+            return Some(taken);
         }
     };
     out.push(plain);

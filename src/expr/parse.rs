@@ -288,7 +288,7 @@ impl Parser<'_> {
         let token = self.tokens[self.at - 1];
         let negative = start < token.span.0;
         let word = self.word(token).trim_end_matches(['u', 'U']);
-        let hex = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
+        let hex = word.strip_prefix("0x");
         let magnitude = match hex {
             Some(digits) => u64::from_str_radix(digits, 16).ok(),
             None => word.parse().ok(),

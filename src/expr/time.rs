@@ -310,7 +310,13 @@ mod tests {
             write_timestamp(&mut out, seconds, nanos).unwrap();
             assert_eq!(out, text);
         }
-        assert_eq!(parse_timestamp("1970-01-01T02:00:00+02:00"), Some((0, 0)));
+        for text in ["1970-01-01T02:00:00+02:00", "1970-01-01T23:59:00+23:59"] {
+            assert_eq!(parse_timestamp(text), Some((0, 0)), "{text}");
+        }
+        assert_eq!(
+            parse_timestamp("1970-01-01T00:00:00.1234567899Z"),
+            Some((0, 123_456_789))
+        );
         for text in [
             "2024-03-31",
             "2024-03-31 12:00:00Z",

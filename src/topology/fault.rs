@@ -175,6 +175,8 @@ pub struct Fault {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// All that the message is about, where it names only some of them.
+    pub names: Vec<String>,
 }
 
 impl Fault {
@@ -252,6 +254,7 @@ impl Faults {
             span: span.clone(),
             message: message.into(),
             help: help.into(),
+            names: Vec::new(),
         });
     }
 
@@ -331,7 +334,7 @@ impl Faults {
             .iter()
             .map(|fault| {
                 let (line, column) = fault.position();
-                json!({
+                let mut json = json!({
                     "code": fault.code,
                     "severity": fault.severity.as_str(),
                     "file": fault.file.path.display().to_string(),
@@ -339,7 +342,11 @@ impl Faults {
                     "column": column,
                     "message": fault.message,
                     "help": fault.help,
-                })
+                });
+                if !fault.names.is_empty() {
+                    json["names"] = json!(fault.names);
+                }
+                json
             })
             .collect();
         json!({ "faults": faults })

@@ -351,6 +351,7 @@ fn rings(specs: &[Spec], faults: &mut Faults) {
                         "make sure that some condition ends the ring, or write to another topic"
                             .to_owned(),
                     ),
+                    names: Vec::new(),
                 });
             }
         }

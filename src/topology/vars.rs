@@ -163,6 +163,7 @@ fn secret(
             span: span.clone(),
             message,
             help: Some("make one of 32 random bytes: `openssl rand -hex 32`".to_owned()),
+            names: Vec::new(),
         });
     }
     Key::new(bytes).ok_or(NoKey::Wrong("it is no key"))
@@ -228,6 +229,7 @@ pub fn unknown(specs: &[Spec], given: &Vars, faults: &mut Faults) {
                 "vars.{name} is set in the configuration, and no topology here declares `{name}`"
             ),
             help: Some(help),
+            names: Vec::new(),
         });
     }
 }

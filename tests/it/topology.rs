@@ -90,6 +90,30 @@ fn every_fault_code_has_a_file_that_provokes_it_and_its_text() {
 }
 
 #[test]
+fn all_fields_that_nothing_reads_are_in_the_json() {
+    let faults = check(&[Path::new("tests/check/unread_fields-nested.yaml")]);
+    let json = faults.to_json();
+    let note = json["faults"].as_array().unwrap().iter();
+    let names: Vec<_> = note
+        .filter(|fault| fault["code"] == "unread_fields")
+        .flat_map(|fault| fault["names"].as_array().unwrap())
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    let agent = "name version engine platform language height depth mobile touch cookies";
+    let agent = agent.split(' ').map(|name| format!("agent.{name}"));
+    let home = [
+        "home.floor",
+        "home.place.lat",
+        "home.place.lon",
+        "home.place.around.lon",
+        "home.place.around.around",
+        "work",
+    ];
+    let expected: Vec<_> = home.map(String::from).into_iter().chain(agent).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn the_language_reference_is_made_from_the_table_of_functions() {
     assert_committed(
         &root().join("docs/LANGUAGE.md"),

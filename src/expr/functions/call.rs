@@ -225,6 +225,11 @@ impl Checker<'_> {
         let function = first.function;
         let mut fails = function.fails.to_vec();
         let prepared = self.prepared(first, &nodes, &spans, &mut fails)?;
+        if let Some(unfit) = function.fits.and_then(|fits| fits(&nodes)) {
+            let at = spans.last().copied().unwrap_or(span);
+            let fault = ExprFault::new(unfit.code, at, unfit.message);
+            return self.fault(fault.help(unfit.help));
+        }
         if let Body::Built(build) = &function.body {
             return Some(self.folded(build(nodes), ty, span, &fails));
         }

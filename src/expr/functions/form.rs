@@ -94,7 +94,7 @@ impl Checker<'_> {
     }
 
     fn tried(&mut self, of: &Ast, otherwise: &Ast, span: Span, facts: &Facts) -> Option<Typed> {
-        // What the first argument can fail with is handled, and not a failure of the whole.
+        // What the first argument can fail with is handled, and not a failure of the whole, but for the limit.
         let outside = std::mem::take(&mut self.can_fail);
         let failing = std::mem::take(&mut self.failing);
         let found = self.findings.len();
@@ -105,8 +105,14 @@ impl Checker<'_> {
         let mut inside = std::mem::replace(&mut self.can_fail, outside);
         inside.append(&mut std::mem::replace(&mut self.failing, failing));
         let handled = self.findings.split_off(found).into_iter();
-        self.findings
-            .extend(handled.filter(|finding| matches!(finding.kind, FindingKind::Always(_))));
+        self.findings.extend(handled.filter(|finding| {
+            matches!(
+                finding.kind,
+                FindingKind::Always(_)
+                    | FindingKind::CanFail("expression_limit")
+                    | FindingKind::AlwaysFails("expression_limit")
+            )
+        }));
         self.can_fail.extend(
             inside
                 .into_iter()

@@ -18,7 +18,7 @@ const PRECISION_MAX: usize = 1_000;
 /// Digits behind the point where a format does not say.
 const PRECISION: usize = 6;
 
-const FAILS: &[&str] = &["bad_format", "bad_utf8", "expression_limit", "time_range"];
+const FAILS: &[&str] = &["bad_format", "expression_limit", "time_range"];
 
 pub(super) const FORMAT: Function = Function::with(
     "string.format(list(dyn)) -> string",
@@ -30,19 +30,20 @@ pub(super) const FORMAT: Function = Function::with(
     format,
 )
 .fails(FAILS)
+.fits(not_too_many)
 .needs(&[
     Need("bad_format", Of::Together(clauses_fit)),
-    Need("bad_utf8", Of::Together(are_texts)),
     Need("time_range", Of::Together(are_known)),
 ])
 .doc(
-    "The text with its clauses replaced by the values, in order: `%s` any value, `%d` whole numbers, `%f` and `%e` with six digits behind the point or \
+    "The text with its clauses replaced by the values, in order: `%s` any value (bytes as UTF-8, with U+FFFD for what is none), `%d` whole numbers, `%f` and `%e` with six digits behind the point or \
      as many as `%.2f` says, `%b` binary, `%o` octal, `%x` and `%X` hexadecimal (also of text and bytes), `%%` a percent sign.",
 )
 .examples(&[
     ("'%s has %d items, %.2f in all'.format(['cart', 3, 9.5])", "'cart has 3 items, 9.50 in all'"),
     ("'%X %b %s'.format([255, 5, [1, {'a': null}]])", "'FF 101 [1, {a: null}]'"),
-    ("'%d'.format(['x'])", "fails bad_format"),
+    ("'%s'.format([b'\\xffab'])", "'\u{fffd}ab'"),
+    ("'%d'.format([3])", "'3'"),
 ]);
 
 pub(super) const QUOTE: Function = Function::new("strings.quote(string) -> string", quote)
@@ -147,6 +148,22 @@ fn checked(text: &Const) -> std::result::Result<Prepared, Unfit> {
             help: "clauses are %s %d %f %e %b %o %x %X, %.2f and %.2e with at most 1000 digits, and %% for a percent sign".into(),
         }),
     }
+}
+
+/// A constant format takes as many values as it has clauses.
+fn not_too_many(args: &[Node]) -> Option<Unfit> {
+    let [Node::Const(Const::Str(text)), Node::List(values)] = args else {
+        return None;
+    };
+    let is_there = |value: &&Node| !matches!(value, Node::IfPresent(_));
+    let given = values.iter().filter(is_there).count();
+    let is_verb = |clause: &std::result::Result<Clause, ()>| matches!(clause, Ok(Clause::Verb(..)));
+    let clauses = Clauses(text).filter(is_verb).count();
+    (given > clauses).then(|| Unfit {
+        code: "bad_constant",
+        message: format!("{given} values are given, and the format has clauses for {clauses}"),
+        help: "leave out a value, or write a clause such as `%s` for it".into(),
+    })
 }
 
 fn bad_clause() -> EvalFault {
@@ -272,6 +289,20 @@ fn scientific(v: f64, precision: usize, out: &mut Writer) -> fmt::Result {
     write!(out, "{mantissa}e{sign}{digits:0>2}")
 }
 
+/// Bytes as UTF-8, with one U+FFFD for each run that is none.
+fn lossy(bytes: &[u8], out: &mut Writer) -> fmt::Result {
+    let mut after_invalid = false;
+    for chunk in bytes.utf8_chunks() {
+        after_invalid &= chunk.valid().is_empty();
+        out.write_str(chunk.valid())?;
+        if !chunk.invalid().is_empty() && !after_invalid {
+            out.write_char(char::REPLACEMENT_CHARACTER)?;
+            after_invalid = true;
+        }
+    }
+    Ok(())
+}
+
 /// `%s`
 fn any(value: Val, out: &mut Writer) -> Result<fmt::Result> {
     Ok(match value {
@@ -282,7 +313,7 @@ fn any(value: Val, out: &mut Writer) -> Result<fmt::Result> {
         Val::Double(v) if !v.is_finite() => return value_as('d', 0, value, out),
         Val::Double(v) => write!(out, "{v}"),
         Val::Str(text) => out.write_str(text),
-        Val::Bytes(bytes) => out.write_str(super::utf8(bytes)?),
+        Val::Bytes(bytes) => lossy(bytes, out),
         Val::Decimal(v) => write!(out, "{v}"),
         Val::Timestamp(seconds, nanos) => time::write_timestamp(out, seconds, nanos),
         Val::Duration(seconds, nanos) => time::write_duration(out, seconds, nanos),
@@ -442,25 +473,6 @@ fn written_as(verb: char, known: &Known) -> Fails {
     match fits {
         true => Fails::Never,
         false => Fails::Always,
-    }
-}
-
-/// `%s` of bytes wants UTF-8.
-fn are_texts(given: &Given) -> Fails {
-    let is_text = |ty: &Type| {
-        !matches!(
-            ty,
-            Type::Bytes | Type::Dyn | Type::Never | Type::Optional(_)
-        )
-    };
-    let (Some(verbs), Some(values)) = (verbs(given), values(given)) else {
-        return all_types(given, is_text);
-    };
-    let mut written = verbs.iter().zip(values);
-    let fits = written.all(|((verb, _), (_, known))| *verb != 's' || known.all(&is_text));
-    match fits {
-        true => Fails::Never,
-        false => Fails::Perhaps,
     }
 }
 

@@ -9,6 +9,11 @@ use crate::codec::Val;
 
 const LIMIT: &[&str] = &["expression_limit"];
 const PADS: &[&str] = &["bad_argument", "expression_limit"];
+/// What padding needs.
+const PADDED: &[Need] = &[
+    Need("bad_argument", Of::Constant(2)),
+    Need("expression_limit", Of::Bounded(1)),
+];
 
 /// What a text is padded with, as the third argument.
 const ONE_SIGN: Prepare = Prepare {
@@ -51,12 +56,14 @@ pub(super) static FAMILY: Family = Family {
         .examples(&[("'  a \\n  b '.collapse()", "'a b'")]),
     Function::new("string.padStart(int, string) -> string", pad_start)
         .fails(PADS)
-        .checks(&[ONE_SIGN]).needs(&[Need("bad_argument", Of::Constant(2))])
+        .checks(&[ONE_SIGN])
+        .needs(PADDED)
             .doc("The text with one character in front as often as it needs to have so many characters.")
         .examples(&[("'42'.padStart(5, '0')", "'00042'")]),
     Function::new("string.padEnd(int, string) -> string", pad_end)
         .fails(PADS)
-        .checks(&[ONE_SIGN]).needs(&[Need("bad_argument", Of::Constant(2))])
+        .checks(&[ONE_SIGN])
+        .needs(PADDED)
             .doc("The text with one character behind it as often as it needs to have so many characters.")
         .examples(&[("'ab'.padEnd(4, '.')", "'ab..'")]),
     Function::new("string.truncate(int) -> string", truncate)

@@ -67,7 +67,7 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("[1, 2].last() == [2].last()", "true")]),
         Function::new("lists.range(int) -> list(int)", range)
             .fails(&["bad_argument", "expression_limit"])
-            .needs(&[Need("bad_argument", Of::Whole(0, 0, i64::MAX))])
+            .needs(&[Need("bad_argument", Of::Whole(0, 0, i64::MAX)), Need("expression_limit", Of::Bounded(0))])
             .doc("The numbers from 0 up to one, which is not part of it.")
             .examples(&[("lists.range(3)", "[0, 1, 2]"), ("lists.range(-1)", "fails bad_argument")]),
         Function::new("sets.contains(list(A), list(A)) -> bool", contains)

@@ -15,7 +15,7 @@ const ARGUMENT: &[&str] = &["bad_argument"];
 
 pub(super) static FAMILY: Family = Family {
     title: "Numbers",
-    intro: "Numbers of different types are compared by their value.",
+    intro: "Numbers of different types are compared by their value; a decimal and a double are not compared, as by the operators.",
     functions: &[
         Function::new("math.greatest(N) -> N", same)
             .gives(Gives::Number(number))
@@ -175,20 +175,11 @@ fn extreme<'a>(args: &[Val<'a>], wanted: Ordering) -> Result<Val<'a>> {
         .first()
         .ok_or_else(|| EvalFault::new("bad_argument", "an empty list has no extreme"))?;
     for one in &all[1..] {
-        if ordering(*one, best) == Some(wanted) {
+        if compare(*one, best) == Some(wanted) {
             best = *one;
         }
     }
     Ok(best)
-}
-
-/// A decimal and a double are compared as doubles.
-fn ordering(a: Val, b: Val) -> Option<Ordering> {
-    match (a, b) {
-        (Val::Decimal(a), Val::Double(b)) => a.to_f64().partial_cmp(&b),
-        (Val::Double(a), Val::Decimal(b)) => a.partial_cmp(&b.to_f64()),
-        (a, b) => compare(a, b),
-    }
 }
 
 /// Functions of one double.

@@ -22,6 +22,7 @@ mod needs;
 mod optional;
 mod pattern;
 mod prepared;
+mod re2;
 mod reference;
 mod signature;
 mod strtime;
@@ -72,6 +73,8 @@ pub(super) struct Function {
     gives: Gives,
     /// Further arguments that are checked where they are constants.
     checks: &'static [Prepare],
+    /// What is wrong with the arguments together, the last of them being at fault.
+    fits: Option<Fits>,
     /// Whether a call with constants that fails is a fault of the text: `decimal("abc")`.
     converts: bool,
     /// Whether the value that it was given cannot be told from what it gives: it clears a tag such as `pii`.
@@ -91,6 +94,9 @@ enum Body {
     /// Not all arguments are evaluated: the checked arguments become a node of their own.
     Built(fn(Vec<Node>) -> Node),
 }
+
+/// What is wrong with checked arguments.
+type Fits = fn(&[Node]) -> Option<Unfit>;
 
 /// What is made of a constant argument once, when the expression is checked.
 struct Prepare {
@@ -121,6 +127,7 @@ impl Function {
             needs: &[],
             gives: Gives::Any,
             checks: &[],
+            fits: None,
             converts: false,
             redacts: false,
         }
@@ -170,6 +177,13 @@ impl Function {
 
     const fn checks(self, checks: &'static [Prepare]) -> Function {
         Function { checks, ..self }
+    }
+
+    const fn fits(self, fits: Fits) -> Function {
+        Function {
+            fits: Some(fits),
+            ..self
+        }
     }
 
     const fn shown(self, shown: &'static str) -> Function {

@@ -26,6 +26,8 @@ pub(super) enum Of {
     Constant(usize),
     /// These arguments are positions in the first one, its end included, none before the one named before it.
     Positions(&'static [usize]),
+    /// The argument, which says how much is built, is at most [`BUILT_MAX`].
+    Bounded(usize),
     /// The types of the arguments are known.
     Types,
     /// The arguments go together.
@@ -87,6 +89,9 @@ pub(super) struct Given<'g> {
     call: &'g Call,
 }
 
+/// Elements or characters that one number of a record may ask for: two macros within one another over so many stay within
+/// the budget of an evaluation.
+const BUILT_MAX: i128 = 1_000;
 /// Texts that a finite argument is tried with.
 const TEXTS_MAX: usize = 32;
 
@@ -199,6 +204,10 @@ impl<'g> Given<'g> {
                 Some(_) => Fails::Never,
                 None => Fails::Perhaps,
             },
+            Of::Bounded(at) => match self.number(*at) {
+                Some(number) if number.high <= BUILT_MAX => Fails::Never,
+                _ => Fails::Perhaps,
+            },
             Of::Positions(all) => self.positions(all),
             Of::Types => Fails::Never,
             Of::Together(fits) => fits(self),
@@ -250,6 +259,18 @@ impl Fails {
 }
 
 impl Call {
+    /// Whether a number that is an argument decides how much is built, so that a condition can ask for the limit.
+    pub fn is_sized(&self) -> bool {
+        let sized = |overload: &&'static Overload| {
+            let mut needs = overload.function.needs.iter();
+            needs.any(|need| matches!(need.1, Of::Bounded(_)))
+        };
+        match &self.target {
+            Target::One(overload) => sized(overload),
+            Target::ByValue(all) => all.iter().any(sized),
+        }
+    }
+
     /// Whether the call ends with a reason, given what its arguments can be where it stands.
     pub fn fails(&self, scope: &Scope, reason: &str) -> Fails {
         let Target::One(overload) = &self.target else {

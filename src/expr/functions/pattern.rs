@@ -35,7 +35,7 @@ const REPLACES: &[&str] = &["bad_pattern", "bad_argument", "expression_limit"];
 
 pub(super) static FAMILY: Family = Family {
     title: "Patterns",
-    intro: "The syntax is RE2's: no look-around, no back-references; `\\d`, `\\w`, `\\s` and `\\b` know ASCII only, `\\pL` and `\\p{Nd}` all letters and \
+    intro: "The syntax is RE2's: no look-around, no back-references; `\\C` (a single byte) is refused, since texts are searched by characters; `\\d`, `\\w`, `\\s` and `\\b` know ASCII only, `\\pL` and `\\p{Nd}` all letters and \
             digits. A constant pattern is compiled when the topology is checked; one that \
             is not constant has at most 256 bytes and is compiled for every record. A pattern has at most 1000 characters, repetitions written out. \
             A search counts as a step for each eight bytes of the text where the pattern has up to twelve, else as one for each of its characters and each \
@@ -51,15 +51,19 @@ pub(super) static FAMILY: Family = Family {
             .examples(&[("matches('foobar', 'o+b')", "true")]),
         Function::with("regex.extract(string, string) -> optional(string)", ONE_GROUP, extract)
             .fails(FAILS)
-            .doc("What the pattern finds first, or what its group finds, if it has one.")
+            .doc("What the pattern finds first, or what its group finds, if it has one; nothing if the group took no part or is empty there.")
             .examples(&[
                 ("regex.extract('item-42', 'item-([0-9]+)') == ['42'].first()", "true"),
                 ("regex.extract('item', '[0-9]+') == [].first()", "true"),
+                ("regex.extract('item-', 'item-([0-9]*)').hasValue()", "false"),
             ]),
         Function::with("regex.extractAll(string, string) -> list(string)", ONE_GROUP, extract_all)
             .fails(FAILS)
-            .doc("All that the pattern finds, or its group, if it has one.")
-            .examples(&[("regex.extractAll('id:1, id:22', 'id:([0-9]+)')", "['1', '22']")]),
+            .doc("All that the pattern finds, or its group, if it has one, where that took part and is not empty.")
+            .examples(&[
+                ("regex.extractAll('id:1, id:22', 'id:([0-9]+)')", "['1', '22']"),
+                ("regex.extractAll('v=a, v=, v=c', 'v=([a-z]*)')", "['a', 'c']"),
+            ]),
         Function::with("regex.replace(string, string, string) -> string", PATTERN, replace)
             .fails(REPLACES)
             .needs(&[Need("bad_argument", Of::Together(groups))])
@@ -143,13 +147,18 @@ fn extract<'a>(
     }
     let found = match pattern.captures_len() {
         1 => pattern.find(text),
-        _ => pattern.captures(text).and_then(|found| found.get(1)),
+        _ => pattern.captures(text).and_then(|found| group(&found)),
     };
     run.spend(size_of::<Val>())?;
     let bump = run.cx.bump;
     Ok(Val::Optional(
         found.map(|found| &*bump.alloc(Val::Str(&text[found.range()]))),
     ))
+}
+
+/// What the only group found; one that is empty found nothing.
+fn group<'t>(found: &regex::Captures<'t>) -> Option<regex::Match<'t>> {
+    found.get(1).filter(|found| !found.is_empty())
 }
 
 fn extract_all<'a>(
@@ -174,7 +183,7 @@ fn extract_all<'a>(
             for found in pattern.captures_iter(text) {
                 let whole = found.get_match();
                 run.step(pattern.steps_of_groups(whole.len()))?;
-                match found.get(1) {
+                match group(&found) {
                     Some(found) => push(found)?,
                     None => run.step(pattern.steps_again(text.len() - whole.end()))?,
                 }

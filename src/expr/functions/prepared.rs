@@ -1,7 +1,6 @@
 //! What is made of constant arguments once: compiled patterns, zones.
 
 use jiff::tz::TimeZone;
-use regex_syntax::ast;
 use regex_syntax::hir::{Hir, HirKind};
 
 use regex::{Regex, RegexBuilder};
@@ -108,83 +107,9 @@ pub(super) fn pattern(text: &Const) -> Result<Prepared, Unfit> {
         })
 }
 
-/// A pattern for the engine, which takes `\d`, `\w`, `\s` and `\b` for Unicode's and knows classes within classes: RE2's are
-/// ASCII, and nothing within a class but a range is more than its letters. What the engine cannot read is left to its own words.
-fn as_re2(pattern: &str) -> Result<String, String> {
-    let Ok(tree) = ast::parse::Parser::new().parse(pattern) else {
-        return Ok(pattern.to_owned());
-    };
-    let mut out = String::with_capacity(pattern.len());
-    let mut from = 0;
-    for (span, meant) in ast::visit(&tree, Ascii::default())? {
-        out.push_str(&pattern[from..span.start.offset]);
-        out.push_str(meant);
-        from = span.end.offset;
-    }
-    out.push_str(&pattern[from..]);
-    Ok(out)
-}
-
-/// The places of a pattern where RE2 means something else, and how the engine is told so.
-#[derive(Default)]
-struct Ascii(Vec<(ast::Span, &'static str)>);
-
-impl Ascii {
-    fn class(&mut self, class: &ast::ClassPerl) {
-        use ast::ClassPerlKind::{Digit, Space, Word};
-        let members = match (&class.kind, class.negated) {
-            (Digit, false) => "[0-9]",
-            (Digit, true) => "[^0-9]",
-            (Word, false) => "[0-9A-Za-z_]",
-            (Word, true) => "[^0-9A-Za-z_]",
-            (Space, false) => r"[\t\n\f\r\x20]",
-            (Space, true) => r"[^\t\n\f\r\x20]",
-        };
-        self.0.push((class.span, members));
-    }
-}
-
-impl ast::Visitor for Ascii {
-    type Output = Vec<(ast::Span, &'static str)>;
-    type Err = String;
-
-    fn finish(self) -> Result<Self::Output, String> {
-        Ok(self.0)
-    }
-
-    fn visit_pre(&mut self, node: &ast::Ast) -> Result<(), String> {
-        match node {
-            ast::Ast::ClassPerl(class) => self.class(class),
-            ast::Ast::Assertion(edge) => match edge.kind {
-                ast::AssertionKind::WordBoundary => self.0.push((edge.span, r"(?-u:\b)")),
-                ast::AssertionKind::NotWordBoundary => self.0.push((edge.span, r"(?-u:\B)")),
-                _ => {}
-            },
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), String> {
-        match item {
-            ast::ClassSetItem::Perl(class) => self.class(class),
-            ast::ClassSetItem::Bracketed(_) => {
-                return Err(r"a class cannot hold a class; write `\[` for the bracket".into());
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn visit_class_set_binary_op_pre(&mut self, _: &ast::ClassSetBinaryOp) -> Result<(), String> {
-        let why = r"classes are not computed with `&&`, `--` or `~~`; write `\&`, `\-` or `\~` for the letters";
-        Err(why.into())
-    }
-}
-
 /// Compiles a pattern of at most so many bytes, compiled.
 pub(super) fn compile(text: &str, bytes_max: usize) -> Result<Pattern, String> {
-    let text = &*as_re2(text)?;
+    let text = &*super::re2::translated(text)?;
     let regex = RegexBuilder::new(text)
         .size_limit(bytes_max)
         .dfa_size_limit(bytes_max)
@@ -208,49 +133,4 @@ pub(super) fn compile(text: &str, bytes_max: usize) -> Result<Pattern, String> {
         positions,
         longest: hir.properties().maximum_len(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_are_those_of_re2() {
-        for (pattern, text, is_found) in [
-            (r"^\d$", "7", true),
-            (r"^\d$", "٣", false),
-            (r"^\D$", "٣", true),
-            (r"^\w+$", "a_9", true),
-            (r"^\w+$", "é", false),
-            (r"^[\w.-]+$", "a.b-c", true),
-            (r"^[\w.-]+$", "é", false),
-            (r"^[^\d]$", "٣", true),
-            (r"^[\D]$", "7", false),
-            (r"^[\D7]$", "7", true),
-            (r"^[\w.-]+$", "a-.", true),
-            (r"^[+-\-\d]$", "/", false),
-            (r"^[]\d]+$", "]7", true),
-            (r"^[^]\d]$", "]", false),
-            (r"^[[:alpha:]\d]+$", "a7", true),
-            (r"\s", "a\u{a0}b", false),
-            (r"^\S$", "\u{a0}", true),
-            (r"\bx\b", "éxé", true),
-            (r"\Bx", "éx", false),
-            (r"\bx\b", "axa", false),
-            (r"^\\d$", r"\d", true),
-            (r"^\pL$", "é", true),
-            (r"^(?i)É$", "é", true),
-            (r"^.$", "é", true),
-        ] {
-            let compiled =
-                compile(pattern, PATTERN_MAX).unwrap_or_else(|why| panic!("{pattern}: {why}"));
-            assert_eq!(compiled.is_match(text), is_found, "{pattern} in {text}");
-        }
-        // The engine would take the range for one up to the bracket, and `[[a]` or `[a&&b]` for sets.
-        for refused in [
-            r"a\", r"[\b]", r"[+-\d]", "[[a]", "[[a]]", "[a&&b]", "[a-z--b]", "[a~~b]",
-        ] {
-            assert!(compile(refused, PATTERN_MAX).is_err(), "{refused}");
-        }
-    }
 }

@@ -103,16 +103,49 @@ impl Signature {
                 return None;
             }
         }
+        // Numbers are taken to be compared, which a decimal and a double are not.
+        let numbers = types.iter().enumerate();
+        let has = |wanted: Type| {
+            let is_one =
+                |(at, ty): (usize, &&Type)| *self.param(at) == T::Letter('N') && **ty == wanted;
+            numbers.clone().any(is_one)
+        };
+        if has(Type::Decimal) && has(Type::Double) {
+            return None;
+        }
         Some(self.result.resolve(&letters))
     }
 
     /// Whether values fit, as far as values tell: a day is an int at run time and fits nothing but an int.
     pub fn fits(&self, vals: &[Val]) -> bool {
+        let mut numbers = Numbers::default();
         self.takes_count(vals.len())
-            && vals
-                .iter()
-                .enumerate()
-                .all(|(at, val)| self.param(at).fits(*val))
+            && vals.iter().enumerate().all(|(at, val)| {
+                let param = self.param(at);
+                param.fits(*val) && numbers.take(param, *val)
+            })
+    }
+}
+
+/// Which numbers there are among the values of a call: a decimal and a double are not compared with each other.
+#[derive(Default)]
+struct Numbers {
+    decimal: bool,
+    double: bool,
+}
+
+impl Numbers {
+    /// Whether a value can be compared with those before.
+    fn take(&mut self, param: &T, val: Val) -> bool {
+        match (param, val) {
+            (T::Letter('N'), Val::Decimal(_)) => self.decimal = true,
+            (T::Letter('N'), Val::Double(_)) => self.double = true,
+            (T::List(item), Val::List(items)) if **item == T::Letter('N') => {
+                return items.iter().all(|one| self.take(item, *one));
+            }
+            _ => {}
+        }
+        !(self.decimal && self.double)
     }
 }
 
@@ -402,5 +435,13 @@ mod tests {
             Some("dyn")
         );
         assert_eq!(result(max, &[&Type::Int, &Type::String]), None);
+        assert_eq!(
+            result(max, &[&Type::Decimal, &Type::Int]).as_deref(),
+            Some("dyn")
+        );
+        assert_eq!(
+            result(max, &[&Type::Decimal, &Type::Int, &Type::Double]),
+            None
+        );
     }
 }

@@ -155,6 +155,10 @@ fn literals_mean_what_the_language_says() {
         literal(r"'\x41\u00e9\U0001F600\101\`'"),
         Const::Str("Aé😀A`".into())
     );
+    assert_eq!(
+        literal(r"'\ud83d\ude00\ud83D\uDE00!'"),
+        Const::Str("😀😀!".into())
+    );
     assert_eq!(literal(r"r'\d'"), Const::Str(r"\d".into()));
     assert_eq!(literal("'''a\n'b' '''"), Const::Str("a\n'b' ".into()));
     assert_eq!(
@@ -172,6 +176,13 @@ fn what_the_grammar_does_not_have_is_refused() {
         "1e999",
         r"'\xg1'",
         r"'\ud800'",
+        r"'\ud83d'",
+        r"'\ud83dx'",
+        r"'\ud83d\u0041'",
+        r"'\ud83d\u+e00'",
+        r"'\ude00\ud83d'",
+        r"'\U0000d83d\ude00'",
+        "0XFF",
         r"b'\u0041'",
         r"'\8'",
         "'a",

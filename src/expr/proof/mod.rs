@@ -52,7 +52,8 @@ pub enum FindingKind {
     Always(bool),
 }
 
-/// Reasons that are limits of an evaluation: they bound what a record may cost, and no condition can ask for them.
+/// Reasons that are limits of an evaluation: they bound what a record may cost, and no condition can ask for them, unless a
+/// number decides how much is built ([`crate::expr::functions::Call::is_sized`]).
 /// What is known at run time only may also be null, which `no_such_overload` already says.
 const LIMITS: [&str; 3] = ["expression_limit", "avro_limit", "unexpected_null"];
 

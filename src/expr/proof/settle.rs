@@ -96,7 +96,9 @@ impl Checker<'_> {
             self.failing.insert(reason);
             // `error(…)` says itself that it fails.
             let is_meant = matches!(node, Some(Node::Fail(_)));
-            if is_meant || LIMITS.contains(&reason) || facts.is_impossible() {
+            let is_sized = matches!(node, Some(Node::Call(call)) if call.is_sized());
+            let is_limit = LIMITS.contains(&reason) && !(is_sized && reason == "expression_limit");
+            if is_meant || is_limit || facts.is_impossible() {
                 continue;
             }
             // What a variable is differs from place to place.

@@ -99,6 +99,9 @@ fn what_cannot_fail_is_not_told() {
         "event.d.div(3, 2) > 1",
         "event.l.map(i, math.abs(i) + 1).sort()",
         "event.s.padStart(4, '0') + event.s.truncate(2)",
+        "event.a < 1000 ? event.t.padStart(event.a, '0') + event.t.padEnd(event.a, '0') : ''",
+        "event.b > 0 && event.b < 1000 ? lists.range(event.b).size() : 0",
+        "event.a > 0 ? lists.range(math.least(event.a, 1000)).size() : lists.range(100000).size()",
     ] {
         assert_eq!(found(text), Vec::<String>::new(), "{text}");
     }
@@ -108,6 +111,26 @@ fn what_cannot_fail_is_not_told() {
 fn what_can_fail_is_told_where_it_stands() {
     for (text, expected) in [
         ("1 / event.a", "1 / event.a: division_by_zero"),
+        (
+            "lists.range(event.a > 0 ? event.a : 0).size()",
+            "lists.range(event.a > 0 ? event.a : 0): expression_limit",
+        ),
+        (
+            "event.t.padStart(event.a, '0')",
+            "event.t.padStart(event.a, '0'): expression_limit",
+        ),
+        (
+            "event.a > 2000 ? event.t.padEnd(event.a, '0') : ''",
+            "event.t.padEnd(event.a, '0'): expression_limit",
+        ),
+        (
+            "try('x'.padStart(event.a, '0'), 'x')",
+            "'x'.padStart(event.a, '0'): expression_limit",
+        ),
+        (
+            "lists.range(600000).size() + event.a",
+            "lists.range(600000): always expression_limit",
+        ),
         ("event.l.map(i, 1 / i)", "1 / i: division_by_zero"),
         (
             "event.l.filter(i, i > 0).map(i, 1).map(i, 1 / (i - 1))",

@@ -60,6 +60,22 @@ fn faults_name_the_place_and_the_reason() {
             "no_such_function [size(1)] `size` cannot be called with an int",
         ),
         (
+            "'%s'.format([1, 2])",
+            "bad_constant [[1, 2]] 2 values are given, and the format has clauses for 1",
+        ),
+        (
+            "'100%%'.format([out.count])",
+            "bad_constant [[out.count]] 1 values are given, and the format has clauses for 0",
+        ),
+        (
+            "math.greatest(decimal('1.5'), 2, 2.0)",
+            "no_such_function [math.greatest(decimal('1.5'), 2, 2.0)] `math.greatest` cannot be called with a decimal, an int, a double",
+        ),
+        (
+            "decimal('1.5') < 2.0",
+            "type_mismatch [decimal('1.5') < 2.0] `<` compares a decimal with a double",
+        ),
+        (
             "'a'.matches('(')",
             "bad_pattern ['('] the pattern cannot be used: unclosed group",
         ),

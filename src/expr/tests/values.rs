@@ -132,7 +132,17 @@ fn expressions_have_the_values_of_cel() {
         ("dyn(optional.of({'a': [1, 2]})).a[1].orValue(0)", "2"),
         ("dyn({'a': 1}).?a.value() + [?optional.of(1)][0]", "2"),
         ("has(dyn(optional.of({'a': 1})).b)", "false"),
+        (
+            r"'%s|%s'.format([b'\xff\xfeab\xe2\x82c\xff', [b'\xc3\xa9']])",
+            "\u{fffd}ab\u{fffd}c\u{fffd}|[é]",
+        ),
         ("{dyn(1.5): 1}.size()", "no_such_overload"),
+        ("math.greatest([decimal('1.5'), 2])", "2"),
+        ("math.greatest([decimal('1.5'), 2.0])", "no_such_overload"),
+        (
+            "math.least(dyn(decimal('1.5')), 3, dyn(2.0))",
+            "no_such_overload",
+        ),
         (
             "type(out.total) == decimal && type(optional.none()) == optional_type",
             "true",
@@ -147,10 +157,11 @@ fn macros_cannot_run_for_ever() {
     let list = format!("[{}]", vec!["1"; 300].join(","));
     let text = format!("{list}.all(x, {list}.all(y, {list}.all(z, x + y + z > 0)))");
     assert_eq!(value(&text), "expression_limit");
-    let deep = "[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))";
+    let deep = |macros| format!("{}true{}", "[1].all(x, ".repeat(macros), ")".repeat(macros));
+    assert_eq!(value(&deep(8)), "true");
     assert_eq!(
-        faults(deep),
-        ["expr_limit [[1].all(d, true)] more than 3 macros within macros"]
+        faults(&deep(9)),
+        ["expr_limit [[1].all(x, true)] more than 8 macros within macros"]
     );
 }
 
@@ -169,6 +180,14 @@ fn the_largest_expressions_are_evaluated_on_a_small_stack() {
             "optional.of(out.count){}.value()",
             ".optMap(x, x)".repeat(60)
         );
+        // As many macros as may be, each with two variables, and brackets up to the limit in the innermost.
+        let innermost = format!("{}out.count{}", "(1 + ".repeat(35), ")".repeat(35));
+        let folded = (0..8).fold(innermost, |body, at| {
+            format!("{{'k': [1]}}.transformMap(k{at}, v{at}, v{at} == [1], {body})")
+        });
+        let walked = format!("{}1{}", "[1].map(x, ".repeat(8), ")".repeat(8));
+        assert_eq!(value(&folded), "int_overflow");
+        assert_eq!(value(&format!("{walked} == [[[[[[[[1]]]]]]]]")), "true");
         let sorted = format!("[2, 1]{}[0]", ".sortBy(x, x)".repeat(20));
         let looked = format!("dyn({{}}){}.hasValue()", ".?a".repeat(60));
         assert_eq!(value(&bound), "9223372036854775807");

@@ -9,7 +9,7 @@ use crate::expr::Compiled;
 use crate::expr::proof::{Finding, FindingKind, decided};
 use crate::schema::{Field, NodeId, Schema};
 use crate::topology::code::{Body, SourceCode};
-use crate::topology::fault::Severity;
+use crate::topology::fault::{Fault, Severity};
 use crate::topology::proof::{Rule, fields, pii, reason, unread};
 use crate::topology::spec::{ActionSpec, MapSpec, Spec, Text};
 
@@ -122,7 +122,10 @@ impl Compiler<'_> {
         });
         let maps = steps.chain(spec.routes.iter().filter_map(|route| route.map.as_ref()));
         for map in maps {
-            unread.retain(|name| !map.except.iter().any(|except| except.value == *name));
+            unread.retain(|name| {
+                let column = name.split_once('.').map_or(&**name, |(column, _)| column);
+                !map.except.iter().any(|except| except.value == column)
+            });
         }
         let (Some(value), false) = (&source.spec.value, unread.is_empty()) else {
             return;
@@ -142,13 +145,15 @@ impl Compiler<'_> {
             unread.len(),
             value.name.value,
         );
-        self.told(
-            Severity::Note,
-            "unread_fields",
-            &value.name.span,
+        self.faults.push(Fault {
+            code: "unread_fields",
+            severity: Severity::Note,
+            file: self.spec.file.clone(),
+            span: value.name.span.clone(),
             message,
-            "list under `except` what is left out on purpose",
-        );
+            help: Some("list under `except` the columns that are left out on purpose".into()),
+            names: unread,
+        });
     }
 
     /// Fields tagged `pii` reach only sinks that are cleared for them.

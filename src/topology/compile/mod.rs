@@ -146,6 +146,7 @@ impl Compiler<'_> {
             span: span.clone(),
             message: message.into(),
             help: Some(help.into()),
+            names: Vec::new(),
         });
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::codec::FieldSource;
 use crate::expr::{Node, Source, TemplatePart};
 use crate::schema::{Kind, NodeId, Schema};
-use crate::topology::code::{Body, KeyCode, KeyPart, SourceCode, StepCode, TopicCode};
+use crate::topology::code::{Body, KeyCode, KeyPart, RouteCode, SourceCode, StepCode, TopicCode};
 
 /// The expressions of a source's steps and routes.
 pub fn nodes(code: &SourceCode) -> Vec<&Node> {
@@ -49,7 +49,8 @@ pub fn nodes(code: &SourceCode) -> Vec<&Node> {
 }
 
 /// The fields of the row (`event.after`, or the event itself where there is no envelope) that neither an expression nor a
-/// copy reads, and how many fields it has; empty if some route sends the value as it came.
+/// copy reads, those of records by their paths, and how many were looked at; empty if some route sends the value as it came.
+/// A record of which some fields are read counts by its fields; what is in lists, maps and unions is taken to be read.
 pub fn fields(code: &SourceCode) -> (Vec<String>, usize) {
     let schema = &code.reader;
     let row = match code.envelope {
@@ -61,46 +62,59 @@ pub fn fields(code: &SourceCode) -> (Vec<String>, usize) {
     let Some((prefix, row)) = row else {
         return (Vec::new(), 0);
     };
-    let all = schema.fields(schema.strip_null(row).0);
-    if code
-        .routes
-        .iter()
-        .any(|route| matches!(route.body, Body::Source))
-    {
-        return (Vec::new(), all.len());
+    let is_sent = |route: &RouteCode| matches!(route.body, Body::Source);
+    if code.routes.iter().any(is_sent) {
+        return (Vec::new(), 0);
     }
-    let mut whole = false;
-    let mut named = BTreeSet::new();
+    let mut named = Vec::new();
     for slot in read(code) {
         let path = &code.wants.value()[usize::from(slot)].path;
         match path.strip_prefix(&prefix[..]) {
-            Some([first, ..]) => {
-                named.insert(*first);
-            }
-            Some([]) => whole = true,
-            None => {
-                // `before` has the same columns: what is read there is not forgotten.
-                if code.envelope.is_some()
-                    && let [_, column, ..] = path[..]
-                    && is_row(schema, path[0])
-                {
-                    named.insert(column);
-                }
-                whole |= path.is_empty();
+            Some(path) => named.push(path),
+            None if path.is_empty() => named.push(&[]),
+            // `before` has the same columns: what is read there is not forgotten.
+            None if code.envelope.is_some() && is_row(schema, path[0]) => named.push(&path[1..]),
+            None => {}
+        }
+    }
+    let mut unread = Unread {
+        schema,
+        names: Vec::new(),
+        count: 0,
+    };
+    if !named.iter().any(|path| path.is_empty()) {
+        unread.record(schema.strip_null(row).0, "", &named);
+    }
+    (unread.names, unread.count)
+}
+
+struct Unread<'s> {
+    schema: &'s Schema,
+    names: Vec<String>,
+    count: usize,
+}
+
+impl Unread<'_> {
+    /// The fields of a record, of which these paths are read. A path leads deeper with each record, so that this ends.
+    fn record(&mut self, record: NodeId, before: &str, read: &[&[u32]]) {
+        for (at, field) in self.schema.fields(record).iter().enumerate() {
+            let below = read.iter().filter_map(|path| match path.split_first() {
+                Some((first, rest)) if *first as usize == at => Some(rest),
+                _ => None,
+            });
+            let below: Vec<&[u32]> = below.collect();
+            let path = format!("{before}{}", field.name);
+            if below.is_empty() {
+                self.names.push(path);
+                self.count += 1;
+            } else if below.iter().any(|path| path.is_empty()) {
+                self.count += 1;
+            } else {
+                let inner = self.schema.strip_null(field.ty).0;
+                self.record(inner, &format!("{path}."), &below);
             }
         }
     }
-    if whole {
-        return (Vec::new(), all.len());
-    }
-    let unread = all
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !named.contains(&(*at as u32)));
-    (
-        unread.map(|(_, field)| field.name.to_string()).collect(),
-        all.len(),
-    )
 }
 
 /// The slots of the value whose value is used, by expressions and by copies.

@@ -69,6 +69,7 @@ impl Verdicts {
                 span,
                 message: message.to_owned(),
                 help: Some(help.to_owned()),
+                names: Vec::new(),
             });
         };
         for ((start, end), (rule, all)) in &self.rules {

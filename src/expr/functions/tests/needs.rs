@@ -87,7 +87,6 @@ const CALLS: &[(&str, &str, &str, Bad)] = &[
     ("decimal.unscaled() -> int", "int_overflow", "event.d.round(2).unscaled()", Can("event.d.round(12).unscaled()")),
     ("math.abs(decimal) -> decimal", "decimal_overflow", "math.abs(event.d)", Can("math.abs(decimal(event.t))")),
     ("string.format(list(dyn)) -> string", "bad_format", "'%s %d %.2f %x'.format([event.t, event.n, event.d, event.t])", Always("'%d'.format([event.t])")),
-    ("string.format(list(dyn)) -> string", "bad_utf8", "'%s %x'.format([event.t, b'abc'])", Can("'%s'.format([event.b])")),
     ("string.format(list(dyn)) -> string", "time_range", "'%s'.format([timestamp(event.n)])", Can("'%s'.format([json.parse(event.t)])")),
     ("string.charAt(int) -> string", "index_out_of_range", "event.t.charAt(0)", Always("event.t.charAt(-1)")),
     ("string.indexOf(string, int) -> int", "index_out_of_range", "event.t.indexOf('a', 0)", Can("event.t.indexOf('a', 1)")),

@@ -82,7 +82,7 @@ pub(super) static REASONS: &[ReasonCode] = &[
     reason(
         "expression_limit",
         "An evaluation builds or repeats more than is allowed.",
-        "Look at the record; simplify the expression.",
+        "Look at the record; simplify the expression; bound a number that says how much is built: `math.least(event.n, 1000)`.",
     ),
     reason(
         "wrong_type",
