@@ -8,16 +8,6 @@ use std::path::{Path, PathBuf};
 use lockgate::topology::files::Schemas;
 use lockgate::topology::{self, Faults, Vars, codes};
 
-/// Faults that need a file that cannot be committed, a configuration or a file of test cases; tested elsewhere.
-const WITHOUT_FILE: [&str; 6] = [
-    "file_unreadable",
-    "case_source",
-    "case_hex",
-    "case_base64",
-    "secret_short",
-    "var_unknown",
-];
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -36,8 +26,30 @@ fn assert_committed(path: &Path, text: &str) {
 }
 
 fn check(paths: &[&Path]) -> Faults {
+    check_with(paths, &Vars::new())
+}
+
+/// With the configuration's variables, and the test cases that stand beside a sound file.
+fn check_with(paths: &[&Path], vars: &Vars) -> Faults {
+    use lockgate::topology::cases;
+    let avro = Path::new("tests/check/avro");
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-    topology::check(&paths, Some(Path::new("tests/check/avro")), &Vars::new()).1
+    let (plans, mut faults) = topology::check(&paths, Some(avro), vars);
+    for plan in &plans {
+        if let Some(path) = cases::beside(&plan.path) {
+            cases::read(&path, plan, &mut Schemas::new(Some(avro)), &mut faults);
+        }
+    }
+    faults.sort();
+    faults
+}
+
+/// The variables that a file is checked with, where they stand beside it: `x.vars.json` beside `x.yaml`.
+fn vars_beside(path: &Path) -> Vars {
+    match fs::read_to_string(path.with_extension("vars.json")) {
+        Ok(text) => serde_json::from_str(&text).unwrap(),
+        Err(_) => Vars::new(),
+    }
 }
 
 #[test]
@@ -49,12 +61,13 @@ fn every_fault_code_has_a_file_that_provokes_it_and_its_text() {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir() || path.extension().is_some_and(|end| end == "yaml"))
         .filter(|path| path.file_name().is_some_and(|name| name != "avro"))
+        .filter(|path| !path.to_string_lossy().ends_with(".test.yaml"))
         .collect();
     entries.sort();
     for entry in entries {
         let name = entry.file_stem().unwrap().to_str().unwrap().to_owned();
         let shown = Path::new("tests/check").join(entry.file_name().unwrap());
-        let faults = check(&[&shown]);
+        let faults = check_with(&[&shown], &vars_beside(&entry));
         let found: BTreeSet<_> = faults.iter().map(|fault| fault.code).collect();
         // `can_fail-strict` is a second file for the code `can_fail`; one that ends in `-handled` shows how it is avoided.
         let (code, kind) = name.split_once('-').unwrap_or((&name, ""));
@@ -82,7 +95,7 @@ fn every_fault_code_has_a_file_that_provokes_it_and_its_text() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     for known in codes::faults() {
         assert!(
-            provoked.contains(known.code) || WITHOUT_FILE.contains(&known.code),
+            provoked.contains(known.code),
             "no file in tests/check provokes {}",
             known.code
         );
