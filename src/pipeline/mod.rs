@@ -6,7 +6,7 @@
 //! watcher     asks the clusters what the output topics take; topics: what is known of them
 //! consume     the consumer thread: polls, pauses, rebalances, commits; positions: where partitions begin
 //! thread      a pipeline thread: owner of lanes; lane: one partition in one assignment
-//! open        from a record to its deliveries; programs: compiled programs by schema id
+//! open        from a record to its deliveries; programs: compiled programs by schema id; judges: the shares of poison
 //! process     one record through its plan, pure
 //! deliver     runs per output partition, enqueued in order
 //! messages    what travels between the threads
@@ -14,6 +14,7 @@
 
 mod consume;
 mod deliver;
+mod judges;
 mod lane;
 mod messages;
 mod open;

@@ -1,15 +1,16 @@
 //! From a record to its deliveries: the programs that its schemas need, its verdict, and for each output whether its topic takes it.
 
 use super::deliver::{Deliveries, Payload, Pending, passes};
+use super::judges::Judges;
 use super::lane::{Condemned, Held, Lane};
 use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict, caught};
 use super::programs::{Needs, Place, Programs};
 use super::topics::Topics;
 use crate::codec::frame::SchemaId;
-use crate::core::{PoisonGauge, Seq, Tracker};
+use crate::core::{Seq, Tracker};
 use crate::kafka::{Header, partition_for};
 use crate::sink::dead_letter::{Circumstances, DeadLetter, RECORD_OVERHEAD_BYTES};
-use crate::telemetry::{LaneMetrics, Metrics, PoisonMetrics};
+use crate::telemetry::LaneMetrics;
 use crate::topology::plan::{Plan, Refusal, builtin};
 
 /// The number of a delivery that goes to the dead letters before a route was chosen. Deliveries of routes have the route's index.
@@ -30,7 +31,7 @@ pub(super) enum Opened {
     Incompatible { schema_id: SchemaId, why: String },
     /// It waits for this topic.
     Blocked(u16),
-    /// Too large a share of records is judged poison, this one among them.
+    /// Too large a share of records is judged poison: this one waits with all others.
     Poisoned(String),
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Opening<'t> {
     pub outputs: &'t mut Outputs,
     pub deliveries: &'t mut Deliveries,
     pub metrics: &'t mut LaneMetrics,
-    pub judges: &'t mut Judges,
+    pub judges: &'t Judges,
     pub correlation: Option<&'t [u8]>,
 }
 
@@ -184,8 +185,10 @@ impl Opening<'_> {
         };
         match verdict {
             Verdict::Filtered(_) => {
-                if !subject.is_judged {
-                    self.judges.source(input.source, false);
+                if !subject.is_judged
+                    && let Some(why) = self.judges.source(input.source, false)
+                {
+                    return Opened::Poisoned(why);
                 }
                 Opened::Filtered
             }
@@ -274,15 +277,17 @@ impl Opening<'_> {
             }
             poisons.push((poison, !subject.is_judged));
         }
+        let mut stop = None;
         if !subject.is_judged {
-            self.judges.source(subject.input.source, false);
+            stop = self.judges.source(subject.input.source, false);
             let mut good = numbers & !buried;
             while good != 0 {
-                self.judges.route(good.trailing_zeros() as u16, false);
+                let of_route = self.judges.route(good.trailing_zeros() as u16, false);
+                stop = stop.or(of_route);
                 good &= good - 1;
             }
         }
-        if let Some(why) = self.tell(subject, &poisons) {
+        if let Some(why) = stop.or_else(|| self.tell(subject, &poisons)) {
             return Opened::Poisoned(why);
         }
         Opened::Deliveries { numbers, buried }
@@ -435,79 +440,3 @@ impl Form {
 
 /// `lockgate.source` and the longest value it can have.
 const PROVENANCE_BYTES_MAX: usize = 15 + 249 + 10 + 19 + 2 + 10;
-
-/// The poison shares of a topology's sources and routes, as one pipeline thread sees them.
-pub(super) struct Judges {
-    sources: Vec<Judge>,
-    routes: Vec<Judge>,
-}
-
-struct Judge {
-    gauge: PoisonGauge,
-    metrics: PoisonMetrics,
-    what: String,
-}
-
-impl Judges {
-    /// Judges that stop above `share_max` of the last `window` records.
-    pub fn new(plan: &Plan, metrics: &Metrics, share_max: f64, window: usize) -> Judges {
-        let judge = |scope: &'static str, name: &str| Judge {
-            gauge: PoisonGauge::new(share_max, window),
-            metrics: metrics.poison(&plan.id, scope, name),
-            what: format!("{scope} {name}"),
-        };
-        Judges {
-            sources: plan
-                .sources
-                .iter()
-                .map(|source| judge("source", &source.topic))
-                .collect(),
-            routes: plan
-                .routes
-                .iter()
-                .map(|route| judge("route", &route.name))
-                .collect(),
-        }
-    }
-
-    fn source(&mut self, source: u16, is_poison: bool) -> Option<String> {
-        self.sources[usize::from(source)].judge(is_poison)
-    }
-
-    fn route(&mut self, route: u16, is_poison: bool) -> Option<String> {
-        self.routes[usize::from(route)].judge(is_poison)
-    }
-
-    /// Counts a record judged poison; what the topology declares itself does not count. Some if the stream must stop.
-    fn poison(&mut self, poison: &Poison, source: u16) -> Option<String> {
-        if poison.declared {
-            return None;
-        }
-        let stop = match poison.route {
-            Some(route) => self.route(route, true),
-            None => self.source(source, true),
-        };
-        stop.map(|why| format!("{why}; last reason {}: {}", poison.reason, poison.message))
-    }
-
-    /// Publishes the shares.
-    pub fn publish(&self) {
-        for judge in self.sources.iter().chain(&self.routes) {
-            judge
-                .metrics
-                .set(judge.gauge.share(), judge.gauge.is_tripped());
-        }
-    }
-}
-
-impl Judge {
-    fn judge(&mut self, is_poison: bool) -> Option<String> {
-        self.gauge.judge(is_poison).then(|| {
-            let (poison, judged) = self.gauge.counts();
-            format!(
-                "{poison} of the last {judged} records of {} are poison",
-                self.what
-            )
-        })
-    }
-}

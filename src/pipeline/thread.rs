@@ -15,9 +15,10 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::deliver::{Deliveries, Flush, Flushed, Pending};
+use super::judges::Judges;
 use super::lane::{Block, Held, Lane, LaneLink, held_bytes};
 use super::messages::{Bell, Clock, FromThread, Inlet, PoisonStop, ToThread};
-use super::open::{BEFORE_ROUTES, Judges, Opened, Opening};
+use super::open::{BEFORE_ROUTES, Opened, Opening};
 use super::process::{Outputs, Processor};
 use super::programs::{self, Known, Needs, Place, Programs, Sightings};
 use tracing::Level;
@@ -60,8 +61,8 @@ pub(super) struct Parts {
     pub inbox: Receiver<ToThread>,
     /// To the consumer thread.
     pub outlet: Box<dyn Fn(FromThread) + Send>,
-    pub poison_share: f64,
-    pub poison_window: usize,
+    /// Shared by the threads of the topology.
+    pub judges: Arc<Judges>,
     pub correlation: Option<String>,
 }
 
@@ -96,7 +97,7 @@ pub(super) struct PipelineThread {
     turn: usize,
 
     lane_metrics: LaneMetrics,
-    judges: Judges,
+    judges: Arc<Judges>,
     published_at: Millis,
     /// How long the next wait for reports is.
     reports_wait: Duration,
@@ -119,7 +120,8 @@ impl PipelineThread {
             inlet,
             inbox,
             outlet,
-            ..
+            judges,
+            correlation,
         } = parts;
         let sink_of = plan.topics.iter().map(|topic| {
             let of_connection = |sink: &KafkaSink| sink.connection() == topic.connection;
@@ -135,7 +137,6 @@ impl PipelineThread {
             .map(|route| route.name.as_str())
             .collect();
         let lane_metrics = metrics.lane(&plan.id, &names);
-        let judges = Judges::new(&plan, &metrics, parts.poison_share, parts.poison_window);
         let processor = Processor::new(plan.clone(), schema_ids);
         PipelineThread {
             sightings,
@@ -150,7 +151,7 @@ impl PipelineThread {
             inlet,
             inbox,
             outlet,
-            correlation: parts.correlation,
+            correlation,
             lanes: Lanes::new(),
             states: Vec::new(),
             processor,

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 
 use super::consume::{self, ConsumerThread, Ended, ToConsumer};
+use super::judges::Judges;
 use super::messages::{Bell, Clock, Inlet, PoisonStop};
 use super::outputs::output_ids;
 use super::programs::Sightings;
@@ -198,6 +199,13 @@ fn work(
     let consumer = Consumer::new(&source, &names).context("make the consumer")?;
     let handle = consumer.handle();
 
+    let judges = Arc::new(Judges::new(
+        plan,
+        &shared.metrics,
+        limits.poison_share,
+        usize::try_from(limits.poison_window).unwrap_or(usize::MAX),
+    ));
+
     let mut threads = Vec::new();
     let mut inlets = Vec::new();
     for index in 0..pipeline_threads(limits.pipeline_threads) {
@@ -237,8 +245,7 @@ fn work(
                     wake.wake();
                 }
             }),
-            poison_share: limits.poison_share,
-            poison_window: usize::try_from(limits.poison_window).unwrap_or(usize::MAX),
+            judges: judges.clone(),
             correlation: Some(config.correlation_header.clone()).filter(|name| !name.is_empty()),
         };
         let thread = PipelineThread::new(parts);

@@ -121,10 +121,14 @@ pub struct PoisonMetrics {
 }
 
 impl PoisonMetrics {
-    /// Share of the last records, 0 to 1, and whether it made the source or route stop.
-    pub fn set(&self, share: f64, is_stopped: bool) {
+    /// Share of the last records, 0 to 1.
+    pub fn set_share(&self, share: f64) {
         self.share.set(share);
-        self.stopped.set(f64::from(u8::from(is_stopped)));
+    }
+
+    /// It made the topology stop. There is no way back but a restart.
+    pub fn stopped(&self) {
+        self.stopped.set(1.0);
     }
 }
 

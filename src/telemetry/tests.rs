@@ -315,7 +315,7 @@ fn everything() -> std::sync::Arc<Metrics> {
     metrics.rebalanced("orders", "assigned");
     metrics.schema_seen("orders", "t", "equal");
     metrics.kafka_errors("main", "consumer", "_TRANSPORT", 1);
-    metrics.poison("orders", "source", "t").set(0.1, false);
+    metrics.poison("orders", "source", "t").set_share(0.1);
     metrics
         .registry()
         .record(&crate::registry::Stats::default(), false);

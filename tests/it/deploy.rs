@@ -315,7 +315,7 @@ fn worker() -> (Arc<Metrics>, Vec<Box<dyn std::any::Any>>) {
     metrics.kafka_errors("main", "consumer", "_TRANSPORT", 1);
     metrics
         .poison("orders", "source", "shop.public.orders")
-        .set(0.01, false);
+        .set_share(0.01);
     metrics
         .registry()
         .record(&lockgate::registry::Stats::default(), false);

@@ -118,7 +118,7 @@ impl PipelineThread {
             outputs: &mut self.outputs,
             deliveries: &mut self.deliveries,
             metrics: &mut self.lane_metrics,
-            judges: &mut self.judges,
+            judges: &self.judges,
             correlation: self.correlation.as_deref().map(str::as_bytes),
         };
         let opened = opening.process(lane, &*tracker, seq, held);

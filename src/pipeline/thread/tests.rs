@@ -68,8 +68,7 @@ impl Bench {
             bell,
             inbox,
             outlet: Box::new(|_| {}),
-            poison_share: 0.2,
-            poison_window: 100,
+            judges: Arc::new(Judges::new(&plan, &metrics, 0.2, 100)),
             correlation: None,
             plan: plan.clone(),
         });
