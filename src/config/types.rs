@@ -120,9 +120,11 @@ pub struct Limits {
     pub in_flight_records: u64,
     /// Their bytes.
     pub in_flight_bytes: u64,
-    /// Bytes of a producer's queue (`queue.buffering.max.kbytes`).
+    /// Bytes in the queues of all producers of the process (`queue.buffering.max.kbytes`), shared evenly by them: there is one per topology,
+    /// pipeline thread and connection. A share is never smaller than the largest record that the producer's topics take.
     pub producer_queue_bytes: u64,
-    /// Bytes a consumer fetches ahead (`queued.max.messages.kbytes`).
+    /// Bytes that all consumers of the process fetch ahead (`queued.max.messages.kbytes`), shared evenly by them: there is one per topology.
+    /// A share is at least 1 MiB, if that much is configured.
     pub fetch_queue_bytes: u64,
     /// How long a revoke and a shutdown wait for what is in flight.
     pub drain_timeout_ms: u64,
@@ -130,11 +132,12 @@ pub struct Limits {
     pub commit_interval_ms: u64,
     /// How long a producer waits for more records before it sends a batch (`linger.ms`).
     pub linger_ms: u64,
-    /// Threads that decode, map and route; 0: half as many as there are processors, at most 4.
+    /// Threads of each topology that decode, map and route; 0: half as many as there are processors, at most 4.
     pub pipeline_threads: u64,
-    /// Share of poison at which a source or a route stops, of the last `poison_window` records.
+    /// Share of poison above which a topology stops, of the last `poison_window` records of one of its sources or routes, whichever threads
+    /// they are on.
     pub poison_share: f64,
-    /// Records over which the share is taken.
+    /// Records over which the share is taken; 100 if fewer.
     pub poison_window: u64,
     /// Largest record an output topic takes where the broker does not tell (`max.message.bytes`).
     pub output_record_bytes: u64,

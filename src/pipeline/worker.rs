@@ -15,7 +15,7 @@ use super::programs::Sightings;
 use super::thread::{self, PipelineThread};
 use super::topics::Topics;
 use super::watcher::Watcher;
-use crate::config::{Config, Role};
+use crate::config::{Config, Limits, Role};
 use crate::core::Millis;
 use crate::core::flow::{Amount, FlowLimits};
 use crate::core::member::MemberConfig;
@@ -32,6 +32,9 @@ const BATCH_ROOM_BYTES: u32 = 4096;
 
 /// Pipeline threads at most, unless configured: one keeps up with what most brokers deliver.
 const PIPELINE_THREADS_MAX: usize = 4;
+
+/// A consumer's queue at least, unless less is configured: a few fetches of a partition, so that it never waits for one.
+const FETCH_QUEUE_BYTES_MIN: u64 = 1 << 20;
 
 /// What all topologies of a process share.
 #[derive(Clone)]
@@ -165,10 +168,10 @@ fn work(
     until_latest: bool,
 ) -> anyhow::Result<Ended> {
     let config = &shared.config;
+    let limits = &config.limits;
     let Some(schema_ids) = output_ids(plan, shared, status, &|| stop.is_asked())? else {
         return Ok(Ended::default());
     };
-    let limits = &config.limits;
     let default_limit = u32::try_from(limits.output_record_bytes).unwrap_or(u32::MAX);
     let topics = Topics::new(plan, default_limit);
     let connections: BTreeSet<&str> = plan
@@ -179,7 +182,7 @@ fn work(
 
     let mut admins = BTreeMap::new();
     for &name in &connections {
-        let admin = Admin::new(&properties(config, name, Role::Admin)?)
+        let admin = Admin::new(&properties(config, limits, name, Role::Admin)?)
             .context("make a client for output topics")?;
         admins.insert(name.to_owned(), admin);
     }
@@ -190,7 +193,11 @@ fn work(
     let poison = Arc::new(PoisonStop::default());
     let sightings = Arc::new(Sightings::default());
     let (to_consumer, consumer_inbox) = channel();
-    let source = properties(config, &plan.connection, Role::Consumer { group: &plan.id })?;
+    let threads_wanted = pipeline_threads(limits.pipeline_threads);
+    let producers = shared.topologies * threads_wanted as u64 * connections.len() as u64;
+    let queues = queue_shares(limits, shared.topologies, producers);
+    let role = Role::Consumer { group: &plan.id };
+    let source = properties(config, &queues, &plan.connection, role)?;
     let names: Vec<&str> = plan
         .sources
         .iter()
@@ -199,6 +206,11 @@ fn work(
     let consumer = Consumer::new(&source, &names).context("make the consumer")?;
     let handle = consumer.handle();
 
+    let mut producers = Vec::new();
+    for &name in &connections {
+        let properties = producer_properties(config, &queues, plan, &topics, name)?;
+        producers.push((name, properties));
+    }
     let judges = Arc::new(Judges::new(
         plan,
         &shared.metrics,
@@ -208,7 +220,7 @@ fn work(
 
     let mut threads = Vec::new();
     let mut inlets = Vec::new();
-    for index in 0..pipeline_threads(limits.pipeline_threads) {
+    for index in 0..threads_wanted {
         let bell = Bell::default();
         let (sender, inbox) = channel();
         let inlet = Inlet {
@@ -216,14 +228,13 @@ fn work(
             bell: bell.clone(),
         };
         let mut sinks = Vec::new();
-        for &name in &connections {
-            let properties = producer_properties(config, plan, &topics, name)?;
-            let of_connection = |(_, topic): &(usize, &OutputTopic)| topic.connection == name;
+        for (name, properties) in &producers {
+            let of_connection = |(_, topic): &(usize, &OutputTopic)| topic.connection == *name;
             let topics = plan.topics.iter().enumerate().filter(of_connection);
             let topics = topics
                 .map(|(index, topic)| (index as u16, topic.topic.clone()))
                 .collect();
-            let sink = KafkaSink::new(name, properties, topics);
+            let sink = KafkaSink::new(name, properties.clone(), topics);
             sinks.push(sink.with_context(|| format!("make a producer for connection {name}"))?);
         }
         let (outlet, wake) = (to_consumer.clone(), handle.clone());
@@ -311,12 +322,27 @@ fn work(
     Ok(ended)
 }
 
+/// The limits of a client: its share of the queues of the process, of which there are so many consumers and producers.
+fn queue_shares(limits: &Limits, consumers: u64, producers: u64) -> Limits {
+    let fetch_min = FETCH_QUEUE_BYTES_MIN.min(limits.fetch_queue_bytes);
+    Limits {
+        fetch_queue_bytes: (limits.fetch_queue_bytes / consumers).max(fetch_min),
+        producer_queue_bytes: limits.producer_queue_bytes / producers,
+        ..limits.clone()
+    }
+}
+
 /// The explicit properties of one kind of client of a connection.
-fn properties(config: &Config, connection: &str, role: Role<'_>) -> anyhow::Result<Properties> {
+fn properties(
+    config: &Config,
+    limits: &Limits,
+    connection: &str,
+    role: Role<'_>,
+) -> anyhow::Result<Properties> {
     let connection = config
         .connection(connection)
         .map_err(crate::config::ConfigFaults::from)?;
-    let list = connection.client(role, &config.limits);
+    let list = connection.client(role, limits);
     Ok(list
         .iter()
         .map(|property| (property.name.clone(), property.value.expose().to_owned()))
@@ -325,20 +351,24 @@ fn properties(config: &Config, connection: &str, role: Role<'_>) -> anyhow::Resu
 
 fn producer_properties(
     config: &Config,
+    queues: &Limits,
     plan: &Plan,
     topics: &Topics,
     connection: &str,
 ) -> anyhow::Result<Properties> {
-    let mut properties = properties(config, connection, Role::Producer)?;
+    let mut properties = properties(config, queues, connection, Role::Producer)?;
     let largest = topics
         .largest_limit(plan, connection)
         .unwrap_or_default()
-        // A record that the whole queue has no room for would wait for room for ever.
+        // A record that the whole queue has no room for would wait for room for ever: hence the two bounds.
         .min(u32::try_from(config.limits.producer_queue_bytes).unwrap_or(u32::MAX))
         .clamp(1_000, 1_000_000_000);
     topics.cap(plan, connection, largest);
     let smallest = topics.smallest_limit(plan, connection).unwrap_or_default();
     properties.set("message.max.bytes", largest.to_string());
+    let queue = queues.producer_queue_bytes.max(u64::from(largest));
+    let kilobytes = queue.div_ceil(1024);
+    properties.set("queue.buffering.max.kbytes", kilobytes.to_string());
     let batch = smallest
         .saturating_sub(BATCH_ROOM_BYTES)
         .clamp(1_000, 1_000_000);
@@ -354,5 +384,55 @@ fn pipeline_threads(configured: u64) -> usize {
             .map_or(1, |cores| cores.get().div_ceil(2))
             .min(PIPELINE_THREADS_MAX),
         count => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::planted::world::{self, World};
+
+    #[test]
+    fn the_queues_of_all_clients_together_are_as_large_as_configured() {
+        let limits = Limits::default();
+        for (topologies, threads, connections) in [(1, 1, 1), (1, 4, 1), (2, 4, 3), (16, 1, 1)] {
+            let producers = topologies * threads * connections;
+            let queues = queue_shares(&limits, topologies, producers);
+            assert_eq!(
+                queues.producer_queue_bytes,
+                limits.producer_queue_bytes / producers
+            );
+            assert_eq!(
+                queues.fetch_queue_bytes,
+                limits.fetch_queue_bytes / topologies
+            );
+        }
+        let many = queue_shares(&limits, 100, 100);
+        assert_eq!(many.fetch_queue_bytes, FETCH_QUEUE_BYTES_MIN);
+        let small = Limits {
+            fetch_queue_bytes: 1024,
+            ..limits
+        };
+        assert_eq!(queue_shares(&small, 100, 100).fetch_queue_bytes, 1024);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_largest_record_of_a_topic_fits_into_a_producers_share() {
+        let (world, plan) = (World::new().await, world::plan());
+        let kilobytes = |queue_bytes: &str, threads, record_bytes| {
+            let config = world.config(&[("limits.producer_queue_bytes", queue_bytes)]);
+            let topics = Topics::new(&plan, record_bytes);
+            let queues = queue_shares(&config.limits, 1, threads);
+            let found = producer_properties(&config, &queues, &plan, &topics, "main").unwrap();
+            let number = |name| found.get(name).unwrap().parse::<u64>().unwrap();
+            let (queue, record) = ("queue.buffering.max.kbytes", "message.max.bytes");
+            assert!(number(queue) * 1024 >= number(record));
+            number(queue)
+        };
+        assert_eq!(kilobytes("33554432", 1, 1_000_000), 32 * 1024);
+        assert_eq!(kilobytes("33554432", 4, 1_000_000), 8 * 1024);
+        assert_eq!(kilobytes("1048576", 8, 1_000_000), 977);
+        // More than the whole limit no record can have.
+        assert_eq!(kilobytes("1048576", 8, 20_000_000), 1024);
     }
 }
