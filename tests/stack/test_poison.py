@@ -81,6 +81,12 @@ def flow(cluster, tmp_path, name) -> Flow:
     return flow
 
 
+@pytest.fixture(params=["1", "4"], ids=["one-thread", "four-threads"])
+def threads(request) -> dict[str, str]:
+    """The environment of a worker with so many pipeline threads: what is poisoned is judged the same."""
+    return {"LOCKGATE__LIMITS__PIPELINE_THREADS": request.param}
+
+
 def sources_of(flow: Flow, topic: str) -> set[str]:
     """Which source records are in an output topic, or behind the letters of a dead letter topic."""
     found = set()
@@ -94,20 +100,20 @@ def positions(flow: Flow, *topics: str) -> set[str]:
     return {f"{record.topic}/{record.partition}/{record.offset}" for record in flow.cluster.read(*topics)}
 
 
-def test_the_share_of_a_route_stops_the_topology_and_the_mended_one_goes_on_where_it_stood(stack, flow):
+def test_the_share_of_a_route_stops_the_topology_and_the_mended_one_goes_on_where_it_stood(stack, flow, threads):
     flow.topology.write_text(all_routes(flow))
     send(flow, flow.source, events(flow, range(400)))
     # Too large for one of the routes: every second one.
     large = [value for pair in zip(events(flow, range(400, 1_400)), events(flow, range(1_400, 2_400), noise(2_500))) for value in pair]
     send(flow, flow.source, large)
-    with Worker(stack, flow.topology, name="route", arguments=flow.arguments()) as worker:
+    with Worker(stack, flow.topology, name="route", arguments=flow.arguments(), env=threads) as worker:
         check_stop(flow, worker, "route", "narrow")
         buried = len(flow.cluster.read(flow.dead))
         assert buried < 500, f"{buried} of 1000 were buried"
         assert worker.sum("lockgate_dead_letters_total") == worker.sum("lockgate_dead_letters_total", step="narrow", reason="output_too_large")
         worker.terminate()
     flow.cluster.alter(flow.output, **{"max.message.bytes": "100000"})
-    with Worker(stack, flow.topology, name="mended", arguments=flow.arguments()) as worker:
+    with Worker(stack, flow.topology, name="mended", arguments=flow.arguments(), env=threads) as worker:
         flow.wait_drained(60)
         assert worker.status()["topologies"][0]["state"] == "running"
         assert worker.sum("lockgate_dead_letters_total") == 0 and worker.sum("lockgate_balance_records") == 0
@@ -117,12 +123,12 @@ def test_the_share_of_a_route_stops_the_topology_and_the_mended_one_goes_on_wher
     assert sources_of(flow, flow.output) | sources_of(flow, flow.dead) == everything
 
 
-def test_one_of_two_sources_stops_the_topology_and_is_named(stack, flow):
+def test_one_of_two_sources_stops_the_topology_and_is_named(stack, flow, threads):
     second = f"{flow.name}.second"
     flow.cluster.create(second, partitions=2)
     flow.topology.write_text(all_routes(flow, second_source=second))
     send(flow, flow.source, events(flow, range(1_000)))
-    with Worker(stack, flow.topology, name="sources", arguments=flow.arguments()) as worker:
+    with Worker(stack, flow.topology, name="sources", arguments=flow.arguments(), env=threads) as worker:
         flow.wait_drained(60)
         send(flow, second, [b"not avro"] * 1_000)
         wait_until("the topology has stopped", lambda: stopped(worker), 40)
@@ -132,7 +138,7 @@ def test_one_of_two_sources_stops_the_topology_and_is_named(stack, flow):
         assert len(flow.cluster.read(flow.dead)) < 500
         worker.terminate()
     # Somebody has looked and wants them all in the dead letters.
-    env = {"LOCKGATE__LIMITS__POISON_SHARE": "1"}
+    env = {**threads, "LOCKGATE__LIMITS__POISON_SHARE": "1"}
     with Worker(stack, flow.topology, name="allowed", arguments=flow.arguments(), env=env) as worker:
         flow.wait_drained(60)
         wait_until("the second source is drained", lambda: sum(flow.cluster.committed(flow.name, second).values()) == 1_000, 60, pause=0.5)
@@ -142,10 +148,10 @@ def test_one_of_two_sources_stops_the_topology_and_is_named(stack, flow):
     assert sources_of(flow, flow.dead) == positions(flow, second)
 
 
-def test_rules_that_the_topology_declares_do_not_stop_it(stack, flow):
+def test_rules_that_the_topology_declares_do_not_stop_it(stack, flow, threads):
     flow.topology.write_text(all_routes(flow, rule="event.sequence < 100"))
     send(flow, flow.source, events(flow, range(2_000)))
-    with Worker(stack, flow.topology, name="declared", arguments=flow.arguments()) as worker:
+    with Worker(stack, flow.topology, name="declared", arguments=flow.arguments(), env=threads) as worker:
         flow.wait_drained(60)
         assert worker.sum("lockgate_dead_letters_total", reason="rule", step="declared") == 1_900
         assert worker.sum("lockgate_poison_stopped") == 0 and worker.sum("lockgate_poison_share") == 0

@@ -24,7 +24,9 @@ def test_scaling_and_a_kill_under_load_lose_and_reorder_nothing(stack, cluster, 
         assert production.is_alive(), "the load ended before the faults did: raise the count"
 
     def worker(number):
-        return Worker(stack, flow.topology, name=f"scale-{number}", arguments=flow.arguments())
+        # However few processors there are: partitions of one worker on several threads.
+        env = {"LOCKGATE__LIMITS__PIPELINE_THREADS": "4"}
+        return Worker(stack, flow.topology, name=f"scale-{number}", arguments=flow.arguments(), env=env)
 
     with worker(1) as first, worker(2) as second, worker(3) as third:
         second.terminate()

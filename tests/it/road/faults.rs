@@ -2,103 +2,114 @@
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::world::{PARTITIONS, World, account, counted, done, drain, until};
+use super::world::{
+    PARTITIONS, World, account, counted, done, drain, until, with_one_thread_and_with_four,
+};
 use lockgate::kafka::partition_for;
 use lockgate::registry::fake::Fault;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_broker_lose_and_reorder_nothing() {
-    let mut world = World::new().await;
-    let worker = world.worker(&[]);
-    world.write(2_000);
-    until("some records have arrived", || done(&worker) > 500).await;
-    let errors = [
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
-    ];
-    world
-        .cluster
-        .request_errors(RDKafkaApiKey::Produce, &errors);
-    world
-        .cluster
-        .request_errors(RDKafkaApiKey::Fetch, &errors[..1]);
-    let refused = [
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
-    ];
-    world
-        .cluster
-        .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
-    world.write(2_000);
-    world.settle(&worker, 0).await;
-    drain(worker).await;
-    world.judge();
-    assert_eq!(
-        world.committed() as u64,
-        world.events(),
-        "refused commits are made again"
-    );
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        let worker = world.worker(&[]);
+        world.write(2_000);
+        until("some records have arrived", || done(&worker) > 500).await;
+        let errors = [
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+        ];
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::Produce, &errors);
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::Fetch, &errors[..1]);
+        let refused = [
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        ];
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
+        world.write(2_000);
+        world.settle(&worker, 0).await;
+        drain(worker).await;
+        world.judge();
+        assert_eq!(
+            world.committed() as u64,
+            world.events(),
+            "refused commits are made again"
+        );
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_goes_and_comes_back_loses_nothing() {
-    let mut world = World::new().await;
-    let worker = world.worker(&[]);
-    world.write(1_000);
-    until("some records have arrived", || done(&worker) > 200).await;
-    world.cluster.broker_down(-1).unwrap();
-    for client in [r#"client="consumer""#, r#"client="producer""#] {
-        until("the errors of both clients are counted", || {
-            counted(worker.metrics(), "lockgate_kafka_errors_total", client) > 0.0
-        })
-        .await;
-    }
-    let before = account(&worker);
-    assert_eq!(before.balance(), 0);
-    world.cluster.broker_up(-1).unwrap();
-    world.write(1_000);
-    world.settle(&worker, 0).await;
-    drain(worker).await;
-    world.judge();
-    assert!(
-        world.read("dlq").is_empty(),
-        "an outage is no reason for a dead letter"
-    );
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        let worker = world.worker(&[]);
+        world.write(1_000);
+        until("some records have arrived", || done(&worker) > 200).await;
+        world.cluster.broker_down(-1).unwrap();
+        for client in [r#"client="consumer""#, r#"client="producer""#] {
+            until("the errors of both clients are counted", || {
+                counted(worker.metrics(), "lockgate_kafka_errors_total", client) > 0.0
+            })
+            .await;
+        }
+        let before = account(&worker);
+        assert_eq!(before.balance(), 0);
+        world.cluster.broker_up(-1).unwrap();
+        world.write(1_000);
+        world.settle(&worker, 0).await;
+        drain(worker).await;
+        world.judge();
+        assert!(
+            world.read("dlq").is_empty(),
+            "an outage is no reason for a dead letter"
+        );
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_registry_waits_and_buries_nothing() {
-    let mut world = World::new().await;
-    let worker = world.worker(&[]);
-    world.write(100);
-    world.settle(&worker, 0).await;
-    // A schema that the worker has not seen.
-    let newer = super::world::EVENT.replace(
-        "]}",
-        r#", {"name": "added", "type": "string", "default": ""}]}"#,
-    );
-    world.registry.fail_with(Fault::Status(500));
-    let newer_id = world.registry.register("event", &newer);
-    let mut value = world.framed(newer_id, "late", 0, "x");
-    value.push(0); // The added string, empty.
-    world.send(b"late", Some(&value));
-    world.flush();
-    until("the record is polled", || {
-        account(&worker).consumed == world.events() + 1
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        let worker = world.worker(&[]);
+        world.write(100);
+        world.settle(&worker, 0).await;
+        // A schema that the worker has not seen.
+        let newer = super::world::EVENT.replace(
+            "]}",
+            r#", {"name": "added", "type": "string", "default": ""}]}"#,
+        );
+        world.registry.fail_with(Fault::Status(500));
+        let newer_id = world.registry.register("event", &newer);
+        let mut value = world.framed(newer_id, "late", 0, "x");
+        value.push(0); // The added string, empty.
+        world.send(b"late", Some(&value));
+        world.flush();
+        until("the record is polled", || {
+            account(&worker).consumed == world.events() + 1
+        })
+        .await;
+        let requests = world.registry.requests();
+        until("the registry has been asked again and again", || {
+            world.registry.requests() > requests + 2
+        })
+        .await;
+        assert_eq!(account(&worker).pending, 1);
+        world.registry.fail_with(Fault::None);
+        until("the record is done", || done(&worker) == world.events() + 1).await;
+        assert!(world.read("dlq").is_empty());
+        drain(worker).await;
     })
     .await;
-    let requests = world.registry.requests();
-    until("the registry has been asked again and again", || {
-        world.registry.requests() > requests + 2
-    })
-    .await;
-    assert_eq!(account(&worker).pending, 1);
-    world.registry.fail_with(Fault::None);
-    until("the record is done", || done(&worker) == world.events() + 1).await;
-    assert!(world.read("dlq").is_empty());
-    drain(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,21 +225,24 @@ async fn a_schema_that_does_not_resolve_stops_its_partition_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_refused_for_one_record_buries_no_neighbour() {
-    let mut world = World::new().await;
-    world.write(200);
-    // The broker refuses a whole batch, once; sent singly, every record of it is taken.
-    let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE];
-    world
-        .cluster
-        .request_errors(RDKafkaApiKey::Produce, &refusal);
-    let worker = world.worker(&[]);
-    world.settle(&worker, 0).await;
-    let fatal = r#"client="producer",code="_GAPLESS_GUARANTEE""#;
-    let counted = counted(worker.metrics(), "lockgate_kafka_errors_total", fatal);
-    assert_eq!(counted, 1.0, "{}", worker.metrics().render());
-    drain(worker).await;
-    world.judge();
-    assert!(world.read("dlq").is_empty(), "nobody was guilty");
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(200);
+        // The broker refuses a whole batch, once; sent singly, every record of it is taken.
+        let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE];
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::Produce, &refusal);
+        let worker = world.worker(&[]);
+        world.settle(&worker, 0).await;
+        let fatal = r#"client="producer",code="_GAPLESS_GUARANTEE""#;
+        let counted = counted(worker.metrics(), "lockgate_kafka_errors_total", fatal);
+        assert_eq!(counted, 1.0, "{}", worker.metrics().render());
+        drain(worker).await;
+        world.judge();
+        assert!(world.read("dlq").is_empty(), "nobody was guilty");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

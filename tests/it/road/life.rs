@@ -7,38 +7,45 @@ use lockgate::telemetry::Metrics;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::world::{
-    EVENT, MAPPED, PARTITIONS, TOPOLOGY, World, account, counted, done, drain, until, within,
+    EVENT, MAPPED, PARTITIONS, TOPOLOGY, World, account, counted, done, drain, until,
+    with_one_thread_and_with_four, within,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_ends_in_exactly_one_way_and_the_books_balance() {
-    let mut world = World::new().await;
-    world.write(3_000);
-    // One that a rule filters, one that a rule of the topology forbids, one without a value.
-    world.send(b"a", Some(&world.framed(world.event_id, "a", -1, "")));
-    world.send(
-        b"b",
-        Some(&world.framed(world.event_id, "b", 1_000_000, "")),
-    );
-    world.send(b"c", Some(b"not avro"));
-    world.flush();
-    let worker = world.worker(&[]);
-    world.settle(&worker, 3).await;
-    let account = drain(worker).await;
-    assert_eq!(account.disposed, [3_000, 1, 2, 0]);
-    assert_eq!(world.judge(), 0);
-    assert_eq!(world.read("dlq").len(), 2);
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(3_000);
+        // One that a rule filters, one that a rule of the topology forbids, one without a value.
+        world.send(b"a", Some(&world.framed(world.event_id, "a", -1, "")));
+        world.send(
+            b"b",
+            Some(&world.framed(world.event_id, "b", 1_000_000, "")),
+        );
+        world.send(b"c", Some(b"not avro"));
+        world.flush();
+        let worker = world.worker(&[]);
+        world.settle(&worker, 3).await;
+        let account = drain(worker).await;
+        assert_eq!(account.disposed, [3_000, 1, 2, 0]);
+        assert_eq!(world.judge(), 0);
+        assert_eq!(world.read("dlq").len(), 2);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_partitions_and_one_takes_over_without_loss_or_repetition() {
-    for world in 1..=WORLDS_MAX {
-        if one_takes_over_from_another().await {
-            return;
+    with_one_thread_and_with_four(async |threads| {
+        for world in 1..=WORLDS_MAX {
+            if one_takes_over_from_another(threads).await {
+                return;
+            }
+            println!("world {world}: the mock's coordinator went on without a member");
         }
-        println!("world {world}: the mock's coordinator went on without a member");
-    }
-    panic!("a member was left behind in each of {WORLDS_MAX} worlds");
+        panic!("a member was left behind in each of {WORLDS_MAX} worlds");
+    })
+    .await;
 }
 
 /// The coordinator of the mock cluster ends a rebalance with the leader's answer, not with the last member's. A member that is slower begins
@@ -47,8 +54,8 @@ async fn two_workers_share_the_partitions_and_one_takes_over_without_loss_or_rep
 const WORLDS_MAX: usize = 5;
 
 /// False if a member was left behind. Nothing is lost or reordered in any case.
-async fn one_takes_over_from_another() -> bool {
-    let mut world = World::new().await;
+async fn one_takes_over_from_another(threads: usize) -> bool {
+    let mut world = World::with_threads(threads).await;
     let first = world.worker(&[]);
     world.write(500);
     until("the first works alone", || done(&first) == world.events()).await;
@@ -91,52 +98,58 @@ async fn one_takes_over_from_another() -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_revoked_is_given_back_at_once_when_the_group_has_gone_on() {
-    let mut world = World::new().await;
-    let first = world.worker(&[("limits.drain_timeout_ms", "600000")]);
-    world.write(500);
-    world.settle(&first, 0).await;
-    // More refusals than there are commits until the revoke, which follow each other more and more slowly. Those after them make the client
-    // say that everything is lost, but not while a revoke is open.
-    let mut refused = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 40];
-    refused.extend([RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION; 1_000]);
-    world
-        .cluster
-        .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
-    world.write(500);
-    let second = world.worker(&[]);
-    within(100, "the first has heeded the refusal", || {
-        counted(
-            first.metrics(),
-            "lockgate_rebalances_total",
-            r#"kind="lost""#,
-        ) > 0.0
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        let first = world.worker(&[("limits.drain_timeout_ms", "600000")]);
+        world.write(500);
+        world.settle(&first, 0).await;
+        // More refusals than there are commits until the revoke, which follow each other more and more slowly. Those after them make the client
+        // say that everything is lost, but not while a revoke is open.
+        let mut refused = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 40];
+        refused.extend([RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION; 1_000]);
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::OffsetCommit, &refused);
+        world.write(500);
+        let second = world.worker(&[]);
+        within(100, "the first has heeded the refusal", || {
+            counted(
+                first.metrics(),
+                "lockgate_rebalances_total",
+                r#"kind="lost""#,
+            ) > 0.0
+        })
+        .await;
+        world
+            .cluster
+            .clear_request_errors(RDKafkaApiKey::OffsetCommit);
+        within(120, "all is committed", || {
+            world.committed() as u64 == world.events()
+        })
+        .await;
+        drain(first).await;
+        drain(second).await;
+        world.judge();
     })
     .await;
-    world
-        .cluster
-        .clear_request_errors(RDKafkaApiKey::OffsetCommit);
-    within(120, "all is committed", || {
-        world.committed() as u64 == world.events()
-    })
-    .await;
-    drain(first).await;
-    drain(second).await;
-    world.judge();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answers_to_the_last_commits_are_counted() {
-    let mut world = World::new().await;
-    // No commit of a frontier before the end, and those are answered when the lanes have gone.
-    let worker = world.worker(&[("limits.commit_interval_ms", "60000")]);
-    world.write(500);
-    world.settle(&worker, 0).await;
-    let metrics = worker.metrics().clone();
-    let committed = || counted(&metrics, "lockgate_commits_total", r#"result="committed""#);
-    let initial = committed();
-    drain(worker).await;
-    assert_eq!(world.committed() as u64, world.events());
-    assert_eq!(committed() - initial, f64::from(PARTITIONS));
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        // No commit of a frontier before the end, and those are answered when the lanes have gone.
+        let worker = world.worker(&[("limits.commit_interval_ms", "60000")]);
+        world.write(500);
+        world.settle(&worker, 0).await;
+        let metrics = worker.metrics().clone();
+        let committed = || counted(&metrics, "lockgate_commits_total", r#"result="committed""#);
+        let initial = committed();
+        drain(worker).await;
+        assert_eq!(world.committed() as u64, world.events());
+        assert_eq!(committed() - initial, f64::from(PARTITIONS));
+    })
+    .await;
 }
 
 /// The binary on this world's broker and registry; it ends when dropped.
@@ -166,6 +179,10 @@ impl Program {
             )
             .env("LOCKGATE__REGISTRY__URL", world.registry.url())
             .env("LOCKGATE__ADMIN__LISTEN", "off")
+            .env(
+                "LOCKGATE__LIMITS__PIPELINE_THREADS",
+                world.threads.to_string(),
+            )
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
@@ -200,74 +217,83 @@ impl Drop for Program {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_drains_commits_and_ends_with_0_and_the_next_one_repeats_nothing() {
-    let mut world = World::new().await;
-    world.write(3_000);
-    let mut program = Program::start(&world);
-    until("some records have arrived", || {
-        world.read("out").len() > 100
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(3_000);
+        let mut program = Program::start(&world);
+        until("some records have arrived", || {
+            world.read("out").len() > 100
+        })
+        .await;
+        program.signal(libc::SIGTERM);
+        let status = program.ended().await;
+        assert_eq!((status.code(), status.signal()), (Some(0), None));
+        assert_eq!(
+            world.committed() as usize,
+            world.read("out").len(),
+            "what was written is committed, and nothing else"
+        );
+        world.write(500);
+        let worker = world.worker(&[]);
+        until("the rest has arrived", || {
+            world.committed() as u64 == world.events()
+        })
+        .await;
+        drain(worker).await;
+        assert_eq!(world.judge(), 0);
     })
     .await;
-    program.signal(libc::SIGTERM);
-    let status = program.ended().await;
-    assert_eq!((status.code(), status.signal()), (Some(0), None));
-    assert_eq!(
-        world.committed() as usize,
-        world.read("out").len(),
-        "what was written is committed, and nothing else"
-    );
-    world.write(500);
-    let worker = world.worker(&[]);
-    until("the rest has arrived", || {
-        world.committed() as u64 == world.events()
-    })
-    .await;
-    drain(worker).await;
-    assert_eq!(world.judge(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigkill_loses_nothing() {
-    let mut world = World::new().await;
-    world.write(3_000);
-    let mut program = Program::start(&world);
-    until("some records have arrived", || {
-        world.read("out").len() > 100
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(3_000);
+        let mut program = Program::start(&world);
+        until("some records have arrived", || {
+            world.read("out").len() > 100
+        })
+        .await;
+        program.signal(libc::SIGKILL);
+        program.ended().await;
+        let worker = world.worker(&[]);
+        until("the rest has arrived", || {
+            world.committed() as u64 == world.events()
+        })
+        .await;
+        drain(worker).await;
+        world.judge();
     })
     .await;
-    program.signal(libc::SIGKILL);
-    program.ended().await;
-    let worker = world.worker(&[]);
-    until("the rest has arrived", || {
-        world.committed() as u64 == world.events()
-    })
-    .await;
-    drain(worker).await;
-    world.judge();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_cannot_end_in_time_names_what_is_left() {
-    let mut world = World::new().await;
-    world.write(100);
-    // The events are in; from now on every write is refused for a reason that may pass.
-    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 10_000];
-    world
-        .cluster
-        .request_errors(RDKafkaApiKey::Produce, &refused);
-    let worker = world.worker(&[("limits.drain_timeout_ms", "500")]);
-    until("all events are polled", || {
-        account(&worker).consumed == world.events()
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(100);
+        // The events are in; from now on every write is refused for a reason that may pass.
+        let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 10_000];
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::Produce, &refused);
+        let worker = world.worker(&[("limits.drain_timeout_ms", "500")]);
+        until("all events are polled", || {
+            account(&worker).consumed == world.events()
+        })
+        .await;
+        worker.stop();
+        until("the worker has ended", || worker.is_finished()).await;
+        let (_, ended) = worker.join().pop().unwrap();
+        let left: u64 = ended
+            .unwrap()
+            .leftovers
+            .iter()
+            .filter_map(|(_, _, left)| left.records)
+            .sum();
+        assert_eq!(left, world.events());
+        assert_eq!(world.committed(), 0);
     })
     .await;
-    worker.stop();
-    until("the worker has ended", || worker.is_finished()).await;
-    let (_, ended) = worker.join().pop().unwrap();
-    let left: u64 = ended
-        .unwrap()
-        .leftovers
-        .iter()
-        .filter_map(|(_, _, left)| left.records)
-        .sum();
-    assert_eq!(left, world.events());
-    assert_eq!(world.committed(), 0);
 }

@@ -1,96 +1,141 @@
 //! Records that can never be delivered: each ends in the dead letter topic with its reason, untouched.
 
-use super::world::{Arrival, World, account, drain, reasons, state, until};
+use super::world::{
+    Arrival, World, account, counted, drain, reasons, state, until, with_one_thread_and_with_four,
+};
 use lockgate::telemetry::TopologyState;
 use rdkafka::message::{Header, OwnedHeaders};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_buried_untouched_with_its_reason_and_its_neighbours_pass() {
-    let mut world = World::new().await;
-    world.write(500);
-    let sound = world.framed(world.event_id, "p", 7, "näßig");
-    let poison: [(&str, &[u8]); 6] = [
-        ("bad_frame", b"not avro"),
-        ("truncated", &sound[..sound.len() - 3]),
-        ("trailing_bytes", &[sound.as_slice(), b"more"].concat()),
-        ("unknown_schema", &[0, 0, 0x3d, 9, 0, 1]),
-        ("bad_frame", b""),
-        // Asked for, it would be an outage for ever: no registry has an address for such an id.
-        ("bad_frame", &[0, 0xff, 0xff, 0xff, 0xff, 1]),
-    ];
-    for (reason, value) in poison {
-        world.send(reason.as_bytes(), Some(value));
-    }
-    world.flush();
-    world.write(500);
-    let worker = world.worker(&[]);
-    world.settle(&worker, 6).await;
-    drain(worker).await;
-    assert_eq!(world.judge(), 0);
-    let dead = world.read("dlq");
-    assert_eq!(dead.len(), 6);
-    for letter in &dead {
-        let key = String::from_utf8(letter.key.clone().unwrap()).unwrap();
-        assert_eq!(letter.header("lockgate.dlq.reason"), key);
-        let original = poison
-            .iter()
-            .any(|(reason, value)| *reason == key && letter.value.as_deref() == Some(*value));
-        assert!(original, "{key}: {:?}", letter.value);
-        assert_eq!(letter.header("lockgate.dlq.topic"), "in");
-        assert_eq!(letter.header("lockgate.dlq.topology"), "road");
-    }
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(500);
+        let sound = world.framed(world.event_id, "p", 7, "näßig");
+        let poison: [(&str, &[u8]); 6] = [
+            ("bad_frame", b"not avro"),
+            ("truncated", &sound[..sound.len() - 3]),
+            ("trailing_bytes", &[sound.as_slice(), b"more"].concat()),
+            ("unknown_schema", &[0, 0, 0x3d, 9, 0, 1]),
+            ("bad_frame", b""),
+            // Asked for, it would be an outage for ever: no registry has an address for such an id.
+            ("bad_frame", &[0, 0xff, 0xff, 0xff, 0xff, 1]),
+        ];
+        for (reason, value) in poison {
+            world.send(reason.as_bytes(), Some(value));
+        }
+        world.flush();
+        world.write(500);
+        let worker = world.worker(&[]);
+        world.settle(&worker, 6).await;
+        drain(worker).await;
+        assert_eq!(world.judge(), 0);
+        let dead = world.read("dlq");
+        assert_eq!(dead.len(), 6);
+        for letter in &dead {
+            let key = String::from_utf8(letter.key.clone().unwrap()).unwrap();
+            assert_eq!(letter.header("lockgate.dlq.reason"), key);
+            let original = poison
+                .iter()
+                .any(|(reason, value)| *reason == key && letter.value.as_deref() == Some(*value));
+            assert!(original, "{key}: {:?}", letter.value);
+            assert_eq!(letter.header("lockgate.dlq.topic"), "in");
+            assert_eq!(letter.header("lockgate.dlq.topology"), "road");
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_stream_stops_its_source_instead_of_emptying_it() {
-    let mut world = World::new().await;
-    world.write(1_000);
-    (0..2_000).for_each(|index: u32| world.send(&index.to_be_bytes(), Some(b"not avro")));
-    world.flush();
-    let worker = world.worker(&[]);
-    until("the source has stopped", || {
-        matches!(state(&worker), TopologyState::Stopped(_)) || is_paused(&worker)
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(1_000);
+        (0..2_000).for_each(|index: u32| world.send(&index.to_be_bytes(), Some(b"not avro")));
+        world.flush();
+        let worker = world.worker(&[]);
+        until("the source has stopped", || {
+            matches!(state(&worker), TopologyState::Stopped(_)) || is_paused(&worker)
+        })
+        .await;
+        let buried = world.read("dlq").len();
+        assert!(buried < 1_000, "{buried} of 2000 were buried");
+        assert_eq!(account(&worker).balance(), 0);
+        worker.stop();
+        until("the worker has ended", || worker.is_finished()).await;
     })
     .await;
-    let buried = world.read("dlq").len();
-    assert!(buried < 1_000, "{buried} of 2000 were buried");
-    assert_eq!(account(&worker).balance(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_that_each_see_a_part_of_the_poison_stop_together_and_the_metric_stays() {
+    let world = World::with_threads(4).await;
+    // About 30 for each thread: none of them alone has enough to judge by.
+    (0..120_u32).for_each(|index| world.send(&index.to_be_bytes(), Some(b"not avro")));
+    world.flush();
+    let worker = world.worker(&[]);
+    let stopped = |label| counted(worker.metrics(), "lockgate_poison_stopped", label);
+    let of_source = r#"name="in",scope="source""#;
+    until("the metric says it", || stopped(of_source) == 1.0).await;
+    let share = counted(worker.metrics(), "lockgate_poison_share", of_source);
+    assert_eq!(share, 1.0, "that of all threads");
+    let standing = || {
+        let partitions = worker.metrics().partitions("road");
+        let is_stopped = |reasons: &[&str]| reasons.contains(&"poison");
+        partitions
+            .iter()
+            .filter(|one| is_stopped(&one.paused))
+            .count()
+    };
+    until("all partitions stand still", || standing() == 4).await;
+    // Each thread publishes several times meanwhile.
+    for _ in 0..50 {
+        assert_eq!((stopped(of_source), stopped("")), (1.0, 1.0));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     worker.stop();
     until("the worker has ended", || worker.is_finished()).await;
+    // The hundredth stops; three others may be judged at the same moment.
+    let buried = world.read("dlq").len();
+    assert!((96..=99).contains(&buried), "{buried}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_ends_at_the_ends_and_names_what_stands_still() {
-    let mut world = World::new().await;
-    world.write(1_000);
-    let whole = world.backfill();
-    until("the back-fill has ended", || whole.is_finished()).await;
-    for (topology, ended) in whole.join() {
-        let ended = ended.unwrap_or_else(|error| panic!("{topology}: {error:#}"));
-        assert!(
-            ended.stuck.is_empty() && ended.leftovers.is_empty(),
-            "{ended:?}"
-        );
-    }
-    assert_eq!(world.judge(), 0);
+    with_one_thread_and_with_four(async |threads| {
+        let mut world = World::with_threads(threads).await;
+        world.write(1_000);
+        let whole = world.backfill();
+        until("the back-fill has ended", || whole.is_finished()).await;
+        for (topology, ended) in whole.join() {
+            let ended = ended.unwrap_or_else(|error| panic!("{topology}: {error:#}"));
+            assert!(
+                ended.stuck.is_empty() && ended.leftovers.is_empty(),
+                "{ended:?}"
+            );
+        }
+        assert_eq!(world.judge(), 0);
 
-    (0..2_000).for_each(|index: u32| world.send(&index.to_be_bytes(), Some(b"not avro")));
-    world.flush();
-    let stuck = world.backfill();
-    until("the back-fill has ended all the same", || {
-        stuck.is_finished()
+        (0..2_000).for_each(|index: u32| world.send(&index.to_be_bytes(), Some(b"not avro")));
+        world.flush();
+        let stuck = world.backfill();
+        until("the back-fill has ended all the same", || {
+            stuck.is_finished()
+        })
+        .await;
+        for (topology, ended) in stuck.join() {
+            let ended = ended.unwrap_or_else(|error| panic!("{topology}: {error:#}"));
+            assert!(
+                ended
+                    .stuck
+                    .iter()
+                    .any(|(topic, _, why)| topic == "in" && *why == "poison"),
+                "{ended:?}"
+            );
+        }
     })
     .await;
-    for (topology, ended) in stuck.join() {
-        let ended = ended.unwrap_or_else(|error| panic!("{topology}: {error:#}"));
-        assert!(
-            ended
-                .stuck
-                .iter()
-                .any(|(topic, _, why)| topic == "in" && *why == "poison"),
-            "{ended:?}"
-        );
-    }
 }
 
 fn is_paused(worker: &lockgate::service::Service) -> bool {

@@ -1,6 +1,8 @@
 //! A broker, a registry and one topology from `in` to `out`; events that are numbered per key, and what became of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,12 +76,19 @@ pub struct World {
     mapped: Schema,
     event: Schema,
     producer: BaseProducer,
+    /// Pipeline threads of its workers.
+    pub threads: usize,
     /// Events written per key: sequence numbers 0, 1, 2 …
     written: BTreeMap<String, i64>,
 }
 
 impl World {
+    /// Two pipeline threads, whatever the machine: each has two partitions.
     pub async fn new() -> World {
+        World::with_threads(2).await
+    }
+
+    pub async fn with_threads(threads: usize) -> World {
         let cluster = MockCluster::new(1).unwrap();
         for (topic, partitions) in [("in", PARTITIONS), ("out", PARTITIONS), ("dlq", 1)] {
             cluster.create_topic(topic, partitions, 1).unwrap();
@@ -100,6 +109,7 @@ impl World {
             mapped: Schema::parse(MAPPED).unwrap(),
             event: Schema::parse(EVENT).unwrap(),
             producer,
+            threads,
             written: BTreeMap::new(),
         }
     }
@@ -108,7 +118,9 @@ impl World {
     pub fn config(&self, flags: &[(&str, &str)]) -> Config {
         let mut sources = Sources::none();
         let (brokers, registry) = (self.cluster.bootstrap_servers(), self.registry.url());
+        let threads = self.threads.to_string();
         let own = [
+            ("limits.pipeline_threads", threads.as_str()),
             ("kafka.brokers", brokers.as_str()),
             (
                 "kafka.properties",
@@ -312,6 +324,23 @@ impl World {
             .filter_map(|element| element.offset().to_raw());
         offsets.filter(|offset| *offset > 0).sum()
     }
+}
+
+/// Runs a test with one pipeline thread and with one for each partition, at the same time: most of a test is waiting.
+pub async fn with_one_thread_and_with_four(test: impl AsyncFn(usize)) {
+    let with = async |threads| {
+        let mut run = Box::pin(test(threads));
+        let tell = |panic| {
+            println!("failed with {threads} pipeline threads");
+            resume_unwind(panic)
+        };
+        poll_fn(|cx| {
+            let poll = AssertUnwindSafe(|| run.as_mut().poll(cx));
+            catch_unwind(poll).unwrap_or_else(tell)
+        })
+        .await;
+    };
+    tokio::join!(with(1), with(4));
 }
 
 pub fn client(cluster: &MockCluster<'static, DefaultProducerContext>) -> ClientConfig {
