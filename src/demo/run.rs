@@ -98,6 +98,8 @@ pub fn config(flags: &[(String, String)]) -> anyhow::Result<Config> {
         // An id that is unknown stays so: nobody registers schemas while the demo runs.
         ("registry.unknown_wait_ms", "300".to_owned()),
         ("registry.unknown_ttl_ms", "600000".to_owned()),
+        // Poison is spread evenly over each partition; a hundred records of all of them, in the order that they are judged in, may hold more.
+        ("limits.poison_window", "1000".to_owned()),
         ("log.filter", "error".to_owned()),
     ];
     sources.flags = own.map(|(key, value)| (key.to_owned(), value)).into();

@@ -93,6 +93,27 @@ fn ctrl_c_drains_and_the_account_is_still_the_last_line() {
 }
 
 #[test]
+fn as_much_poison_as_is_allowed_stops_no_number_of_threads() {
+    for threads in ["1", "4"] {
+        let set = format!("limits.pipeline_threads={threads}");
+        let output = demo(&[
+            "--records",
+            "20000",
+            "--seed",
+            "4",
+            "--poison",
+            "0.2",
+            "--json",
+            "--set",
+            &set,
+        ])
+        .output()
+        .unwrap();
+        assert_eq!(is_whole(&output), 20_000, "with {threads} threads");
+    }
+}
+
+#[test]
 fn a_share_of_poison_at_which_the_worker_would_stop_is_refused_with_the_reason() {
     let output = demo(&["--poison", "0.3"]).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
