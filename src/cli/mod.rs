@@ -22,6 +22,7 @@ mod decode;
 mod ending;
 mod event;
 mod number;
+mod table;
 mod topic;
 
 pub use ending::{Exit, Shown, UsageError, conclude, stderr, stdout};
@@ -142,7 +143,7 @@ pub enum Command {
     Health(health::Args),
     /// Show the effective configuration and where each value comes from.
     Config(config::Args),
-    /// Print a JSON Schema for editors.
+    /// List, register and compare the schemas of the registry; print the JSON Schema of topologies.
     Schema(schema::Args),
     /// Print the completion script of a shell.
     Completion(completion::Args),

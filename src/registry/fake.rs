@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +22,8 @@ use tokio::task::AbortHandle;
 use crate::codec::frame::SchemaId;
 
 use super::http::{BODY_BYTES_MAX, MEDIA_TYPE};
+use crate::schema::Schema;
+use crate::schema::compat::{Level, breaks};
 
 /// How often it is looked whether an answer still waits.
 const LOOK: Duration = Duration::from_millis(10);
@@ -64,6 +66,8 @@ struct Store {
     /// Ids by version - 1.
     subjects: HashMap<String, Vec<u32>>,
     fault: Fault,
+    /// Compatibility levels of subjects, and of all others under the empty name.
+    levels: HashMap<String, Level>,
     /// How many more times an id is to be unknown.
     hidden: HashMap<u32, u64>,
     /// Ids whose answers wait.
@@ -153,6 +157,12 @@ impl FakeRegistry {
         self.shared.store().held.remove(&id);
     }
 
+    /// Sets the compatibility level of a subject, or of those that have none of their own under the empty name; `NONE`
+    /// if it was never set. [`FakeRegistry::register`] does not ask for it, requests to register do.
+    pub fn set_level(&self, subject: &str, level: Level) {
+        self.shared.store().levels.insert(subject.to_owned(), level);
+    }
+
     /// Demands this value of the header `Authorization`.
     pub fn require_authorization(&self, value: &str) {
         self.shared.store().authorization = Some(value.to_owned());
@@ -195,10 +205,9 @@ impl FakeRegistry {
             .route("/schemas/ids/{id}", get(by_id))
             .route("/schemas/guids/{guid}", get(by_guid))
             .route("/schemas/types", get(|| async { answer(json!(["AVRO"])) }))
-            .route(
-                "/config",
-                get(|| async { answer(json!({"compatibilityLevel": "NONE"})) }),
-            )
+            .route("/config", get(global_level))
+            .route("/config/{subject}", get(level))
+            .route("/compatibility/subjects/{subject}/versions", post(judge))
             .route("/subjects", get(subjects))
             .route("/subjects/{subject}", post(look_up))
             .route("/subjects/{subject}/versions", get(versions).post(register))
@@ -241,6 +250,35 @@ impl Store {
         body["version"] = version.into();
         body["id"] = id.into();
         Some(body)
+    }
+}
+
+impl Store {
+    fn level(&self, subject: &str) -> Level {
+        let level = self.levels.get(subject).or_else(|| self.levels.get(""));
+        level.copied().unwrap_or(Level::None)
+    }
+
+    /// Why a schema may not become the next version of a subject, in the words of the real registry's form.
+    fn objections(&self, subject: &str, new: &Stored) -> Vec<String> {
+        let level = self.level(subject);
+        let Ok(new) = Schema::parse(&new.schema) else {
+            return Vec::new();
+        };
+        let ids = self.subjects.get(subject).into_iter().flatten();
+        let earlier: Vec<Schema> = ids
+            .filter_map(|id| Schema::parse(&self.schemas[*id as usize - 1].schema).ok())
+            .collect();
+        let earlier: Vec<&Schema> = earlier.iter().collect();
+        let found = breaks(level, &new, &earlier).into_iter();
+        let why = found.flat_map(|found| found.why);
+        let mut words: Vec<String> = why
+            .map(|why| format!("{{errorType:'INCOMPATIBLE', description:'{why}'}}"))
+            .collect();
+        if !words.is_empty() {
+            words.push(format!("{{compatibility: '{level}'}}"));
+        }
+        words
     }
 }
 
@@ -439,9 +477,65 @@ async fn register(
     Path(subject): Path<String>,
     body: String,
 ) -> Response {
-    match Posted::parse(&body) {
-        Ok(stored) => answer(json!({ "id": shared.store().register(&subject, stored) })),
-        Err(refusal) => *refusal,
+    let stored = match Posted::parse(&body) {
+        Ok(stored) => stored,
+        Err(refusal) => return *refusal,
+    };
+    let mut store = shared.store();
+    let objections = store.objections(&subject, &stored);
+    if !objections.is_empty() {
+        let message = format!(
+            "Schema being registered is incompatible with an earlier schema for subject \"{subject}\", details: [{}]",
+            objections.join(", ")
+        );
+        // The code of this refusal is that of HTTP in the real registry too.
+        return refuse(409, 409, &message);
+    }
+    answer(json!({ "id": store.register(&subject, stored) }))
+}
+
+/// Whether a schema could be registered; of a subject that there is not, every one can.
+async fn judge(
+    State(shared): State<Arc<Shared>>,
+    Path(subject): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    body: String,
+) -> Response {
+    let stored = match Posted::parse(&body) {
+        Ok(stored) => stored,
+        Err(refusal) => return *refusal,
+    };
+    let objections = shared.store().objections(&subject, &stored);
+    let mut verdict = json!({ "is_compatible": objections.is_empty() });
+    if query
+        .get("verbose")
+        .is_some_and(|verbose| verbose == "true")
+    {
+        verdict["messages"] = json!(objections);
+    }
+    answer(verdict)
+}
+
+async fn global_level(State(shared): State<Arc<Shared>>) -> Response {
+    answer(json!({ "compatibilityLevel": shared.store().level("").name() }))
+}
+
+async fn level(
+    State(shared): State<Arc<Shared>>,
+    Path(subject): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let store = shared.store();
+    let is_global = query
+        .get("defaultToGlobal")
+        .is_some_and(|word| word == "true");
+    match store.levels.contains_key(&subject) || is_global {
+        true => answer(json!({ "compatibilityLevel": store.level(&subject).name() })),
+        false => refuse(
+            404,
+            40408,
+            &format!("Subject '{subject}' does not have subject-level compatibility configured"),
+        ),
     }
 }
 

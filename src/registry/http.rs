@@ -100,14 +100,25 @@ impl Http {
         })
     }
 
+    /// The addresses without paths, as they are told to a person.
+    pub fn authorities(&self) -> String {
+        let names: Vec<&str> = self.urls.iter().map(|url| url.authority()).collect();
+        names.join(", ")
+    }
+
     /// GET of a path, given as unescaped segments.
     pub async fn get(&self, segments: &[&str], query: &str) -> Result<Said, Failure> {
         self.send(Method::GET, segments, query, None).await
     }
 
     /// POST of JSON to a path.
-    pub async fn post(&self, segments: &[&str], body: String) -> Result<Said, Failure> {
-        self.send(Method::POST, segments, "", Some(body)).await
+    pub async fn post(
+        &self,
+        segments: &[&str],
+        query: &str,
+        body: String,
+    ) -> Result<Said, Failure> {
+        self.send(Method::POST, segments, query, Some(body)).await
     }
 
     /// Lets the next request go to the next address.
@@ -191,8 +202,10 @@ async fn read(mut response: reqwest::Response, auth: &Auth) -> Result<Said, Stri
         StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY
     );
     let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
+    // Of an incompatible schema the registry's own code is that of HTTP.
+    let is_own = |code: u64| code >= 1000 || (code == 409 && status == StatusCode::CONFLICT);
     match refusal {
-        Some(refusal) if about_question && refusal.error_code >= 1000 => Ok(Said::Refused {
+        Some(refusal) if about_question && is_own(refusal.error_code) => Ok(Said::Refused {
             status: status.as_u16(),
             code: refusal.error_code,
             message: sanitised(&hidden(refusal.message, auth)),

@@ -16,11 +16,13 @@ mod desk;
 pub mod fake;
 mod http;
 mod reader;
+mod subjects;
 
 #[cfg(test)]
 mod tests;
 
 pub use cache::{Answer, Cache, Outage, Stats};
-pub use client::{Client, OutputFault, Registered};
+pub use client::{Client, Latest, OutputFault, Place, Registered, changes};
 pub use http::Failure;
 pub use reader::Read;
+pub use subjects::{Listed, Opinion};

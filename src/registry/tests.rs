@@ -13,6 +13,7 @@ use super::*;
 use crate::codec::frame::SchemaId;
 use crate::config::{Auth, RegistryConfig, Secret};
 use crate::schema::Schema;
+use crate::schema::compat::Level;
 
 const ORDER: &str =
     r#"{"type":"record","name":"shop.Order","fields":[{"name":"id","type":"long"}]}"#;
@@ -342,6 +343,40 @@ async fn the_id_of_an_output_schema_is_looked_up_and_registered_only_if_told_so(
 }
 
 #[tokio::test]
+async fn an_output_schema_that_is_incompatible_is_refused_and_no_outage() {
+    let registry = FakeRegistry::start().await.unwrap();
+    registry.register("orders-value", ORDER);
+    registry.set_level("orders-value", Level::Full);
+    let other = ORDER.replace(r#""long""#, r#""string""#);
+    let schema = Schema::parse(&other).unwrap();
+    let registering = RegistryConfig {
+        register: true,
+        ..config(&registry)
+    };
+    let client = Client::new(&registering).unwrap();
+    let fault = client.output_id("orders-value", &schema).await.unwrap_err();
+    assert!(matches!(fault, OutputFault::Refused(_)), "{fault:?}");
+    assert!(
+        fault.to_string().contains("incompatible with an earlier"),
+        "{fault}"
+    );
+    let opinion = client.opinion("orders-value", &schema).await.unwrap();
+    match opinion {
+        Opinion::Incompatible(words) => assert!(words[0].contains("id"), "{words:?}"),
+        Opinion::Compatible => panic!("compatible"),
+    }
+    let better = Schema::parse(ORDER_2).unwrap();
+    let opinion = client.opinion("orders-value", &better).await.unwrap();
+    assert_eq!(opinion, Opinion::Compatible);
+    let level = client.level("orders-value").await.unwrap();
+    assert_eq!(level.as_deref(), Some("FULL"));
+    assert_eq!(
+        client.level("elsewhere").await.unwrap().as_deref(),
+        Some("NONE")
+    );
+}
+
+#[tokio::test]
 async fn an_outage_is_no_fault_of_an_output_schema() {
     let registry = FakeRegistry::start().await.unwrap();
     let id = registry.register("orders-value", ORDER);
@@ -365,7 +400,17 @@ async fn operators_list_register_and_read_subjects() {
     let latest = client.latest("orders-value").await.unwrap().unwrap();
     assert_eq!((latest.id, latest.version), (id + 1, 2));
     assert!(client.latest("elsewhere").await.unwrap().is_none());
-    assert!(client.register("../admin", ORDER).await.is_err());
+    for name in ["", ".", ".."] {
+        assert!(client.register(name, ORDER).await.is_err(), "{name:?}");
+    }
+    // Nothing of a subject's name becomes a part of the address.
+    for name in ["../admin", "a b", "100%", "a?b#c", "a%2Fb", ":.tenant:x"] {
+        let id = client.register(name, ORDER).await.unwrap();
+        assert_eq!(client.versions(name).await.unwrap(), [1], "{name}");
+        let listed = client.listed(name, "latest").await.unwrap().unwrap();
+        assert_eq!((listed.id, listed.version), (id, 1), "{name}");
+        assert!(client.subjects().await.unwrap().contains(&name.to_owned()));
+    }
     registry.down();
     let error = format!("{:#}", client.latest("orders-value").await.unwrap_err());
     assert!(
@@ -377,6 +422,7 @@ async fn operators_list_register_and_read_subjects() {
 #[tokio::test]
 async fn what_operators_are_told_of_a_refused_login_does_not_repeat_it() {
     let registry = FakeRegistry::start().await.unwrap();
+    let schema = Schema::parse(ORDER).unwrap();
     for (auth, header) in logins() {
         registry.require_authorization("Basic other");
         let config = RegistryConfig {
@@ -389,6 +435,10 @@ async fn what_operators_are_told_of_a_refused_login_does_not_repeat_it() {
             client.versions("orders-value").await.err(),
             client.register("orders-value", ORDER).await.err(),
             client.latest("orders-value").await.err(),
+            client.listed("orders-value", "1").await.err(),
+            client.level("orders-value").await.err(),
+            client.find("orders-value", &schema).await.err(),
+            client.opinion("orders-value", &schema).await.err(),
         ];
         for error in told {
             assert_hidden(&format!("{:#}", error.expect("refused")));

@@ -16,6 +16,7 @@ mod operator;
 mod promises;
 mod records;
 mod road;
+mod schema_command;
 mod secrets;
 mod test_command;
 mod topology;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::letter::{Entry, Filter, Letter};
 use crate::cli::signals::Stop;
+use crate::cli::table::table;
 use crate::cli::{Exit, stdout};
 use crate::config::Config;
 
@@ -162,24 +163,4 @@ pub fn run(args: &Args, config: &Config, stop: &Stop) -> anyhow::Result<Exit> {
 
 fn position(letter: &Letter) -> String {
     format!("{}:{}", letter.partition, letter.offset)
-}
-
-/// Columns as wide as their widest cell; the last one as it is.
-fn table<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> std::io::Result<()> {
-    let widths: Vec<usize> = (0..N)
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
 }
