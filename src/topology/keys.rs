@@ -144,32 +144,50 @@ mod tests {
     use crate::topology::fault::{Faults, Source};
     use crate::topology::{read, yaml};
 
+    /// Checks that the reader accepts an example of an object.
+    fn accepts(object: &'static Object, name: &str, example: &str) {
+        let source = Arc::new(Source::new("example.yaml", example));
+        let mut faults = Faults::default();
+        let node = yaml::parse(&source, &mut faults).expect(example);
+        assert!(node.get(name).is_some(), "{}: {example}", object.name);
+        read::check_shape(&source, &node, object, &mut faults);
+        let other: Vec<_> = faults
+            .iter()
+            // An example shows one key; what else its object, or an object within it, needs is not its business.
+            .filter(|fault| fault.code != "missing_key")
+            .map(|fault| fault.message.as_str())
+            .collect();
+        assert!(other.is_empty(), "{}: {example}: {other:?}", object.name);
+    }
+
     #[test]
     fn the_example_of_every_key_is_what_the_reader_accepts() {
         for object in OBJECTS {
             for key in object.keys {
-                let source = Arc::new(Source::new("example.yaml", key.example));
-                let mut faults = Faults::default();
-                let node = yaml::parse(&source, &mut faults).expect(key.example);
-                assert!(
-                    node.get(key.name).is_some(),
-                    "{}: {}",
-                    object.name,
-                    key.example
-                );
-                read::check_shape(&source, &node, object, &mut faults);
-                let other: Vec<_> = faults
-                    .iter()
-                    // An example shows one key; what else its object, or an object within it, needs is not its business.
-                    .filter(|fault| fault.code != "missing_key")
-                    .map(|fault| fault.message.as_str())
-                    .collect();
-                assert!(
-                    other.is_empty(),
-                    "{}: {}: {other:?}",
-                    object.name,
-                    key.example
-                );
+                accepts(object, key.name, key.example);
+            }
+        }
+    }
+
+    #[test]
+    fn the_fragments_of_the_introduction_are_what_the_reader_accepts() {
+        let blocks = include_str!("topology_intro.md").split("```yaml\n").skip(1);
+        let blocks: Vec<&str> = blocks
+            .map(|rest| rest.split("```").next().unwrap())
+            .collect();
+        assert!(blocks.len() >= 5, "{blocks:?}");
+        for block in blocks {
+            // A step of a list, or single lines, each an example of its own.
+            if let Some(step) = block.strip_prefix("  - ") {
+                accepts(&STEP, "name", &format!("    {step}"));
+                continue;
+            }
+            for line in block.lines() {
+                match line.split_once(':').unwrap().0 {
+                    "kafka" => accepts(&ROUTE, "kafka", line),
+                    "value" => accepts(&SOURCE, "value", line),
+                    other => panic!("which object has `{other}`?"),
+                }
             }
         }
     }
