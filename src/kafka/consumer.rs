@@ -1,6 +1,7 @@
 //! One member of a consumer group. The thread that owns it polls, always; everything that happens to the member arrives as an event.
 
 mod group;
+mod halt;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{CStr, CString, c_void};
@@ -20,6 +21,7 @@ use super::native::{List, Native, check, ffi, timeout_ms};
 use super::record::RawRecord;
 use crate::core::Tp;
 use group::Question;
+use halt::Halt;
 
 /// Where to start or what to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,9 @@ pub struct Consumer {
     /// The last [`Event::Passed`] of each partition.
     passed: BTreeMap<Tp, i64>,
     looked: Instant,
+    /// Where an error came in the place of a record.
+    halted: BTreeMap<Tp, Halt>,
+    is_member: bool,
     question: Question,
     batch: Vec<*mut sys::rd_kafka_message_t>,
     /// The topic of the last record: most often also that of the next.
@@ -192,6 +197,8 @@ impl Consumer {
             paused: BTreeSet::new(),
             passed: BTreeMap::new(),
             looked: Instant::now(),
+            halted: BTreeMap::new(),
+            is_member: false,
             question: Question::Nothing,
             batch: Vec::new(),
             last_topic: 0,
@@ -208,6 +215,7 @@ impl Consumer {
         }
         // SAFETY: client and list are live; the library copies the list.
         let code = unsafe { sys::rd_kafka_subscribe(self.client.native.as_ptr(), list.as_ptr()) };
+        self.is_member = true;
         self.checked("subscribe to the topics", code)
     }
 
@@ -226,6 +234,7 @@ impl Consumer {
         events: &mut Vec<Event>,
     ) {
         let before = events.len();
+        self.fetch_halted_again();
         // One, because the library would wait until the array is full; the rest is taken without waiting.
         let count = self.take(1.min(max), timeout);
         self.hand_out(count, out);
@@ -276,7 +285,13 @@ impl Consumer {
             match (KafkaError::from_code(code), self.index_of(topic)) {
                 // SAFETY: a record of this client, owned by nobody else.
                 (None, Some(topic)) => {
-                    out.push(unsafe { RawRecord::adopt(message, topic, lease.clone()) })
+                    let record = unsafe { RawRecord::adopt(message, topic, lease.clone()) };
+                    // What follows an error comes again, after what is missing.
+                    if self.halted.is_empty()
+                        || !self.halted.contains_key(&record.topic_partition())
+                    {
+                        out.push(record);
+                    }
                 }
                 (error, topic) => {
                     let error =
@@ -301,7 +316,8 @@ impl Consumer {
             return;
         };
         for (at, offset) in positions {
-            if self.passed.insert(at, offset) != Some(offset) {
+            // There the library counts the error as a record.
+            if !self.halted.contains_key(&at) && self.passed.insert(at, offset) != Some(offset) {
                 self.client.native.state().push(Event::Passed(at, offset));
             }
         }
@@ -315,7 +331,12 @@ impl Consumer {
         u16::try_from(self.last_topic).ok()
     }
 
-    fn tell_error(&self, message: &sys::rd_kafka_message_t, error: KafkaError, topic: Option<u16>) {
+    fn tell_error(
+        &mut self,
+        message: &sys::rd_kafka_message_t,
+        error: KafkaError,
+        topic: Option<u16>,
+    ) {
         // SAFETY: the message is live; the text, if there is one, belongs to it.
         let detail = unsafe {
             let text = sys::rd_kafka_message_errstr(message);
@@ -329,6 +350,9 @@ impl Consumer {
             topic,
             partition: message.partition,
         });
+        if let Some(at) = about {
+            self.halt(at, message.offset, error);
+        }
         let inbox = self.client.native.state();
         if error.is_fatal() {
             let fatal = self.client.native.fatal();

@@ -83,6 +83,7 @@ impl Consumer {
             .filter(|at| self.paused.contains(at))
             .copied()
             .collect();
+        self.halted.retain(|at, _| !new.contains_key(at));
         self.assigned.extend(new);
         if is_answer {
             self.question = Question::Nothing;
