@@ -100,6 +100,46 @@ pub fn produce(error: KafkaError) -> (Class, &'static str) {
     }
 }
 
+/// What an error of a consumer, or of a question to the cluster, says of the way there. In the order of what it tells: why the
+/// brokers let nobody in explains why none is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// The cluster has answered: it is a topic, our rights, or the broker's own trouble.
+    There,
+    /// No answer: no connection, or nothing came over it in time.
+    Away,
+    /// A broker was reached and refuses the connection: credentials, certificates.
+    Shut,
+}
+
+/// Classifies an error by what it says of the way to the cluster.
+pub fn reach(error: KafkaError) -> (Reach, &'static str) {
+    let reason = produce(error).1;
+    let reach = match code::try_from(error.code()) {
+        Ok(
+            code::RD_KAFKA_RESP_ERR__AUTHENTICATION
+            | code::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED
+            | code::RD_KAFKA_RESP_ERR__SSL,
+        ) => Reach::Shut,
+        Ok(
+            code::RD_KAFKA_RESP_ERR__TRANSPORT
+            | code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+            | code::RD_KAFKA_RESP_ERR__RESOLVE
+            | code::RD_KAFKA_RESP_ERR__TIMED_OUT
+            | code::RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION
+            | code::RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE
+            | code::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        ) => Reach::Away,
+        _ => Reach::There,
+    };
+    (reach, reason)
+}
+
+/// Whether the error only sums up others: that all brokers are away, and not why.
+pub fn is_summary(error: KafkaError) -> bool {
+    error.is(code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+}
+
 /// What to do about a commit, or a partition of it, that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitClass {
@@ -177,6 +217,30 @@ mod tests {
             }
             assert!(is_known(of_commit), "{of_commit}");
         }
+    }
+
+    #[test]
+    fn an_outage_is_told_by_its_reason_and_what_the_cluster_answers_is_none() {
+        let outages: Vec<(Reach, &str)> = (-300..300)
+            .map(|number| reach(KafkaError(number)))
+            .filter(|(reach, _)| *reach != Reach::There)
+            .collect();
+        let count = |reason| outages.iter().filter(|(_, known)| *known == reason).count();
+        let reasons = [
+            ("broker_unreachable", 5),
+            ("timed_out", 1),
+            ("broker_timed_out", 1),
+            ("authentication_failed", 2),
+            ("tls_failed", 1),
+        ];
+        for (reason, codes) in reasons {
+            assert_eq!(count(reason), codes, "{reason}");
+        }
+        assert_eq!(outages.len(), 10, "no other: {outages:?}");
+        let topic = code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART.into();
+        assert_eq!(reach(topic), (Reach::There, "unknown_topic"));
+        assert_eq!(reach(KafkaError(9999)).0, Reach::There);
+        assert!(Reach::Shut > Reach::Away);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The consumer thread: polls always, hands records on, and carries out what the member and the flow decide.
 
 mod act;
+mod grants;
 mod show;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::lane::{LaneLink, held_bytes};
 use super::messages::{Clock, Consumed, FromThread, Inlet, PoisonStop, ToThread};
 use super::positions;
+use super::sources::Sources;
 use crate::core::flow::{Amount, FlowLimits, Reason, Turn};
 use crate::core::member::{Action, Batch, CommitEntry, Event, Leftover, MemberConfig, Standing};
 use crate::core::start::{self, StartFault};
@@ -18,6 +20,7 @@ use crate::core::{Epoch, Flow, Member, Millis, Tp};
 use crate::kafka::{self, ClientError, Consumer, ConsumerHandle, KafkaError, RawRecord, classify};
 use crate::telemetry::{Metrics, PartitionMetrics, Position, TopologyState, TopologyStatus};
 use crate::topology::plan::Plan;
+use grants::{Granted, MissingGrant, missing_grant};
 
 /// Records of one poll at most.
 const POLL_RECORDS: usize = 1000;
@@ -53,6 +56,7 @@ pub(super) struct Parts {
     pub sender: Sender<ToConsumer>,
     pub metrics: Arc<Metrics>,
     pub status: Arc<TopologyStatus>,
+    pub sources: Sources,
     pub poison: Arc<PoisonStop>,
     pub clock: Clock,
     pub limits: FlowLimits,
@@ -121,8 +125,8 @@ pub(super) struct ConsumerThread {
     ends: Option<HashMap<Tp, i64>>,
     status_at: Millis,
     polled_at: Instant,
-    /// What the brokers refuse the group for want of a grant, until partitions are assigned or records come.
-    missing_grant: Option<String>,
+    /// What the brokers refuse the group for want of a grant, until something comes that they would refuse without it.
+    missing_grant: Option<MissingGrant>,
     is_stopping: bool,
     ended: Ended,
     is_fatal: bool,
@@ -250,6 +254,7 @@ impl ConsumerThread {
         if records.is_empty() {
             return;
         }
+        self.parts.sources.note_life();
         let fetched = self.parts.clock.now();
         let mut batches: Vec<(Vec<RawRecord>, Vec<Consumed>)> = Vec::new();
         batches.resize_with(self.parts.threads.len(), Default::default);
@@ -268,6 +273,10 @@ impl ConsumerThread {
             .collect();
         let mut rest = records.drain(..);
         for (tp, length, amount, payload) in runs {
+            self.granted(|on| match on {
+                Granted::Group => false,
+                Granted::Source(source) => source.is_none_or(|source| source == tp.topic),
+            });
             let run = rest.by_ref().take(length);
             // A partition that is leaving, or was never opened: its records come again, or belong to others.
             let Some(link) = self.member.accepts(tp).and(self.links.get_mut(&tp)) else {
@@ -313,8 +322,9 @@ impl ConsumerThread {
                     .metrics
                     .rebalanced(&self.parts.plan.id, "assigned");
                 tracing::info!(topology = self.parts.plan.id, partitions = %self.names(&partitions), "assigned");
+                self.parts.sources.note_life();
                 if !partitions.is_empty() {
-                    self.missing_grant = None;
+                    self.granted(|_| true);
                 }
                 self.step(Event::Assigned(partitions));
                 self.parts.status.set_assigned();
@@ -366,18 +376,16 @@ impl ConsumerThread {
                 detail,
             } => {
                 self.count_error(error);
-                let topic = about.map(|at| {
-                    self.parts.plan.sources[usize::from(at.topic)]
-                        .topic
-                        .as_str()
-                });
+                self.parts.sources.tell(error, &detail);
                 let topology = &self.parts.plan.id;
-                match missing_grant(&self.parts.plan, error, topic, &detail) {
-                    Some(grant) => {
-                        tracing::warn!(topology, %error, "the brokers refuse the consumer: {grant}");
-                        self.missing_grant = Some(grant);
+                match missing_grant(&self.parts.plan, error, about, &detail) {
+                    Some(missing) => {
+                        tracing::warn!(topology, %error, "the brokers refuse the consumer: {}", missing.grant);
+                        self.missing_grant = Some(missing);
                     }
                     None => {
+                        let sources = &self.parts.plan.sources;
+                        let topic = about.map(|at| sources[usize::from(at.topic)].topic.as_str());
                         tracing::warn!(topology, topic, %error, detail, "the consumer reports an error and goes on")
                     }
                 }
@@ -404,6 +412,11 @@ impl ConsumerThread {
         let results = answers(&self.parts.plan, &self.parts.metrics, result);
         let of_partitions = result.partitions.iter().filter_map(|(_, _, error)| *error);
         let has_moved = |error| classify::commit(error).0 == classify::CommitClass::Moved;
+        let is_taken = |(_, _, error): &(Tp, i64, Option<KafkaError>)| error.is_none();
+        if result.error.is_none() && result.partitions.iter().any(is_taken) {
+            self.parts.sources.note_life();
+            self.granted(|on| on == Granted::Group);
+        }
         if result.error.into_iter().chain(of_partitions).any(has_moved) {
             self.step(Event::MovedOn(Batch(result.batch)));
         }
@@ -555,32 +568,6 @@ fn answers(plan: &Plan, metrics: &Metrics, result: &kafka::CommitResult) -> Vec<
         (*tp, is_done)
     };
     result.partitions.iter().map(answer).collect()
-}
-
-/// What to grant, if that is what an error of the consumer is about. The library names the topic in its text only.
-fn missing_grant(
-    plan: &Plan,
-    error: KafkaError,
-    topic: Option<&str>,
-    detail: &str,
-) -> Option<String> {
-    match error.name() {
-        "GROUP_AUTHORIZATION_FAILED" => Some(format!(
-            "group_not_authorized: grant READ on group {}",
-            plan.id
-        )),
-        "TOPIC_AUTHORIZATION_FAILED" => {
-            let mut sources = plan.sources.iter().map(|source| source.topic.as_str());
-            let named = topic.or_else(|| {
-                sources.find(|source| detail.split([' ', ':']).any(|word| word == *source))
-            });
-            Some(format!(
-                "topic_not_authorized: grant DESCRIBE and READ on topic {}",
-                named.unwrap_or("of every source")
-            ))
-        }
-        _ => None,
-    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {

@@ -4,6 +4,7 @@
 //! worker      one topology at work: threads, from the start to the drain
 //! outputs     the registry ids of the schemas that outputs are written with
 //! watcher     asks the clusters what the output topics take; topics: what is known of them
+//! sources     what is known of the cluster that the sources are read from, and the watcher that asks it
 //! consume     the consumer thread: polls, pauses, rebalances, commits; positions: where partitions begin
 //! thread      a pipeline thread: owner of lanes; lane: one partition in one assignment
 //! open        from a record to its deliveries; programs: compiled programs by schema id; judges: the shares of poison
@@ -24,6 +25,7 @@ mod planted;
 mod positions;
 pub mod process;
 mod programs;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -12,6 +12,7 @@ use super::judges::Judges;
 use super::messages::{Bell, Clock, Inlet, PoisonStop};
 use super::outputs::output_ids;
 use super::programs::Sightings;
+use super::sources::SourcesWatcher;
 use super::thread::{self, PipelineThread};
 use super::topics::Topics;
 use super::watcher::Watcher;
@@ -280,6 +281,12 @@ fn work(
         .spawn(move || watcher.run(stop_watching));
     let watching = watching.context("start the topics watcher")?;
 
+    let (sources, sources_watcher) = SourcesWatcher::new(plan.clone(), handle.clone(), clock);
+    std::thread::Builder::new()
+        .name("lockgate-sources".into())
+        .spawn(move || sources_watcher.run())
+        .context("start the sources watcher")?;
+
     stop.reach(to_consumer.clone(), handle);
     let consumer = ConsumerThread::new(consume::Parts {
         plan: plan.clone(),
@@ -289,6 +296,7 @@ fn work(
         sender: to_consumer,
         metrics: shared.metrics.clone(),
         status: status.clone(),
+        sources,
         poison,
         clock,
         limits: FlowLimits {

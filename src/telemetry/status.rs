@@ -73,6 +73,8 @@ pub struct TopologyStatus {
     /// Set at the first assignment, an empty one included: a standby is ready too. Never unset: a rebalance is no failure.
     assigned: AtomicBool,
     state: Mutex<TopologyState>,
+    /// Why the sources cannot be read, if so.
+    source: Mutex<Option<String>>,
     /// By name: `None` is usable, else why not.
     sinks: Mutex<BTreeMap<String, Option<String>>>,
 }
@@ -94,6 +96,7 @@ impl StatusBoard {
                 beat_ms: AtomicU64::new(0),
                 assigned: AtomicBool::new(false),
                 state: Mutex::new(TopologyState::Starting),
+                source: Mutex::default(),
                 sinks: Mutex::default(),
             })
         };
@@ -112,7 +115,7 @@ impl StatusBoard {
         })
     }
 
-    /// Whether every topology has been assigned its partitions and can deliver; if not, what each lacks. A board without
+    /// Whether every topology has been assigned its partitions, can read and can deliver; if not, what each lacks. A board without
     /// topologies is not ready.
     pub fn ready(&self) -> Result<(), Vec<String>> {
         if lock(&self.topologies).is_empty() {
@@ -126,7 +129,7 @@ impl StatusBoard {
                 TopologyState::Draining => return Some(format!("{id}: draining")),
                 TopologyState::Starting | TopologyState::Running | TopologyState::Waiting(_) => {}
             }
-            if !topology.assigned.load(Ordering::Relaxed) {
+            if !topology.is_assigned() {
                 let reason = state
                     .reason()
                     .map(|reason| format!(" ({reason})"))
@@ -134,6 +137,9 @@ impl StatusBoard {
                 return Some(format!(
                     "{id}: no partitions have been assigned yet{reason}"
                 ));
+            }
+            if let Some(why) = &*lock(&topology.source) {
+                return Some(format!("{id}: cannot read: {why}"));
             }
             let sinks = lock(&topology.sinks);
             let unusable: Vec<_> = sinks
@@ -197,6 +203,16 @@ impl TopologyStatus {
     /// Called at the first assignment and at later ones, also when it is empty.
     pub fn set_assigned(&self) {
         self.assigned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there has been an assignment.
+    pub fn is_assigned(&self) -> bool {
+        self.assigned.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the sources can be read; the error says why not, free of secrets.
+    pub fn set_source(&self, usable: Result<(), String>) {
+        *lock(&self.source) = usable.err();
     }
 
     /// Says whether a sink (by route or dead letter topic) takes deliveries; the error says why not, free of secrets.
@@ -392,5 +408,26 @@ mod tests {
         );
         topology.set_sink("orders.big", Ok(()));
         assert!(board.ready().is_ok());
+    }
+
+    #[test]
+    fn sources_that_cannot_be_read_are_not_ready_until_they_can_and_a_standby_is() {
+        let board = board(1);
+        let topology = board.topology("orders", "ab12");
+        let why = "broker_unreachable: refused";
+        topology.set_state(TopologyState::Waiting(why.to_owned()));
+        topology.set_source(Err(why.to_owned()));
+        let unassigned = format!("orders: no partitions have been assigned yet ({why})");
+        assert_eq!(board.ready().unwrap_err(), [unassigned]);
+        topology.set_assigned();
+        assert_eq!(
+            board.ready().unwrap_err(),
+            [format!("orders: cannot read: {why}")]
+        );
+        topology.set_source(Ok(()));
+        assert!(
+            board.ready().is_ok(),
+            "what single partitions wait for leaves the others"
+        );
     }
 }

@@ -12,6 +12,12 @@ def states(worker) -> str:
     return str(worker.status())
 
 
+def standing(worker) -> tuple[str, str | None]:
+    """State and reason of the worker's only topology."""
+    (topology,) = worker.status()["topologies"]
+    return topology["state"], topology["reason"]
+
+
 def finish(flow, production, seconds=90):
     production.finish(seconds)
     flow.wait_drained(seconds)
@@ -66,10 +72,16 @@ def test_broker_killed_and_back(stack, cluster, tmp_path, name):
         watch = Watch(flow)
         watch.wait_progress()
         stack.parts["kafka"].kill()
-        time.sleep(4)
+        wait_until("the state says that the broker is away", lambda: standing(worker)[0] == "waiting", 30)
+        state, reason = standing(worker)
+        assert reason.startswith("broker_unreachable: "), (state, reason)
+        code, why = worker.get("/ready")
+        assert code == 503 and "cannot read: broker_unreachable" in why, (code, why)
         assert worker.is_alive() and worker.get("/live")[0] == 200
         stack.parts["kafka"].start()
         watch.wait_progress(seconds=60)
+        wait_until("the state says that it is back", lambda: standing(worker) == ("running", None), 60)
+        worker.wait_ready(60)
         watch.stop()
         finish(flow, production, 120)
         assert worker.sum("lockgate_balance_records") == 0

@@ -94,6 +94,21 @@ def test_mutual_tls_works_with_an_encrypted_key(stack, secure, tmp_path, name):
         finish(secure, flow, worker, poison)
 
 
+def test_refused_credentials_are_named_and_are_no_running(stack, secure, tmp_path, name):
+    flow = secured_flow(secure, tmp_path, name)
+    password = tmp_path / "password"
+    password.write_text("wrong")
+    env = environment(secure, secure.scram, {**secure.scram_properties(), "sasl.password": f"file:{password}"})
+    with Worker(stack, flow.topology, name="wrong", arguments=flow.arguments(), env=env) as worker:
+
+        def waits():
+            return [topology for topology in worker.status()["topologies"] if topology["state"] == "waiting"]
+
+        wait_until("the state says it", lambda: any("authentication_failed" in topology["reason"] for topology in waits()), 60)
+        code, why = worker.get("/ready")
+        assert code == 503 and "authentication_failed" in why, (code, why)
+
+
 # Without these nothing moves until they are granted; without the others the configured limit holds.
 NEEDED = ["read-group", "read-source", "write-output", "write-dead-letters"]
 USEFUL = ["configs-output", "configs-dead-letters"]

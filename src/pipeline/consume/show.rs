@@ -9,7 +9,13 @@ impl ConsumerThread {
             return;
         }
         self.status_at = now;
-        let mut waits = Vec::new();
+        let mut waits = self.unreadable();
+        let source = if waits.is_empty() {
+            Ok(())
+        } else {
+            Err(waits.join("; "))
+        };
+        self.parts.status.set_source(source);
         let mut stops = Vec::new();
         for (tp, standing) in self.member.standings() {
             let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
@@ -45,17 +51,28 @@ impl ConsumerThread {
         if self.is_stopping {
             return;
         }
-        waits.extend(self.missing_grant.clone());
         let state = if let Some(why) = self.parts.poison.why() {
             TopologyState::Stopped(format!("poison: {why}"))
         } else if !stops.is_empty() {
             TopologyState::Stopped(some(&stops))
         } else if !waits.is_empty() {
             TopologyState::Waiting(some(&waits))
+        } else if !self.parts.status.is_assigned() {
+            TopologyState::Starting
         } else {
             TopologyState::Running
         };
         self.parts.status.set_state(state);
+    }
+
+    /// Why the sources cannot be read, if so: the brokers refuse the consumer, or the watcher has found something.
+    fn unreadable(&self) -> Vec<String> {
+        let trouble = self.parts.sources.trouble();
+        let grant = self.missing_grant.as_ref().map(|missing| &missing.grant);
+        // Either may come first.
+        let is_said = |grant: &&String| !trouble.as_ref().is_some_and(|why| why.contains(*grant));
+        let grant = grant.filter(is_said).cloned();
+        trouble.into_iter().chain(grant).collect()
     }
 
     /// Why a partition goes no further until somebody acts, if so.

@@ -4,5 +4,6 @@ mod connections;
 mod faults;
 mod formats;
 mod life;
+mod outages;
 mod poison;
 mod world;
