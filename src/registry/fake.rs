@@ -46,6 +46,8 @@ pub enum Fault {
     Redirect,
     /// Answers, but so late.
     Delay(Duration),
+    /// Somebody else is quicker with every registration, and then it is refused.
+    Outrun,
 }
 
 /// The registry. Its server ends when it is dropped.
@@ -345,6 +347,15 @@ async fn disturb(State(shared): State<Arc<Shared>>, request: Request, next: Next
             [(header::LOCATION, "http://127.0.0.1:1/")],
         )
             .into_response(),
+        Fault::Outrun => {
+            let registers =
+                request.method() == "POST" && request.uri().path().ends_with("/versions");
+            let answer = next.run(request).await;
+            match registers {
+                true => refuse(409, 40901, "An artifact version already exists"),
+                false => answer,
+            }
+        }
         Fault::Delay(delay) => {
             tokio::time::sleep(delay).await;
             next.run(request).await

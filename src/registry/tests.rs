@@ -343,6 +343,20 @@ async fn the_id_of_an_output_schema_is_looked_up_and_registered_only_if_told_so(
 }
 
 #[tokio::test]
+async fn an_output_schema_that_another_worker_registers_meanwhile_is_taken() {
+    let registry = FakeRegistry::start().await.unwrap();
+    registry.fail_with(Fault::Outrun);
+    let config = RegistryConfig {
+        register: true,
+        ..config(&registry)
+    };
+    let client = Client::new(&config).unwrap();
+    let schema = Schema::parse(ORDER).unwrap();
+    let id = client.output_id("orders-value", &schema).await.unwrap();
+    assert_eq!(id, 1);
+}
+
+#[tokio::test]
 async fn an_output_schema_that_is_incompatible_is_refused_and_no_outage() {
     let registry = FakeRegistry::start().await.unwrap();
     registry.register("orders-value", ORDER);
