@@ -84,6 +84,9 @@ pub(super) struct SourcesWatcher {
 #[derive(Debug)]
 enum Looked {
     Well,
+    /// The cluster has not answered, and something came of it meanwhile, which may have been fetched before: no trouble yet, and to be
+    /// looked at again soon.
+    Lived,
     /// The cluster has not answered. The reason code, and the text.
     Silent(&'static str, String),
     /// The cluster has answered, and there is something about these topics.
@@ -138,7 +141,7 @@ impl SourcesWatcher {
         let mut looked = self.ask();
         let has_lived = self.shared.signs_of_life.load(Ordering::Relaxed) != signs_before;
         if matches!(looked, Looked::Silent(..)) && has_lived {
-            looked = Looked::Well;
+            looked = Looked::Lived;
         }
         let is_well = matches!(looked, Looked::Well);
         let trouble = self.findings.found(began, self.clock.now(), looked);
@@ -246,6 +249,10 @@ impl Findings {
                 *self = Findings::default();
                 return None;
             }
+            Looked::Lived => {
+                self.since = None;
+                return None;
+            }
             Looked::Topics(troubles) => troubles.join("; "),
             Looked::Silent(reason, text) => {
                 let cause = self.cause.as_ref();
@@ -287,6 +294,21 @@ mod tests {
             Some("broker_unreachable: look up the partitions")
         );
         assert_eq!(look(17_000, Looked::Well), None, "gone with one answer");
+    }
+
+    #[test]
+    fn what_was_fetched_before_an_outage_is_no_answer() {
+        let mut findings = Findings::default();
+        let told = code::RD_KAFKA_RESP_ERR__TRANSPORT;
+        hear(&mut findings, 0, told, REFUSED);
+        assert_eq!(
+            findings.found(Millis(0), Millis(3_000), Looked::Lived),
+            None
+        );
+        assert_eq!(findings.found(Millis(3_500), Millis(6_500), silent()), None);
+        let shown = findings.found(Millis(7_000), Millis(10_000), silent());
+        let why = shown.expect("silent for more than five seconds");
+        assert!(why.ends_with(REFUSED), "the cause is remembered: {why}");
     }
 
     #[test]

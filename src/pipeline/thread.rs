@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use tracing::Level;
+
 use super::deliver::{Deliveries, Flush, Flushed, Pending};
 use super::judges::Judges;
 use super::lane::{Block, Held, Lane, LaneLink, held_bytes};
@@ -21,8 +23,6 @@ use super::messages::{Bell, Clock, FromThread, Inlet, PoisonStop, ToThread};
 use super::open::{BEFORE_ROUTES, Opened, Opening};
 use super::process::{Outputs, Processor};
 use super::programs::{self, Known, Needs, Place, Programs, Sightings};
-use tracing::Level;
-
 use super::source_of;
 use super::topics::Topics;
 use crate::core::flow::Reason;
@@ -31,7 +31,6 @@ use crate::core::{Backoff, DeliveryId, Disposition, Epoch, Lanes, Millis, Tp};
 use crate::kafka::{EnqueueError, KafkaError, Report, classify};
 use crate::record_event;
 use crate::registry::{Answer, Cache};
-
 use crate::sink::kafka::KafkaSink;
 use crate::telemetry::{LaneMetrics, Metrics, PartitionMetrics};
 use crate::topology::plan::{Plan, Refusal};
