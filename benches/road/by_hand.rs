@@ -6,8 +6,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
-use lockgate::kafka::{EnqueueError, Producer, partition_for};
+use anyhow::{Context, anyhow};
+use lockgate::kafka::{Producer, partition_for};
 
 use crate::{hand, job};
 
@@ -49,32 +49,15 @@ pub fn run(
                 source.clear();
                 write!(source, "{input}/{}/{}", record.partition(), record.offset())?;
                 let headers = [(b"lockgate.source".as_slice(), Some(source.as_slice()))];
-                while let Err(error) = producer.enqueue(
-                    &topic,
-                    Some(partition as i32),
-                    record.key(),
-                    Some(&values[value.clone()]),
-                    &headers,
-                    record.timestamp_ms(),
-                    1,
-                ) {
-                    ensure!(matches!(error, EnqueueError::Full), "enqueue: {error}");
-                    producer.poll_reports(Duration::from_millis(10), &mut reports);
-                    reports.clear();
-                }
+                let (partition, value) = (Some(partition as i32), Some(&values[value]));
+                let (key, timestamp) = (record.key(), record.timestamp_ms());
+                job::until_taken(&producer, &mut reports, || {
+                    producer.enqueue(&topic, partition, key, value, &headers, timestamp, 1)
+                })?;
             }
         }
         batch.clear();
-        producer.poll_reports(Duration::ZERO, &mut reports);
-        ensure!(
-            reports.iter().all(|report| report.error.is_none()),
-            "a delivery failed"
-        );
-        reports.clear();
+        job::delivered(&producer, Duration::ZERO, &mut reports)?;
     }
-    ensure!(
-        producer.flush(Duration::from_secs(60), &mut reports),
-        "not everything was delivered"
-    );
-    Ok(())
+    job::finish(&producer, Duration::from_secs(60), &mut reports)
 }

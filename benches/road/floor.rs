@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use lockgate::kafka::{EnqueueError, Producer, partition_for};
+use lockgate::kafka::{Producer, partition_for};
 
 use crate::{corpus, job};
 
@@ -46,31 +46,13 @@ pub fn run(
         for (partition, run) in runs.iter_mut().enumerate() {
             for (at, timestamp) in run.drain(..) {
                 let (key, value) = (&corpus.keys[at], expected[at].as_deref());
-                while let Err(error) = producer.enqueue(
-                    &topic,
-                    Some(partition as i32),
-                    Some(key),
-                    value,
-                    &headers,
-                    timestamp,
-                    1,
-                ) {
-                    anyhow::ensure!(matches!(error, EnqueueError::Full), "enqueue: {error}");
-                    producer.poll_reports(Duration::from_millis(10), &mut reports);
-                    reports.clear();
-                }
+                let partition = Some(partition as i32);
+                job::until_taken(&producer, &mut reports, || {
+                    producer.enqueue(&topic, partition, Some(key), value, &headers, timestamp, 1)
+                })?;
             }
         }
-        producer.poll_reports(Duration::ZERO, &mut reports);
-        anyhow::ensure!(
-            reports.iter().all(|report| report.error.is_none()),
-            "a delivery failed"
-        );
-        reports.clear();
+        job::delivered(&producer, Duration::ZERO, &mut reports)?;
     }
-    anyhow::ensure!(
-        producer.flush(Duration::from_secs(60), &mut reports),
-        "not everything was delivered"
-    );
-    Ok(())
+    job::finish(&producer, Duration::from_secs(60), &mut reports)
 }

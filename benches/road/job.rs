@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
 use lockgate::core::Tp;
 use lockgate::kafka::admin::Admin;
-use lockgate::kafka::{Consumer, EnqueueError, Position, Producer, Properties};
+use lockgate::kafka::{Consumer, EnqueueError, Position, Producer, Properties, Report};
 
 use crate::corpus::{CORPUS, Corpus};
 
@@ -48,6 +50,48 @@ pub fn from_beginning(properties: &Properties, topic: &str) -> anyhow::Result<Co
     Ok(consumer)
 }
 
+/// Enqueues a record; while the queue is full, waits for reports.
+pub fn until_taken(
+    producer: &Producer,
+    reports: &mut Vec<Report>,
+    mut enqueue: impl FnMut() -> Result<(), EnqueueError>,
+) -> anyhow::Result<()> {
+    while let Err(error) = enqueue() {
+        anyhow::ensure!(matches!(error, EnqueueError::Full), "enqueue: {error}");
+        delivered(producer, Duration::from_millis(10), reports)?;
+    }
+    Ok(())
+}
+
+/// Takes the reports that are there, or come in time: everything must have been delivered.
+pub fn delivered(
+    producer: &Producer,
+    timeout: Duration,
+    reports: &mut Vec<Report>,
+) -> anyhow::Result<()> {
+    producer.poll_reports(timeout, reports);
+    all_well(reports)
+}
+
+/// Waits until everything is delivered.
+pub fn finish(
+    producer: &Producer,
+    timeout: Duration,
+    reports: &mut Vec<Report>,
+) -> anyhow::Result<()> {
+    let is_empty = producer.flush(timeout, reports);
+    all_well(reports)?;
+    anyhow::ensure!(is_empty, "not everything was delivered in {timeout:?}");
+    Ok(())
+}
+
+fn all_well(reports: &mut Vec<Report>) -> anyhow::Result<()> {
+    match reports.drain(..).find_map(|report| report.error) {
+        Some(error) => Err(anyhow::anyhow!("a delivery failed: {error}")),
+        None => Ok(()),
+    }
+}
+
 /// A client for topics.
 pub fn admin(brokers: &str) -> anyhow::Result<Admin> {
     Ok(Admin::new(
@@ -66,26 +110,15 @@ pub fn fill(brokers: &str, topic: &str, records: u64, compression: &str) -> anyh
     for n in 0..records {
         let at = n as usize % CORPUS;
         let partition = (n / 64 % crate::partitions() as u64) as i32;
-        loop {
-            let (key, value) = (
-                Some(corpus.keys[at].as_slice()),
-                Some(corpus.values[at].as_slice()),
-            );
-            match producer.enqueue(&handle, Some(partition), key, value, &[], None, 1) {
-                Ok(()) => break,
-                Err(EnqueueError::Full) => {
-                    producer.poll_reports(Duration::from_millis(10), &mut reports)
-                }
-                Err(error) => return Err(error.into()),
-            }
-            reports.clear();
-        }
+        let (key, value) = (
+            Some(corpus.keys[at].as_slice()),
+            Some(corpus.values[at].as_slice()),
+        );
+        until_taken(&producer, &mut reports, || {
+            producer.enqueue(&handle, Some(partition), key, value, &[], None, 1)
+        })?;
     }
-    anyhow::ensure!(
-        producer.flush(Duration::from_secs(120), &mut reports),
-        "the input was not written in time"
-    );
-    Ok(())
+    finish(&producer, Duration::from_secs(120), &mut reports).context("write the input")
 }
 
 /// What is in a topic, independent of its order: records, and a sum over the hashes of partition, key, value and header names.

@@ -165,18 +165,9 @@ fn feed(brokers: &str, input: &str, sent: &Sent, is_over: &AtomicBool) -> anyhow
                 Err(error) => return Err(error.into()),
             }
         }
-        producer.poll_reports(Duration::from_millis(1), &mut reports);
-        ensure!(
-            reports.iter().all(|report| report.error.is_none()),
-            "a record was not written"
-        );
-        reports.clear();
+        job::delivered(&producer, Duration::from_millis(1), &mut reports)?;
     }
-    ensure!(
-        producer.flush(Duration::from_secs(30), &mut reports),
-        "the input was not written"
-    );
-    Ok(())
+    job::finish(&producer, Duration::from_secs(30), &mut reports).context("write the input")
 }
 
 /// Reads the outputs and notes how long each took.
@@ -288,31 +279,14 @@ pub fn bare_loop(
             let source = format!("{input}/{}/{}", record.partition(), record.offset());
             let headers = [(b"lockgate.source".as_slice(), Some(source.as_bytes()))];
             let (partition, timestamp) = (Some(record.partition()), record.timestamp_ms());
-            while let Err(error) = producer.enqueue(
-                &topic,
-                partition,
-                record.key(),
-                record.value(),
-                &headers,
-                timestamp,
-                1,
-            ) {
-                ensure!(matches!(error, EnqueueError::Full), "enqueue: {error}");
-                producer.poll_reports(Duration::from_millis(1), &mut reports);
-            }
+            let (key, value) = (record.key(), record.value());
+            job::until_taken(&producer, &mut reports, || {
+                producer.enqueue(&topic, partition, key, value, &headers, timestamp, 1)
+            })?;
         }
-        producer.poll_reports(Duration::ZERO, &mut reports);
-        ensure!(
-            reports.iter().all(|report| report.error.is_none()),
-            "a delivery failed"
-        );
-        reports.clear();
+        job::delivered(&producer, Duration::ZERO, &mut reports)?;
     }
-    ensure!(
-        producer.flush(Duration::from_secs(30), &mut reports),
-        "not everything was delivered"
-    );
-    Ok(())
+    job::finish(&producer, Duration::from_secs(30), &mut reports)
 }
 
 /// Becomes true when whoever started this process closes its input.
