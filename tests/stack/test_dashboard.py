@@ -20,10 +20,13 @@ from worker import QUICK_SESSION, ROOT, Worker
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "lockgate.json"
 GUIDE = ROOT / "docs" / "OPERATIONS.md"
 
-# What is not seen, and why. Everything else must be seen, and none of this.
+# What is never seen, and why.
 UNPROVOKED = {
     ("lockgate_retries_total", "class", "retry"): "librdkafka tries again by itself; with message.timeout.ms=0 it never hands such an error over",
-    ("lockgate_retries_total", "class", "unknown"): "a fatal producer, or a purge under a worker that goes on: errors inside of librdkafka",
+}
+# What may be seen, and on what it depends. Everything else must be.
+LUCK = {
+    ("lockgate_retries_total", "class", "unknown"): "whether a producer was in the middle of a batch when the broker was killed: its number may be fatal then",
 }
 # Panels that may be 0 all the time: no record is unaccounted for; a retry that is not repeated is a counter that is born with its number,
 # which has no rate.
@@ -279,7 +282,8 @@ def test_panels_show_every_state_of_real_workers(stack, scenery):
     scenery.wait_seen("lockgate_rebalances_total", "kind", "lost")
 
     missing = {state for state in states() if not scenery.seen(*state)}
-    assert missing == UNPROVOKED.keys(), f"not seen: {missing - UNPROVOKED.keys()}; seen without need of an excuse: {UNPROVOKED.keys() - missing}"
+    wrong = (missing ^ UNPROVOKED.keys()) - LUCK.keys()
+    assert not wrong, f"not seen: {missing & wrong}; seen without need of an excuse: {UNPROVOKED.keys() & wrong}"
 
     shown: dict[str, list[float]] = {}
     for title, text in panels():
