@@ -12,7 +12,12 @@ use crate::corpus::{CORPUS, Corpus};
 
 /// The worker's own consumer properties, for the floor.
 pub fn consumer_properties(brokers: &str, group: &str) -> Properties {
-    properties(brokers, lockgate::config::Role::Consumer { group })
+    // All partitions come through one queue.
+    let partitions = 1;
+    properties(
+        brokers,
+        lockgate::config::Role::Consumer { group, partitions },
+    )
 }
 
 /// The worker's own producer properties, for the floor.

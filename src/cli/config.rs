@@ -93,6 +93,8 @@ fn show_client(
     let role = match client {
         Client::Consumer => Role::Consumer {
             group: "<the topology's id>",
+            // The worker counts them at its start.
+            partitions: 1,
         },
         Client::Producer => Role::Producer,
         Client::Admin => Role::Admin,

@@ -64,6 +64,8 @@ pub enum Role<'a> {
     Consumer {
         /// `group.id`.
         group: &'a str,
+        /// Partitions of its sources: each has a queue of its own.
+        partitions: u64,
     },
     /// The producer of a topology, or of dead letters on another cluster.
     Producer,
@@ -84,9 +86,9 @@ impl Connection {
             list.set(name, value);
         }
         let scope = match role {
-            Role::Consumer { group } => {
+            Role::Consumer { group, partitions } => {
                 list.set("group.id", group);
-                consumer(&mut list, limits);
+                consumer(&mut list, limits, partitions);
                 list.set("session.timeout.ms", "45000");
                 list.set("max.poll.interval.ms", "300000");
                 list.set("partition.assignment.strategy", "cooperative-sticky");
@@ -101,7 +103,8 @@ impl Connection {
             Role::Tool => {
                 // librdkafka wants a group.id of every consumer that assigns partitions; nothing is committed to it.
                 list.set("group.id", "lockgate-tool");
-                consumer(&mut list, limits);
+                // All partitions come through one queue.
+                consumer(&mut list, limits, 1);
                 Scope::Consumer
             }
         };
@@ -139,7 +142,21 @@ const COMMON: &[(&str, &str)] = &[
     ("reconnect.backoff.max.ms", "10000"),
 ];
 
-fn consumer(list: &mut Properties, limits: &Limits) {
+/// Bytes of one partition in one answer. Small, so that records are still in the caches when their turn comes, and little lies fetched:
+/// docs/PERFORMANCE.md. Smaller ones cost more answers.
+const FETCH_BYTES: std::ops::RangeInclusive<u64> = 16 << 10..=256 << 10;
+
+/// Records that all partitions together fetch ahead, whatever their size, but for the least of each.
+const FETCH_RECORDS: u64 = 20_000;
+const FETCH_RECORDS_MIN: u64 = 100;
+
+/// `partitions` share what may be fetched ahead: the library fetches for a queue until it is full, and then one answer more can come.
+fn consumer(list: &mut Properties, limits: &Limits, partitions: u64) {
+    let partitions = partitions.max(1);
+    let share = limits.fetch_queue_bytes / partitions;
+    let fetch = (share / 2).clamp(*FETCH_BYTES.start(), *FETCH_BYTES.end());
+    let queue = share.saturating_sub(fetch).max(*FETCH_BYTES.start());
+    let records = (FETCH_RECORDS / partitions).max(FETCH_RECORDS_MIN);
     for (name, value) in [
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
@@ -149,20 +166,18 @@ fn consumer(list: &mut Properties, limits: &Limits) {
         ("check.crcs", "true"),
         // How soon a topic that was created, granted or widened is noticed; the library's 5 minutes are an outage.
         ("topic.metadata.refresh.interval.ms", "15000"),
-        ("queued.min.messages", "20000"),
-        // Small, so that records are still in the caches when their turn comes, and little lies fetched: docs/PERFORMANCE.md.
-        ("fetch.message.max.bytes", "262144"),
-        // One answer of one broker; with `queued.max.messages.kbytes` it bounds what lies fetched and unread.
+        ("queued.min.messages", &records.to_string()),
+        ("queued.max.messages.kbytes", &(queue / 1024).to_string()),
+        ("fetch.message.max.bytes", &fetch.to_string()),
+        // One answer of one broker.
         ("fetch.max.bytes", "8388608"),
-        // A waiting fetch is not woken for partitions that were resumed meanwhile.
+        // A waiting fetch is not woken for partitions whose queues have room again.
         ("fetch.wait.max.ms", "50"),
-        // The library's 1 000 ms would leave a partition idle that long each time the queue was full.
+        // The library's 1 000 ms would leave a partition idle that long each time its queue was full.
         ("fetch.queue.backoff.ms", "10"),
     ] {
         list.set(name, value);
     }
-    let kilobytes = (limits.fetch_queue_bytes / 1024).max(1);
-    list.set("queued.max.messages.kbytes", &kilobytes.to_string());
 }
 
 fn producer(list: &mut Properties, limits: &Limits) {
@@ -222,14 +237,13 @@ mod tests {
         }
     }
 
+    const CONSUMER: Role = Role::Consumer {
+        group: "g",
+        partitions: 16,
+    };
+
     fn roles() -> [Role<'static>; 4] {
-        let group = "orders";
-        [
-            Role::Consumer { group },
-            Role::Producer,
-            Role::Admin,
-            Role::Tool,
-        ]
+        [CONSUMER, Role::Producer, Role::Admin, Role::Tool]
     }
 
     #[test]
@@ -278,9 +292,34 @@ mod tests {
         assert_eq!(value(&producer, "linger.ms"), Some("50"));
         assert_eq!(value(&producer, "fetch.min.bytes"), None);
         assert_eq!(value(&producer, "socket.timeout.ms"), Some("9000"));
-        let consumer = connection.client(Role::Consumer { group: "g" }, &limits);
+        let consumer = connection.client(CONSUMER, &limits);
         assert_eq!(value(&consumer, "linger.ms"), None);
         assert_eq!(value(&consumer, "fetch.min.bytes"), Some("1000"));
+    }
+
+    #[test]
+    fn partitions_share_what_is_fetched_ahead() {
+        let limits = Limits::default();
+        let number = |partitions, name: &str| -> u64 {
+            let group = "g";
+            let list = connection(Vec::new()).client(Role::Consumer { group, partitions }, &limits);
+            value(&list, name).unwrap().parse().unwrap()
+        };
+        for partitions in [0, 1, 3, 16, 64, 250] {
+            let each = number(partitions, "queued.max.messages.kbytes") * 1024
+                + number(partitions, "fetch.message.max.bytes");
+            let all = each * partitions.max(1);
+            assert!(all <= limits.fetch_queue_bytes, "{partitions}: {all}");
+            assert!(
+                all * 10 >= limits.fetch_queue_bytes * 9,
+                "{partitions}: {all}"
+            );
+        }
+        assert_eq!(number(1, "fetch.message.max.bytes"), 256 << 10);
+        // Below that a fetch brings next to nothing: more is fetched ahead then.
+        assert_eq!(number(10_000, "fetch.message.max.bytes"), 16 << 10);
+        assert_eq!(number(10_000, "queued.max.messages.kbytes"), 16);
+        assert_eq!(number(10_000, "queued.min.messages"), 100);
     }
 
     #[test]

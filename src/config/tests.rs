@@ -283,7 +283,8 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         config.warnings.join("\n"),
     ];
     for connection in config.connections.values() {
-        for role in [Role::Producer, Role::Consumer { group: "g" }] {
+        let (group, partitions) = ("g", 1);
+        for role in [Role::Producer, Role::Consumer { group, partitions }] {
             printed.push(format!("{:?}", connection.client(role, &config.limits)));
         }
     }

@@ -109,7 +109,8 @@ impl Profile {
     }
 }
 
-/// Bounds and times of the road. At a bound the partition is paused, nothing is dropped.
+/// Bounds and times of the road. At a bound the partition is paused, nothing is dropped. More in flight than the defaults makes nothing faster
+/// unless the sinks are far away: docs/PERFORMANCE.md.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Records of one partition that are not done yet.
@@ -123,8 +124,9 @@ pub struct Limits {
     /// Bytes in the queues of all producers of the process (`queue.buffering.max.kbytes`), shared evenly by them: there is one per topology,
     /// pipeline thread and connection. A share is never smaller than the largest record that the producer's topics take.
     pub producer_queue_bytes: u64,
-    /// Bytes that all consumers of the process fetch ahead (`queued.max.messages.kbytes`), shared evenly by them: there is one per topology.
-    /// A share is at least 1 MiB, if that much is configured.
+    /// Bytes that all consumers of the process fetch ahead, shared evenly by them, one per topology, and there by the partitions of its sources
+    /// (`queued.max.messages.kbytes`, `fetch.message.max.bytes`). A topology's share is at least 1 MiB, if that much is configured, and a
+    /// partition's at least 32 KiB.
     pub fetch_queue_bytes: u64,
     /// How long a revoke and a shutdown wait for what is in flight.
     pub drain_timeout_ms: u64,
@@ -146,12 +148,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            in_flight_records_per_partition: 10_000,
-            in_flight_bytes_per_partition: 8 << 20,
-            in_flight_records: 50_000,
-            in_flight_bytes: 32 << 20,
+            in_flight_records_per_partition: 5_000,
+            in_flight_bytes_per_partition: 4 << 20,
+            in_flight_records: 25_000,
+            in_flight_bytes: 16 << 20,
             producer_queue_bytes: 32 << 20,
-            fetch_queue_bytes: 16 << 20,
+            fetch_queue_bytes: 8 << 20,
             drain_timeout_ms: 20_000,
             commit_interval_ms: 1_000,
             linger_ms: 5,

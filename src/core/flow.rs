@@ -1,6 +1,5 @@
 //! What is in flight, and which partitions are paused for it. A pause has a set of reasons; the partition flows when
-//! the set is empty. Limits have hysteresis: a pause begins at the limit and ends at half of it, because every resume
-//! costs a new fetch.
+//! the set is empty. Limits have hysteresis, so that records come in runs: a pause begins at the limit and ends at half of it.
 use std::collections::BTreeMap;
 
 use super::{Epoch, Tp};
@@ -129,9 +128,9 @@ pub struct FlowLimits {
 /// What the consumer is told, only on change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// Stop fetching.
+    /// Read no more of it.
     Pause(Tp),
-    /// Fetch again.
+    /// Read it again.
     Resume(Tp),
 }
 
@@ -166,7 +165,7 @@ impl Flow {
         }
     }
 
-    /// A partition was assigned. Its state is told in any case: librdkafka keeps a pause across assignments.
+    /// A partition was assigned. Its state is told in any case.
     pub fn assigned(&mut self, tp: Tp, epoch: Epoch, turns: &mut Vec<Turn>) {
         self.forget(tp);
         let entry = Entry {
@@ -261,26 +260,6 @@ impl Flow {
         self.limits
             .process
             .part(2 * self.partitions.len().max(1) as u64)
-    }
-
-    /// Whether more is better left with the client for a moment: the partitions that are not paused hold a quarter of the process
-    /// limit (from half of it on partitions pause), or most of what they hold is one partition's, at half of its own limit.
-    ///
-    /// Only partitions whose records leave count, by `is_moving`: no patience helps one that stands still (its output partition has no
-    /// leader, say), and the others must not wait for it. It pauses at its own limit.
-    pub fn is_ahead(&self, is_moving: impl Fn(Tp) -> bool) -> bool {
-        let (mut flowing, mut largest) = (Amount::default(), Amount::default());
-        for (tp, entry) in &self.partitions {
-            if entry.reasons.is_empty() && is_moving(*tp) {
-                flowing.add(entry.held);
-                if entry.held.bytes > largest.bytes {
-                    largest = entry.held;
-                }
-            }
-        }
-        flowing.reaches(self.limits.process.part(4))
-            || (largest.bytes >= flowing.bytes / 2
-                && largest.reaches(self.limits.partition.part(2)))
     }
 
     /// Whether a partition is paused for nothing but what is in flight: it flows again as soon as that is worked off.

@@ -2,6 +2,7 @@
 
 mod group;
 mod halt;
+mod queues;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{CStr, CString, c_void};
@@ -22,6 +23,7 @@ use super::record::RawRecord;
 use crate::core::Tp;
 use group::Question;
 use halt::Halt;
+use queues::{Alarm, Queues};
 
 /// Where to start or what to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(super) struct Client {
     pub native: Native<Inbox>,
     pub queue: NonNull<sys::rd_kafka_queue_t>,
     pub topics: Vec<Topic>,
+    /// Rung by the partitions' queues.
+    alarm: Alarm,
 }
 
 // SAFETY: queues and topic handles may be used from any thread, as the library documents; they are destroyed once, by the last owner.
@@ -110,12 +114,11 @@ const POSITION_INTERVAL: Duration = Duration::from_millis(100);
 /// One member of a consumer group. Not `Sync`: one thread owns it.
 pub struct Consumer {
     client: Arc<Client>,
+    queues: Queues,
     /// Given to us by the group and not taken back.
     owned: BTreeSet<Tp>,
     /// Being fetched, with the offset that each was started from.
     assigned: BTreeMap<Tp, i64>,
-    /// Paused by us; the library remembers a pause beyond the assignment.
-    paused: BTreeSet<Tp>,
     /// The last [`Event::Passed`] of each partition.
     passed: BTreeMap<Tp, i64>,
     looked: Instant,
@@ -180,6 +183,7 @@ impl Consumer {
             native,
             queue,
             topics: Vec::with_capacity(names.len()),
+            alarm: Alarm::new(queue),
         };
         for name in names {
             // SAFETY: the client is live and the name a C string; null configuration means the client's default.
@@ -192,9 +196,9 @@ impl Consumer {
         }
         Ok(Consumer {
             client: Arc::new(client),
+            queues: Queues::default(),
             owned: BTreeSet::new(),
             assigned: BTreeMap::new(),
-            paused: BTreeSet::new(),
             passed: BTreeMap::new(),
             looked: Instant::now(),
             halted: BTreeMap::new(),
@@ -235,13 +239,20 @@ impl Consumer {
     ) {
         let before = events.len();
         self.fetch_halted_again();
-        // One, because the library would wait until the array is full; the rest is taken without waiting.
-        let count = self.take(1.min(max), timeout);
+        let main = self.client.queue;
+        let timeout = match self.has_records() {
+            true => Duration::ZERO,
+            false => timeout,
+        };
+        // What is no record comes here, and the records of a consumer without a group. One, because the library would wait until the array
+        // is full; the rest is taken without waiting.
+        let count = self.take(main, 1.min(max), timeout);
         self.hand_out(count, out);
         if count > 0 && max > 1 {
-            let count = self.take(max - 1, Duration::ZERO);
+            let count = self.take(main, max - 1, Duration::ZERO);
             self.hand_out(count, out);
         }
+        self.read_queues(max, out);
         self.tell_positions();
         self.client.native.state().take(events);
         for event in &events[before..] {
@@ -249,13 +260,18 @@ impl Consumer {
         }
     }
 
-    fn take(&mut self, max: usize, timeout: Duration) -> usize {
+    fn take(
+        &mut self,
+        queue: NonNull<sys::rd_kafka_queue_t>,
+        max: usize,
+        timeout: Duration,
+    ) -> usize {
         self.batch.resize(max.max(self.batch.len()), null_mut());
         // SAFETY: the array holds at least `max` pointers; the library writes the first `count` of them. Callbacks of the client run
         // inside; they only touch the inbox. They never call rd_kafka_yield, which would lose the next record here.
         let count = unsafe {
             sys::rd_kafka_consume_batch_queue(
-                self.client.queue.as_ptr(),
+                queue.as_ptr(),
                 timeout_ms(timeout),
                 self.batch.as_mut_ptr(),
                 max,
@@ -412,43 +428,20 @@ impl Consumer {
         Ok(positions)
     }
 
-    /// Stops the fetch of these partitions; what was fetched and not handed out is dropped and fetched again later. Partitions that are
-    /// not assigned or paused already are left alone.
-    pub fn pause(&mut self, partitions: &[Tp]) -> Result<(), ClientError> {
-        let new: Vec<Tp> = partitions
-            .iter()
-            .filter(|at| self.assigned.contains_key(at) && !self.paused.contains(at))
-            .copied()
-            .collect();
-        if new.is_empty() {
-            return Ok(());
+    /// Hands out nothing of these partitions; what is fetched waits. For members of a group; partitions that are not being fetched are left alone.
+    pub fn pause(&mut self, partitions: &[Tp]) {
+        for at in partitions {
+            if self.assigned.contains_key(at) {
+                self.queues.pause(*at);
+            }
         }
-        let list = self.client.list(new.iter().map(|&at| (at, 0)));
-        // SAFETY: client and list are live.
-        let code =
-            unsafe { sys::rd_kafka_pause_partitions(self.client.native.as_ptr(), list.as_ptr()) };
-        self.checked("pause partitions", code)?;
-        self.paused.extend(new);
-        Ok(())
     }
 
-    /// Goes on with the fetch of these partitions. Partitions that are not paused are left alone.
-    pub fn resume(&mut self, partitions: &[Tp]) -> Result<(), ClientError> {
-        let old: Vec<Tp> = partitions
-            .iter()
-            .filter(|at| self.assigned.contains_key(at) && self.paused.contains(at))
-            .copied()
-            .collect();
-        if old.is_empty() {
-            return Ok(());
+    /// Goes on with these partitions.
+    pub fn resume(&mut self, partitions: &[Tp]) {
+        for at in partitions {
+            self.queues.resume(*at);
         }
-        let list = self.client.list(old.iter().map(|&at| (at, 0)));
-        // SAFETY: client and list are live.
-        let code =
-            unsafe { sys::rd_kafka_resume_partitions(self.client.native.as_ptr(), list.as_ptr()) };
-        self.checked("resume partitions", code)?;
-        self.paused.retain(|at| !old.contains(at));
-        Ok(())
     }
 
     /// Sends a commit. The broker's answer arrives as [`Event::Committed`] with this number, always: also when the group has moved on,

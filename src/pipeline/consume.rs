@@ -7,7 +7,7 @@ mod show;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::lane::{LaneLink, held_bytes};
 use super::messages::{Clock, Consumed, FromThread, Inlet, PoisonStop, ToThread};
@@ -28,15 +28,11 @@ const POLL_RECORDS: usize = 1000;
 /// How long a poll waits when nothing happens.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
-/// The same while something is being waited for: a drain, a final commit, a partition at its limit.
+/// The same while something is being waited for: a drain, a final commit.
 const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
 
-/// How long polls are left out at most while the lanes work off what is in flight, and how often to look.
-const EASE_MAX: Duration = Duration::from_secs(1);
-const EASE_STEP: Duration = Duration::from_millis(3);
-
-/// A lane from which nothing has left for so long stands still: polls are not left out for its sake.
-const STILL_AFTER: Millis = Millis(200);
+/// The same while partitions are at their limits: at full speed the lanes work that off in a few milliseconds.
+const POLL_WAIT_LIMITED: Duration = Duration::from_millis(3);
 
 /// How often positions, lags and states are published.
 const STATUS_INTERVAL: Millis = Millis(250);
@@ -100,8 +96,6 @@ struct Link {
     consumed_bytes: u64,
     /// What the flow was told of the lane's progress.
     done: Amount,
-    /// When something last left the lane, or its first records came.
-    moved_at: Millis,
     frontier: i64,
     /// Next offset to be polled.
     position: i64,
@@ -124,7 +118,6 @@ pub(super) struct ConsumerThread {
     /// Offsets to stop at, when running until the end.
     ends: Option<HashMap<Tp, i64>>,
     status_at: Millis,
-    polled_at: Instant,
     /// What the brokers refuse the group for want of a grant, until something comes that they would refuse without it.
     missing_grant: Option<MissingGrant>,
     is_stopping: bool,
@@ -149,7 +142,6 @@ impl ConsumerThread {
             unsent: Vec::new(),
             ends: None,
             status_at: Millis(0),
-            polled_at: Instant::now(),
             missing_grant: None,
             is_stopping: false,
             ended: Ended::default(),
@@ -169,19 +161,19 @@ impl ConsumerThread {
         let (mut records, mut events) = (Vec::new(), Vec::new());
         while !self.member.is_done() && !self.is_fatal {
             self.parts.status.beat();
-            if self.is_eased() {
-                std::thread::sleep(EASE_STEP);
+            let wait = if self.flow.is_limited() {
+                POLL_WAIT_LIMITED
+            } else if self.is_stopping || self.is_revoking {
+                POLL_WAIT_BUSY
             } else {
-                let is_busy = self.is_stopping || self.is_revoking || self.flow.is_limited();
-                let wait = if is_busy { POLL_WAIT_BUSY } else { POLL_WAIT };
-                self.parts
-                    .consumer
-                    .poll(POLL_RECORDS, wait, &mut records, &mut events);
-                self.polled_at = Instant::now();
-                self.hand_on(&mut records);
-                for event in events.drain(..) {
-                    self.happened(event);
-                }
+                POLL_WAIT
+            };
+            self.parts
+                .consumer
+                .poll(POLL_RECORDS, wait, &mut records, &mut events);
+            self.hand_on(&mut records);
+            for event in events.drain(..) {
+                self.happened(event);
             }
             self.take_messages();
             self.follow_lanes();
@@ -190,21 +182,6 @@ impl ConsumerThread {
             self.show();
         }
         self.end()
-    }
-
-    /// Whether the lanes had better work off what is in flight before more is polled. Records wait in the client's queue meanwhile,
-    /// which bounds itself; a pause would throw away what the client has fetched of a partition, to be fetched again.
-    fn is_eased(&self) -> bool {
-        let still = self.parts.clock.now().0.saturating_sub(STILL_AFTER.0);
-        let is_moving = |tp| {
-            self.links
-                .get(&tp)
-                .is_some_and(|link| link.moved_at.0 >= still)
-        };
-        !self.is_stopping
-            && !self.is_revoking
-            && self.flow.is_ahead(is_moving)
-            && self.polled_at.elapsed() < EASE_MAX
     }
 
     fn end(mut self) -> Ended {
@@ -283,9 +260,6 @@ impl ConsumerThread {
                 run.for_each(drop);
                 continue;
             };
-            if self.flow.held(tp).records == 0 {
-                link.moved_at = fetched;
-            }
             link.consumed_records += amount.records;
             link.consumed_bytes += payload;
             let (records, consumed) = &mut batches[link.thread];
@@ -471,7 +445,6 @@ impl ConsumerThread {
 
     /// Takes note of how far the lanes are and what they wait for.
     fn follow_lanes(&mut self) {
-        let now = self.parts.clock.now();
         let mut moved = Vec::new();
         for (tp, link) in &mut self.links {
             let frontier = link.link.frontier();
@@ -491,7 +464,6 @@ impl ConsumerThread {
             // The lane writes one after the other: a look in between sees the records and not their bytes yet.
             if records > 0 || bytes > 0 {
                 link.done = done;
-                link.moved_at = now;
                 self.flow
                     .done(*tp, link.epoch, Amount { records, bytes }, &mut self.turns);
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -34,7 +35,11 @@ const BATCH_ROOM_BYTES: u32 = 4096;
 /// Pipeline threads at most, unless configured: one keeps up with what most brokers deliver.
 const PIPELINE_THREADS_MAX: usize = 4;
 
-/// A consumer's queue at least, unless less is configured: a few fetches of a partition, so that it never waits for one.
+/// How long the start waits for the number of partitions of its sources, and how many a source has if nobody says.
+const PARTITIONS_TIMEOUT: Duration = Duration::from_secs(2);
+const PARTITIONS_ASSUMED: u64 = 16;
+
+/// A consumer's queues at least, unless less is configured: a few fetches of a partition, so that it never waits for one.
 const FETCH_QUEUE_BYTES_MIN: u64 = 1 << 20;
 
 /// What all topologies of a process share.
@@ -187,6 +192,7 @@ fn work(
             .context("make a client for output topics")?;
         admins.insert(name.to_owned(), admin);
     }
+    let source_partitions = source_partitions(config, plan, &admins)?;
     let mut watcher = Watcher::new(plan.clone(), topics.clone(), status.clone(), admins);
     watcher.begin();
 
@@ -197,13 +203,16 @@ fn work(
     let threads_wanted = pipeline_threads(limits.pipeline_threads);
     let producers = shared.topologies * threads_wanted as u64 * connections.len() as u64;
     let queues = queue_shares(limits, shared.topologies, producers);
-    let role = Role::Consumer { group: &plan.id };
-    let source = properties(config, &queues, &plan.connection, role)?;
     let names: Vec<&str> = plan
         .sources
         .iter()
         .map(|source| source.topic.as_str())
         .collect();
+    let role = Role::Consumer {
+        group: &plan.id,
+        partitions: source_partitions,
+    };
+    let source = properties(config, &queues, &plan.connection, role)?;
     let consumer = Consumer::new(&source, &names).context("make the consumer")?;
     let handle = consumer.handle();
 
@@ -330,6 +339,33 @@ fn work(
     Ok(ended)
 }
 
+/// How many partitions the sources have, as their cluster says now.
+fn source_partitions(
+    config: &Config,
+    plan: &Plan,
+    admins: &BTreeMap<String, Admin>,
+) -> anyhow::Result<u64> {
+    let own;
+    let admin = match admins.get(&plan.connection) {
+        Some(admin) => admin,
+        None => {
+            let properties = properties(config, &config.limits, &plan.connection, Role::Admin)?;
+            own = Admin::new(&properties).context("make a client for source topics")?;
+            &own
+        }
+    };
+    let deadline = Instant::now() + PARTITIONS_TIMEOUT;
+    let mut partitions = 0;
+    for source in &plan.sources {
+        let left = deadline.saturating_duration_since(Instant::now());
+        partitions += match admin.topic(&source.topic, left) {
+            Ok(topic) => u64::try_from(topic.partitions).unwrap_or(0),
+            Err(_) => PARTITIONS_ASSUMED,
+        };
+    }
+    Ok(partitions)
+}
+
 /// The limits of a client: its share of the queues of the process, of which there are so many consumers and producers.
 fn queue_shares(limits: &Limits, consumers: u64, producers: u64) -> Limits {
     let fetch_min = FETCH_QUEUE_BYTES_MIN.min(limits.fetch_queue_bytes);
@@ -403,7 +439,7 @@ mod tests {
     #[test]
     fn the_queues_of_all_clients_together_are_as_large_as_configured() {
         let limits = Limits::default();
-        for (topologies, threads, connections) in [(1, 1, 1), (1, 4, 1), (2, 4, 3), (16, 1, 1)] {
+        for (topologies, threads, connections) in [(1, 1, 1), (1, 4, 1), (2, 4, 3), (8, 1, 1)] {
             let producers = topologies * threads * connections;
             let queues = queue_shares(&limits, topologies, producers);
             assert_eq!(

@@ -242,7 +242,7 @@ fn hand_over(strategy: &str) -> bool {
         .incremental_assign(&from(&assigned, |_| 0))
         .expect("assigned");
     first.until_records(300);
-    first.consumer.pause(&assigned).expect("paused");
+    first.consumer.pause(&assigned);
 
     let mut second = Member::join(&properties, &["orders"]);
     let answer = first.until_beside(
@@ -301,7 +301,7 @@ fn hand_over(strategy: &str) -> bool {
     let (head, tail) = revoked.split_at(1);
     first.consumer.incremental_unassign(head).expect("noted");
     first.consumer.incremental_unassign(tail).expect("given up");
-    first.consumer.resume(&assigned).expect("resumed");
+    first.consumer.resume(&assigned);
 
     // Both members answer whatever they are asked, until every partition has been read to its end by its owner. The group may move
     // partitions again on the way: whoever gets one goes on where the other has stopped.
@@ -717,17 +717,71 @@ fn a_position_that_is_not_in_the_log_stops_its_partition_and_says_so() {
 fn a_paused_partition_rests_and_goes_on_where_it_was() {
     let cluster = cluster("orders", 2);
     fill(&cluster, "orders", 2, 50);
-    let mut member = Member::apart(&consumer_properties(&cluster, "range"), &["orders"]);
-    member
-        .consumer
-        .assign(&from(&[at(0), at(1)], |_| 0))
-        .expect("assigned");
-    member.consumer.pause(&[at(0)]).expect("paused");
+    let mut member = Member::alone(&consumer_properties(&cluster, "range"), &["orders"]);
+    member.consumer.pause(&[at(0)]);
     member.until_records(50);
     assert!(member.records.iter().all(|record| record.partition() == 1));
-    member.consumer.resume(&[at(0)]).expect("resumed");
+    member.consumer.resume(&[at(0)]);
     member.until_records(100);
     frontiers(&member.records, |_| 0);
+}
+
+/// The library keeps one bound for all partitions that share a queue, and gives each place that becomes free in it to the same ones.
+#[test]
+fn no_partition_waits_for_the_backlog_of_another() {
+    const PARTITIONS: i32 = 8;
+    const COUNT: u32 = 2_000;
+    let cluster = cluster("orders", PARTITIONS);
+    fill(&cluster, "orders", PARTITIONS, COUNT);
+    let mut properties = consumer_properties(&cluster, "cooperative-sticky");
+    for (name, value) in [
+        ("queued.min.messages", "200"),
+        ("fetch.message.max.bytes", "4096"),
+        ("fetch.queue.backoff.ms", "10"),
+    ] {
+        properties.set(name, value);
+    }
+    let mut member = Member::alone(&properties, &["orders"]);
+    let half = (PARTITIONS as u32 * COUNT / 2) as usize;
+    let deadline = Instant::now() + PATIENCE;
+    while member.records.len() < half {
+        assert!(Instant::now() < deadline, "{}", member.records.len());
+        member.poll();
+        // Slower than the cluster, so that there is always more than is taken.
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let read = frontiers(&member.records, |_| 0);
+    for partition in 0..PARTITIONS {
+        let read = read.get(&at(partition)).copied().unwrap_or(0);
+        assert!(read >= i64::from(COUNT) / 4, "{partition}: {read}");
+    }
+    member.until_records(2 * half);
+}
+
+/// What waits of a partition that is taken back is of no use to its next owner's next owner.
+#[test]
+fn a_paused_partition_that_comes_back_is_read_from_where_it_is_started() {
+    let cluster = cluster("orders", 1);
+    fill(&cluster, "orders", 1, 100);
+    let properties = consumer_properties(&cluster, "cooperative-sticky");
+    let mut member = Member::alone(&properties, &["orders"]);
+    member.until_records(1);
+    member.consumer.pause(&[at(0)]);
+    let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID];
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &errors);
+    let lost = member.until("loss of the partition", |event| match event {
+        Event::Lost(partitions) => Some(partitions.clone()),
+        _ => None,
+    });
+    member.consumer.incremental_unassign(&lost).expect("noted");
+    let assigned = member.until_assigned();
+    member.records.clear();
+    member
+        .consumer
+        .incremental_assign(&from(&assigned, |_| 40))
+        .expect("assigned");
+    member.until_records(60);
+    assert_eq!(frontiers(&member.records, |_| 40)[&at(0)], 100);
 }
 
 #[test]
@@ -735,20 +789,16 @@ fn a_pause_at_the_end_of_a_partition_skips_nothing_that_comes_later() {
     let cluster = cluster("orders", 2);
     fill(&cluster, "orders", 1, 10);
     let properties = consumer_properties(&cluster, "cooperative-sticky");
-    let mut member = Member::apart(&properties, &["orders"]);
-    member
-        .consumer
-        .assign(&from(&[at(0), at(1)], |_| 0))
-        .expect("assigned");
+    let mut member = Member::alone(&properties, &["orders"]);
     for (partition, end) in [(0, 10), (1, 0)] {
         member.until("position at the end", |event| match event {
             Event::Passed(of, offset) => (*of == at(partition) && *offset == end).then_some(()),
             _ => None,
         });
     }
-    member.consumer.pause(&[at(0)]).expect("paused");
+    member.consumer.pause(&[at(0)]);
     fill(&cluster, "orders", 1, 2);
-    member.consumer.resume(&[at(0)]).expect("resumed");
+    member.consumer.resume(&[at(0)]);
     member.until_records(12);
     let offsets: Vec<i64> = member.records.iter().map(RawRecord::offset).collect();
     assert_eq!(offsets, (0..12).collect::<Vec<_>>());

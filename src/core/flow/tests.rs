@@ -141,41 +141,14 @@ fn one_stuck_partition_does_not_stop_the_others() {
 }
 
 #[test]
-fn it_is_ahead_from_a_quarter_of_the_process_limit_on_what_is_paused_left_out() {
-    let mut flow = flow(4);
-    (0..3).for_each(|at| flow.taken(tp(at), EPOCH, amount(3, 3), &mut Vec::new()));
-    assert!(!flow.is_ahead(|_| true) && !flow.is_limited());
-    flow.taken(tp(3), EPOCH, amount(1, 1), &mut Vec::new());
-    assert!(flow.is_ahead(|_| true));
+fn it_is_limited_while_a_partition_is_paused_for_nothing_but_a_limit() {
+    let mut flow = flow(2);
+    flow.taken(tp(0), EPOCH, amount(9, 9), &mut Vec::new());
+    assert!(!flow.is_limited());
+    flow.taken(tp(0), EPOCH, amount(1, 1), &mut Vec::new());
+    assert!(flow.is_limited());
     flow.set(tp(0), EPOCH, Reason::Sink, true, &mut Vec::new());
-    assert!(
-        !flow.is_ahead(|_| true) && !flow.is_limited(),
-        "what is paused for a sink holds nobody up"
-    );
-}
-
-#[test]
-fn one_partition_is_ahead_from_half_of_its_limit_on() {
-    let mut flow = flow(2);
-    flow.taken(tp(0), EPOCH, amount(4, 400), &mut Vec::new());
-    assert!(!flow.is_ahead(|_| true));
-    flow.taken(tp(0), EPOCH, amount(1, 100), &mut Vec::new());
-    assert!(flow.is_ahead(|_| true));
-    flow.taken(tp(0), EPOCH, amount(5, 500), &mut Vec::new());
-    assert!(
-        !flow.is_ahead(|_| true) && flow.is_limited(),
-        "at the limit it is paused, and holds nobody up"
-    );
-}
-
-#[test]
-fn what_stands_still_below_its_limit_holds_nobody_up() {
-    let mut flow = flow(2);
-    flow.taken(tp(0), EPOCH, amount(6, 600), &mut Vec::new());
-    flow.taken(tp(1), EPOCH, amount(1, 100), &mut Vec::new());
-    assert!(flow.is_ahead(|_| true));
-    assert!(!flow.is_ahead(|moving| moving != tp(0)));
-    assert!(!flow.is_ahead(|_| false));
+    assert!(!flow.is_limited(), "it waits for the sink now");
 }
 
 #[test]

@@ -53,6 +53,9 @@ impl Consumer {
         if new.is_empty() && !is_answer {
             return Ok(());
         }
+        for &at in new.keys() {
+            self.queues.open(&self.client, at)?;
+        }
         let attempted = "take over partitions from the group";
         if self.is_eager() {
             let mut all = self.positions()?;
@@ -77,18 +80,12 @@ impl Consumer {
                 )?
             };
         }
-        // A pause of an earlier assignment is still in force in the library.
-        let forgotten: Vec<Tp> = new
-            .keys()
-            .filter(|at| self.paused.contains(at))
-            .copied()
-            .collect();
         self.halted.retain(|at, _| !new.contains_key(at));
         self.assigned.extend(new);
         if is_answer {
             self.question = Question::Nothing;
         }
-        self.resume(&forgotten)
+        Ok(())
     }
 
     /// Gives these partitions back, and so answers [`Event::Revoked`] and [`Event::Lost`]; the group goes on when all revoked partitions are
@@ -126,6 +123,7 @@ impl Consumer {
         let owned = &self.owned;
         self.assigned.retain(|at, _| owned.contains(at));
         self.passed.retain(|at, _| owned.contains(at));
+        self.queues.retain(|at| owned.contains(at));
         self.question = Question::Nothing;
         Ok(())
     }

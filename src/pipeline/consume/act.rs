@@ -97,7 +97,6 @@ impl ConsumerThread {
             consumed_records: 0,
             consumed_bytes: 0,
             done: Amount::default(),
-            moved_at: self.parts.clock.now(),
             frontier: position,
             position,
             is_position_lost: false,
@@ -137,19 +136,9 @@ impl ConsumerThread {
 
     pub(super) fn turn(&mut self) {
         for turn in std::mem::take(&mut self.turns) {
-            let (consumer, at) = (
-                &mut self.parts.consumer,
-                match turn {
-                    Turn::Pause(tp) | Turn::Resume(tp) => [tp],
-                },
-            );
-            let result = match turn {
-                Turn::Pause(_) => consumer.pause(&at),
-                Turn::Resume(_) => consumer.resume(&at),
-            };
-            if let Err(error) = result {
-                // The partition is no longer ours; the rebalance tells in a moment.
-                tracing::debug!(%error, "a partition could not be paused or resumed");
+            match turn {
+                Turn::Pause(tp) => self.parts.consumer.pause(&[tp]),
+                Turn::Resume(tp) => self.parts.consumer.resume(&[tp]),
             }
         }
     }
