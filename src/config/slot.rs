@@ -127,6 +127,10 @@ pub fn slots<'a>(
             Slot::Whole(&mut limits.poison_window, records),
         ),
         (
+            "limits.crash_loop_guard",
+            Slot::Flag(&mut limits.crash_loop_guard),
+        ),
+        (
             "limits.output_record_bytes",
             Slot::Whole(&mut limits.output_record_bytes, 1_000..=1_000_000_000),
         ),

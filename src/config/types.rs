@@ -141,6 +141,8 @@ pub struct Limits {
     pub poison_share: f64,
     /// Records over which the share is taken; 100 if fewer.
     pub poison_window: u64,
+    /// Whether positions say that they are owned, so that a record that ends the process is found.
+    pub crash_loop_guard: bool,
     /// Largest record an output topic takes where the broker does not tell (`max.message.bytes`).
     pub output_record_bytes: u64,
 }
@@ -160,6 +162,7 @@ impl Default for Limits {
             pipeline_threads: 0,
             poison_share: 0.20,
             poison_window: 100,
+            crash_loop_guard: true,
             // The broker's default, librdkafka's too (`message.max.bytes`).
             output_record_bytes: 1_000_000,
         }

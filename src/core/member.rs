@@ -1,8 +1,8 @@
 //! One member of a consumer group: which partitions are ours, under which epoch, what is committed, and how they leave.
 //!
 //! ```text
-//! Assigned ─► resolving ─Positions─► running ─Revoked, Shutdown─► draining ─Drained─► final commit ─► gone
-//!                 │                     └──────────────Lost (no commit)──────────────────────────────►
+//! Assigned ─► resolving ─Positions─► noting ─CommitAnswer─► running ─Revoked, Shutdown─► draining ─Drained─► final commit ─► gone
+//!                 │                                            └───────────────Lost (no commit)────────────────────────────►
 //!                 └─ stopped (no position that may be used)
 //! ```
 //!
@@ -14,12 +14,14 @@
 //!   for the final commit, is then abandoned, and the partition is given back at `drain_timeout` in any case.
 //! - One commit per partition is under way at a time, so an older one never lands on a newer one. Failures are driven
 //!   again from the frontier, after a backoff, for as long as the partition is ours.
+//! - Before its lane is opened, a partition's position [says](super::guard) that it is owned, and its final commit that it
+//!   was left in order: by that the next owner knows whether this one died. The final word is tried once, and not for long.
 //! - A position is read only after the partition was assigned, and an answer to an earlier question is ignored: it
 //!   could be older than what the previous owner committed.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::start::StartFault;
-use super::{Epoch, Millis, Tp};
+use super::start::{Start, StartFault};
+use super::{Epoch, Millis, Note, Tp};
 
 mod commits;
 mod messages;
@@ -27,13 +29,17 @@ mod positions;
 
 pub use messages::{Action, Batch, CommitEntry, Event, Leftover, Positions, Request, Standing};
 
-/// Times of a member.
+/// Times of a member, and what it has in flight.
 #[derive(Debug, Clone, Copy)]
 pub struct MemberConfig {
     /// Between two commits.
     pub commit_interval: Millis,
     /// From a revoke or a shutdown until the partition is given back.
     pub drain_timeout: Millis,
+    /// Records of one partition that are in flight at most: so many are tried one by one after deaths.
+    pub in_flight_records: u64,
+    /// Positions say who owns them, and what they say is heeded.
+    pub has_guard: bool,
 }
 
 /// The member. Feed it events, carry out its actions in order.
@@ -55,6 +61,10 @@ pub struct Member {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a member has some dozens of them, almost all active"
+)]
 enum State {
     Resolving(Resolving),
     Stopped(StartFault),
@@ -74,11 +84,34 @@ struct Resolving {
 struct Active {
     positions: Positions,
     partitions: Option<u32>,
-    in_flight: Option<(Batch, i64)>,
+    /// The lane was opened.
+    is_open: bool,
+    /// Where it began, and where the partition ended then.
+    began: i64,
+    end: i64,
+    /// What became of the owners before, at the position where it began.
+    found: Note,
+    is_after_death: bool,
+    /// What the group's position says of its owner; `None` after a commit that failed, which may have been applied.
+    noted: Option<Note>,
+    /// The record that the lane tries, and whether it was told that the position says so.
+    trying: Option<i64>,
+    is_told: bool,
+    /// A commit failed that bore a mark or was to take one away.
+    is_mark_unknown: bool,
+    in_flight: Option<InFlight>,
     failures: u32,
     /// No commit before this.
     retry_at: Millis,
     leaving: Option<Leaving>,
+}
+
+/// A commit under way.
+#[derive(Debug)]
+struct InFlight {
+    batch: Batch,
+    offset: i64,
+    note: Note,
 }
 
 #[derive(Debug)]
@@ -88,11 +121,18 @@ struct Leaving {
     is_abandoned: bool,
     /// The lane's last word: records released.
     released: Option<u64>,
+    /// From the last word on: how long the position's is waited for.
+    note_until: Millis,
+    /// The position's last word was sent, and refused.
+    is_noted: bool,
     /// Assigned again before it had left.
     is_wanted_again: bool,
 }
 
 const FINAL_COMMIT_SHARE_MAX: u64 = 5_000;
+
+/// How long the last word of a position is waited for, when there is nothing else to commit.
+const NOTE_WAIT_MAX: u64 = 2_000;
 
 impl Member {
     /// A member that owns nothing.
@@ -114,9 +154,19 @@ impl Member {
     /// The epoch under which records of `tp` are taken. `None`: they are dropped, they come again or belong to others.
     pub fn accepts(&self, tp: Tp) -> Option<Epoch> {
         match self.partitions.get(&tp) {
-            Some(State::Active(active)) if active.leaving.is_none() => Some(active.positions.epoch),
+            Some(State::Active(active)) if active.is_open && active.leaving.is_none() => {
+                Some(active.positions.epoch)
+            }
             _ => None,
         }
+    }
+
+    /// Whether a lane waits for what is being committed.
+    pub fn is_noting(&self) -> bool {
+        self.partitions.values().any(|state| match state {
+            State::Active(active) => !active.is_open || !active.is_told,
+            _ => false,
+        })
     }
 
     /// Whether [`Action::Done`] was given.
@@ -158,8 +208,14 @@ impl Member {
                 epoch,
                 frontier,
                 released,
-            } => self.drained(tp, epoch, frontier, released),
+            } => self.drained(now, tp, epoch, frontier, released),
             Event::Frontier { tp, epoch, offset } => self.frontier(tp, epoch, offset),
+            Event::Trying {
+                tp,
+                epoch,
+                frontier,
+                offset,
+            } => self.trying(tp, epoch, frontier, offset),
             Event::CommitAnswer { batch, results } => self.commit_answer(now, batch, &results),
             Event::MovedOn(batch) => self.moved_on(now, batch, actions),
             Event::Tick => {}
@@ -167,6 +223,8 @@ impl Member {
         }
         self.abandon_late_lanes(now, actions);
         self.commit(now, actions);
+        self.tell_marks(actions);
+        self.open_lanes(actions);
         self.finish_revocations(now, actions);
         self.finish_shutdown(now, actions);
         self.ask_positions(now, actions);
@@ -211,7 +269,7 @@ impl Member {
                 continue;
             };
             let last_word = active.leaving.as_ref().and_then(|leaving| leaving.released);
-            if last_word.is_none() {
+            if active.is_open && last_word.is_none() {
                 actions.push(Action::AbandonLane {
                     tp: *tp,
                     epoch: active.positions.epoch,
@@ -222,13 +280,11 @@ impl Member {
         actions.push(Action::Unassign(tps));
     }
 
-    fn drained(&mut self, tp: Tp, epoch: Epoch, frontier: i64, records: u64) {
+    fn drained(&mut self, now: Millis, tp: Tp, epoch: Epoch, frontier: i64, records: u64) {
         self.frontier(tp, epoch, frontier);
-        if let Some(active) = self.active(tp, epoch)
-            && let Some(leaving) = &mut active.leaving
-        {
-            leaving.released = Some(records);
-            active.retry_at = Millis(0);
+        let drain_timeout = self.config.drain_timeout;
+        if let Some(active) = self.active(tp, epoch) {
+            active.spoke(now, records, drain_timeout);
         }
     }
 
@@ -328,8 +384,11 @@ impl Member {
         let Some(leaving) = &active.leaving else {
             return true;
         };
-        let is_settled =
-            active.in_flight.is_none() && active.positions.frontier == active.positions.committed;
+        let is_committed = active.positions.frontier == active.positions.committed;
+        let is_noted = active.in_flight.is_none() && !active.is_news(active.note(), now);
+        // A mark that is left behind accuses a record.
+        let is_enough = now >= leaving.note_until && !active.may_bear_mark();
+        let is_settled = is_committed && (is_noted || is_enough);
         (leaving.released.is_some() && is_settled) || now >= leaving.leave_at
     }
 
@@ -368,10 +427,34 @@ impl Member {
 }
 
 impl Active {
-    fn new(positions: Positions, partitions: Option<u32>) -> Active {
-        Active {
-            positions,
+    fn new(epoch: Epoch, start: Start, has_guard: bool) -> Active {
+        let Start {
+            offset,
             partitions,
+            end,
+            note,
+        } = start;
+        // Without the guard nothing is known of anybody, and nothing is said.
+        let (noted, found) = match has_guard {
+            true => (note, note.taken_over(offset, end)),
+            false => (Note::default(), Note::default()),
+        };
+        Active {
+            positions: Positions {
+                epoch,
+                frontier: offset,
+                committed: offset,
+            },
+            partitions,
+            is_open: false,
+            began: offset,
+            end,
+            found,
+            is_after_death: noted.is_open && offset < end,
+            noted: Some(noted),
+            trying: None,
+            is_told: true,
+            is_mark_unknown: false,
             in_flight: None,
             failures: 0,
             retry_at: Millis(0),
@@ -392,12 +475,27 @@ impl Active {
             leave_at: now.after(config.drain_timeout),
             is_abandoned: false,
             released: None,
+            note_until: Millis(0),
+            is_noted: false,
             is_wanted_again: false,
         });
+        if !self.is_open {
+            return self.spoke(now, 0, config.drain_timeout);
+        }
         actions.push(Action::DrainLane {
             tp,
             epoch: self.positions.epoch,
         });
+    }
+
+    /// Nothing of the partition is under way any more.
+    fn spoke(&mut self, now: Millis, records: u64, drain_timeout: Millis) {
+        let Some(leaving) = &mut self.leaving else {
+            return;
+        };
+        leaving.released = Some(records);
+        leaving.note_until = now.after(Millis((drain_timeout.0 / 4).min(NOTE_WAIT_MAX)));
+        self.retry_at = Millis(0);
     }
 }
 

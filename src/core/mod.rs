@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! start     where a partition begins                    consumer thread, before Assign
+//! guard     what a death at a record leads to           both, and the metadata of commits
 //! member    rebalance, epochs, commits, drain           consumer thread
 //! flow      pause and resume, what is in flight         consumer thread
 //! lanes     the lanes of one pipeline thread            pipeline thread
@@ -14,6 +15,7 @@
 //! [`member::Action`]s to the lanes and [`member::Event`]s back; every one of them names the [`Epoch`] it is about.
 pub mod delivery;
 pub mod flow;
+pub mod guard;
 pub mod lanes;
 pub mod member;
 pub mod poison;
@@ -26,6 +28,7 @@ mod sim;
 
 pub use delivery::{DeliveryId, Seq};
 pub use flow::Flow;
+pub use guard::{Guard, Note};
 pub use lanes::Lanes;
 pub use member::Member;
 pub use poison::PoisonGauge;

@@ -4,7 +4,7 @@
 //! every commit the number of partitions the group knew then, so that later three things can be told apart: a
 //! partition that is new (it begins at its beginning), one whose position expired (it stops and says so), and a group
 //! that never ran. The member that owns partition 0 does it; the others read again until their position appears.
-use super::{Millis, Tp};
+use super::{Millis, Note, Tp};
 use crate::topology::plan::StartFrom;
 
 /// How long to wait before positions are read again: `base` doubled per attempt, up to this.
@@ -18,8 +18,22 @@ pub const RETRY_MIN: Millis = Millis(250);
 pub struct Committed {
     /// Next offset to read.
     pub offset: i64,
-    /// Partitions that the group knows, if the commit says so: [`partitions_known`] of its metadata.
+    /// Partitions that the group knows, if the commit says so.
     pub partitions: Option<u32>,
+    /// What it says of its owner.
+    pub note: Note,
+}
+
+impl Committed {
+    /// A position and the metadata that was committed with it; any other tool may have written that.
+    pub fn new(offset: i64, metadata: &str) -> Committed {
+        let (partitions, note) = read(metadata);
+        Committed {
+            offset,
+            partitions,
+            note,
+        }
+    }
 }
 
 /// First offset that exists, and the one after the last.
@@ -38,6 +52,10 @@ pub struct Start {
     pub offset: i64,
     /// Partitions that the group knows: goes along with every later commit, unchanged.
     pub partitions: Option<u32>,
+    /// Offset after the last record, when that was asked.
+    pub end: i64,
+    /// What the group's position says of its last owner.
+    pub note: Note,
 }
 
 /// Why a partition cannot begin.
@@ -159,7 +177,13 @@ fn initial(view: &TopicView<'_>) -> Result<Vec<(i32, Start)>, StartFault> {
             StartFrom::Earliest => low,
             StartFrom::Latest => high,
         };
-        Ok((partition as i32, Start { offset, partitions }))
+        let start = Start {
+            offset,
+            partitions,
+            end: high,
+            note: Note::default(),
+        };
+        Ok((partition as i32, start))
     };
     (0..view.committed.len()).map(start).collect()
 }
@@ -175,15 +199,20 @@ fn position(view: &TopicView<'_>, partition: i32) -> Result<Start, StartFault> {
     };
     let partitions = known(view.committed);
     let Watermarks { low, high } = watermarks(view, index)?;
+    let start = |offset, note| Start {
+        offset,
+        partitions,
+        end: high,
+        note,
+    };
     match *committed {
-        Some(Committed { offset, .. }) if (low..=high).contains(&offset) => {
-            Ok(Start { offset, partitions })
+        Some(Committed { offset, note, .. }) if (low..=high).contains(&offset) => {
+            Ok(start(offset, note))
         }
         Some(Committed { offset, .. }) => Err(StartFault::OutOfRange { offset, low, high }),
-        None if partitions.is_some_and(|known| index >= known as usize) => Ok(Start {
-            offset: low,
-            partitions,
-        }),
+        None if partitions.is_some_and(|known| index >= known as usize) => {
+            Ok(start(low, Note::default()))
+        }
         None => Err(StartFault::NoPosition { known: partitions }),
     }
 }
@@ -217,18 +246,33 @@ fn watermarks(view: &TopicView<'_>, partition: usize) -> Result<Watermarks, Star
         })
 }
 
-const METADATA_PREFIX: &str = "lockgate partitions=";
+/// The first word of the metadata of a commit: what does not begin with it was written by another tool.
+const METADATA_NAME: &str = "lockgate";
 
-/// The metadata of a commit.
-pub fn metadata(partitions: Option<u32>) -> String {
-    partitions
-        .map(|partitions| format!("{METADATA_PREFIX}{partitions}"))
-        .unwrap_or_default()
+/// The metadata of a commit. Versions before the guard read the number of partitions only where the note is empty; where
+/// it is not, they take the position as that of another tool, and begin there too.
+pub fn metadata(partitions: Option<u32>, note: Note) -> String {
+    let mut words = String::new();
+    if let Some(partitions) = partitions {
+        words = format!(" partitions={partitions}");
+    }
+    note.write(&mut words);
+    match words.is_empty() {
+        true => words,
+        false => format!("{METADATA_NAME}{words}"),
+    }
 }
 
-/// Partitions that the group knew, by the metadata of a commit; `None` if another tool wrote it.
-pub fn partitions_known(metadata: &str) -> Option<u32> {
-    metadata.strip_prefix(METADATA_PREFIX)?.parse().ok()
+/// What the metadata of a commit says: the partitions that the group knew, and the note. Another tool's say nothing.
+fn read(metadata: &str) -> (Option<u32>, Note) {
+    let mut words = metadata.split(' ');
+    if words.next() != Some(METADATA_NAME) {
+        return (None, Note::default());
+    }
+    let partitions = words
+        .clone()
+        .find_map(|word| word.strip_prefix("partitions=")?.parse().ok());
+    (partitions, Note::read(words))
 }
 
 /// The partitions of `tps` by topic, for one [`resolve`] each.

@@ -16,14 +16,14 @@ use super::sources::Sources;
 use crate::core::flow::{Amount, FlowLimits, Reason, Turn};
 use crate::core::member::{Action, Batch, CommitEntry, Event, Leftover, MemberConfig, Standing};
 use crate::core::start::{self, StartFault};
-use crate::core::{Epoch, Flow, Member, Millis, Tp};
+use crate::core::{Epoch, Flow, Guard, Member, Millis, Note, Tp, guard};
 use crate::kafka::{self, ClientError, Consumer, ConsumerHandle, KafkaError, RawRecord, classify};
 use crate::telemetry::{Metrics, PartitionMetrics, Position, TopologyState, TopologyStatus};
 use crate::topology::plan::Plan;
 use grants::{Granted, MissingGrant, missing_grant};
 
 /// Records of one poll at most.
-const POLL_RECORDS: usize = 1000;
+pub(super) const POLL_RECORDS: usize = 1000;
 
 /// How long a poll waits when nothing happens.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -33,6 +33,9 @@ const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
 
 /// The same while partitions are at their limits: at full speed the lanes work that off in a few milliseconds.
 const POLL_WAIT_LIMITED: Duration = Duration::from_millis(3);
+
+/// The same while a lane waits for a commit: a poll does not return for its answer.
+const POLL_WAIT_NOTING: Duration = Duration::from_millis(1);
 
 /// How often positions, lags and states are published.
 const STATUS_INTERVAL: Millis = Millis(250);
@@ -161,7 +164,9 @@ impl ConsumerThread {
         let (mut records, mut events) = (Vec::new(), Vec::new());
         while !self.member.is_done() && !self.is_fatal {
             self.parts.status.beat();
-            let wait = if self.flow.is_limited() {
+            let wait = if self.member.is_noting() {
+                POLL_WAIT_NOTING
+            } else if self.flow.is_limited() {
                 POLL_WAIT_LIMITED
             } else if self.is_stopping || self.is_revoking {
                 POLL_WAIT_BUSY
@@ -422,6 +427,17 @@ impl ConsumerThread {
                         released,
                     });
                 }
+                ToConsumer::Lane(FromThread::Trying {
+                    tp,
+                    epoch,
+                    frontier,
+                    offset,
+                }) => self.step(Event::Trying {
+                    tp,
+                    epoch,
+                    frontier,
+                    offset,
+                }),
                 ToConsumer::Positions(event) => self.step(event),
                 ToConsumer::Ends(Ok(ends)) => self.ends = Some(ends),
                 ToConsumer::Ends(Err(error)) => {

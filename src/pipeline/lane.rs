@@ -1,10 +1,10 @@
 //! One partition in one assignment, as its pipeline thread sees it: what stands between it and its next record, and its account.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use crate::core::flow::{Amount, Reason};
-use crate::core::{Backoff, Disposition, Epoch, Millis, Tp, Tracker};
+use crate::core::{Backoff, Disposition, Epoch, Guard, Millis, Tp, Tracker};
 use crate::kafka::RawRecord;
 use crate::telemetry::{PartitionMetrics, Snapshot};
 
@@ -26,20 +26,31 @@ pub(super) fn held_bytes(record: &RawRecord) -> u32 {
     u32::try_from(record.size() + record.header_bytes() + HELD_OVERHEAD_BYTES).unwrap_or(u32::MAX)
 }
 
-/// What a lane tells the consumer thread, read there at every turn. Written by the pipeline thread only.
+/// What a lane tells the consumer thread, read there at every turn, and what a guarded lane waits for.
 #[derive(Debug, Default)]
 pub(super) struct LaneLink {
     frontier: AtomicI64,
     done_records: AtomicU64,
     done_bytes: AtomicU64,
     reasons: AtomicU8,
+    is_guarded: AtomicBool,
+    /// The record that the group's position says is tried, by the consumer thread; [`MARK_UNKNOWN`] while it is asked.
+    marked: AtomicI64,
+    /// From the consumer thread: the partition is going away, and it waits for nothing any more.
+    is_leaving: AtomicBool,
+    is_given_up: AtomicBool,
 }
+
+/// No record is.
+const NOT_MARKED: i64 = -1;
+const MARK_UNKNOWN: i64 = -2;
 
 impl LaneLink {
     /// A lane that begins at `position`.
     pub fn new(position: i64) -> Arc<LaneLink> {
         Arc::new(LaneLink {
             frontier: AtomicI64::new(position),
+            marked: AtomicI64::new(NOT_MARKED),
             ..LaneLink::default()
         })
     }
@@ -55,6 +66,53 @@ impl LaneLink {
             records: self.done_records.load(Ordering::Relaxed),
             bytes: self.done_bytes.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether its records pass one by one.
+    pub fn is_guarded(&self) -> bool {
+        self.is_guarded.load(Ordering::Relaxed)
+    }
+
+    /// Whether the group's position says that this record is tried, or none.
+    pub fn has_marked(&self, offset: Option<i64>) -> bool {
+        self.marked.load(Ordering::Acquire) == offset.unwrap_or(NOT_MARKED)
+    }
+
+    /// The group's position says that this record is tried, or none.
+    pub fn mark(&self, offset: Option<i64>) {
+        self.marked
+            .store(offset.unwrap_or(NOT_MARKED), Ordering::Release);
+    }
+
+    /// What the position says is about to change, and not known until it is told.
+    pub fn ask_mark(&self) {
+        self.marked.store(MARK_UNKNOWN, Ordering::Release);
+    }
+
+    /// Whether it is of no use to wait for this: a partition that is going away gets no mark, and one that is given up
+    /// may keep it.
+    pub fn marks_no_more(&self, offset: Option<i64>) -> bool {
+        let end = match offset {
+            Some(_) => &self.is_leaving,
+            None => &self.is_given_up,
+        };
+        end.load(Ordering::Relaxed)
+    }
+
+    /// Whether the partition is going away.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// The partition is going away.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// It is gone, or its time is up.
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        self.leave();
     }
 
     /// Whether the lane wants its partition paused for this reason.
@@ -114,6 +172,8 @@ pub(super) struct Lane {
     /// A topic took nothing at this offset: one record of this lane at a time up to and with it, so that a try that fails
     /// repeats no more than one.
     pub careful_until: Option<i64>,
+    /// Its records pass one by one, because owners died at one of them.
+    pub guard: Option<Guard>,
     pub condemned: Vec<Condemned>,
     /// Records before this offset were judged for the shares of poison; a rewind does not judge them again.
     pub judged_until: i64,
@@ -146,6 +206,7 @@ impl Lane {
             single_until: None,
             suspected_in: 0,
             careful_until: None,
+            guard: None,
             condemned: Vec::new(),
             judged_until: position,
             backoff: Backoff::new(Millis(200), Millis(10_000)),
@@ -156,6 +217,25 @@ impl Lane {
             account: Snapshot::default(),
             sent_frontier: position,
         }
+    }
+
+    /// Lets its records pass one by one, or no longer.
+    pub fn set_guard(&mut self, guard: Option<Guard>) {
+        self.link
+            .is_guarded
+            .store(guard.is_some(), Ordering::Relaxed);
+        self.guard = guard;
+    }
+
+    /// Whether the record at `offset` is not processed any more.
+    pub fn is_convicted(&self, offset: i64) -> bool {
+        self.guard
+            .is_some_and(|guard| guard.convicted() == Some(offset))
+    }
+
+    /// What the consumer thread sees of it.
+    pub fn link(&self) -> &Arc<LaneLink> {
+        &self.link
     }
 
     /// The consumer has polled `records` in all of this assignment, `bytes` of payload.

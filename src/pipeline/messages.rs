@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
-use crate::core::{Epoch, Millis, Tp};
+use crate::core::{Epoch, Guard, Millis, Tp};
 use crate::kafka::RawRecord;
 use crate::pipeline::lane::LaneLink;
 use crate::pipeline::programs::{Known, Place};
@@ -19,6 +19,7 @@ pub(super) enum ToThread {
         tp: Tp,
         epoch: Epoch,
         position: i64,
+        guard: Option<Guard>,
         link: Arc<LaneLink>,
         metrics: PartitionMetrics,
     },
@@ -57,6 +58,13 @@ pub(super) enum FromThread {
         epoch: Epoch,
         frontier: i64,
         released: u64,
+    },
+    /// A guarded lane is about to process this record alone, or has ended to. The answer is in its [`LaneLink`].
+    Trying {
+        tp: Tp,
+        epoch: Epoch,
+        frontier: i64,
+        offset: Option<i64>,
     },
 }
 

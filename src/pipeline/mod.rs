@@ -37,7 +37,7 @@ pub use consume::Ended;
 pub(crate) use deliver::{SOURCE_HEADER, passes};
 pub use worker::{Shared, Worker};
 
-use process::{INTERNAL_PANIC, Input, Poison};
+use process::{INTERNAL_PANIC, Input, PROCESS_ABORTED, Poison};
 use tracing::Level;
 
 use crate::kafka::{Header, RawRecord};
@@ -83,7 +83,7 @@ fn tell_dead_letter(plan: &Plan, input: &Input<'_>, poison: &Poison, correlation
         offset: input.offset,
         correlation: brought(input.headers.iter().copied(), correlation),
     };
-    if poison.reason == INTERNAL_PANIC {
+    if [INTERNAL_PANIC, PROCESS_ABORTED].contains(&poison.reason) {
         record_event!(
             Level::ERROR,
             source,

@@ -3,10 +3,13 @@
 use super::deliver::{Deliveries, Payload, Pending, passes};
 use super::judges::Judges;
 use super::lane::{Condemned, Held, Lane};
-use super::process::{Class, Input, Output, Outputs, Poison, Processor, Verdict, caught};
+use super::process::{
+    Class, Input, Output, Outputs, PROCESS_ABORTED, Poison, Processor, Verdict, caught,
+};
 use super::programs::{Needs, Place, Programs};
 use super::topics::Topics;
 use crate::codec::frame::SchemaId;
+use crate::core::guard::TRIES_MAX;
 use crate::core::{Seq, Tracker};
 use crate::kafka::{Header, partition_for};
 use crate::sink::dead_letter::{Circumstances, DeadLetter, RECORD_OVERHEAD_BYTES};
@@ -133,7 +136,11 @@ impl Opening<'_> {
             self.deliveries.dead_letters.len(),
             self.outputs.list.len(),
         );
-        let opened = self.open(&mut subject, &lane.condemned, outputs);
+        let opened = if lane.is_convicted(record.offset()) {
+            self.poisoned(&subject, &lane.condemned, aborted())
+        } else {
+            self.open(&mut subject, &lane.condemned, outputs)
+        };
         if !matches!(opened, Opened::Deliveries { .. }) {
             self.deliveries.truncate(deliveries, letters);
             self.outputs.list.truncate(outputs);
@@ -192,23 +199,31 @@ impl Opening<'_> {
                 }
                 Opened::Filtered
             }
-            Verdict::Poison(poison) => {
-                // With a route known, the letter has that route's number, so that its report counts for the route.
-                let number = poison.route.map_or(BEFORE_ROUTES, |route| route as u8);
-                let form = Form::after(refusals(condemned, input.offset, number));
-                if let Err(topic) = self.bury(subject, &poison, number, form) {
-                    return Opened::Blocked(topic);
-                }
-                let is_news = !subject.is_judged;
-                if let Some(why) = self.tell(subject, &[(poison, is_news)]) {
-                    return Opened::Poisoned(why);
-                }
-                Opened::Deliveries {
-                    numbers: 1 << number,
-                    buried: 1 << number,
-                }
-            }
+            Verdict::Poison(poison) => self.poisoned(subject, condemned, poison),
             Verdict::Deliver => self.deliver(subject, condemned, before),
+        }
+    }
+
+    /// The whole record goes to the dead letters.
+    fn poisoned(
+        &mut self,
+        subject: &Subject<'_>,
+        condemned: &[Condemned],
+        poison: Poison,
+    ) -> Opened {
+        // With a route known, the letter has that route's number, so that its report counts for the route.
+        let number = poison.route.map_or(BEFORE_ROUTES, |route| route as u8);
+        let form = Form::after(refusals(condemned, subject.input.offset, number));
+        if let Err(topic) = self.bury(subject, &poison, number, form) {
+            return Opened::Blocked(topic);
+        }
+        let is_news = !subject.is_judged;
+        if let Some(why) = self.tell(subject, &[(poison, is_news)]) {
+            return Opened::Poisoned(why);
+        }
+        Opened::Deliveries {
+            numbers: 1 << number,
+            buried: 1 << number,
         }
     }
 
@@ -408,6 +423,20 @@ impl Opening<'_> {
             message,
             declared: false,
         }
+    }
+}
+
+/// A record that is left out: the process died of it.
+fn aborted() -> Poison {
+    Poison {
+        class: Class::Poison,
+        reason: PROCESS_ABORTED,
+        step: None,
+        route: None,
+        message: format!(
+            "the process died {TRIES_MAX} times while it processed this record alone: not processed again"
+        ),
+        declared: false,
     }
 }
 

@@ -49,14 +49,9 @@ fn resolve_topic(
             error,
             detail: String::new(),
         })?;
-        let metadata = |bytes: &[u8]| {
-            std::str::from_utf8(bytes)
-                .ok()
-                .and_then(start::partitions_known)
-        };
-        committed[at.partition as usize] = answer.map(|answer| Committed {
-            offset: answer.offset,
-            partitions: metadata(&answer.metadata),
+        committed[at.partition as usize] = answer.map(|answer| {
+            let metadata = std::str::from_utf8(&answer.metadata).unwrap_or_default();
+            Committed::new(answer.offset, metadata)
         });
     }
     let is_first = committed.iter().all(Option::is_none);

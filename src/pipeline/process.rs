@@ -17,8 +17,8 @@ use crate::codec::Slots;
 use crate::expr::Meta;
 use crate::topology::plan::{Plan, builtin};
 use crate::topology::program::{KeyProgram, ValueProgram, sanitised};
-pub use caught::INTERNAL_PANIC;
 pub(super) use caught::caught;
+pub use caught::{INTERNAL_PANIC, PROCESS_ABORTED};
 use run::{End, Run};
 
 /// What a failure is about: decides what happens to the record.

@@ -7,6 +7,7 @@ mod reports;
 mod round;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -27,7 +28,7 @@ use super::source_of;
 use super::topics::Topics;
 use crate::core::flow::Reason;
 use crate::core::tracker::Acked;
-use crate::core::{Backoff, DeliveryId, Disposition, Epoch, Lanes, Millis, Tp};
+use crate::core::{Backoff, DeliveryId, Disposition, Epoch, Guard, Lanes, Millis, Tp};
 use crate::kafka::{EnqueueError, KafkaError, Report, classify};
 use crate::record_event;
 use crate::registry::{Answer, Cache};
@@ -94,6 +95,10 @@ pub(super) struct PipelineThread {
     renewals: Backoff,
     /// Where the next round begins, so that no lane is always first.
     turn: usize,
+    /// No record is tried before this, so that others get a turn.
+    trial_at: Millis,
+    /// Another thread tries a record.
+    is_held_up: bool,
 
     lane_metrics: LaneMetrics,
     judges: Arc<Judges>,
@@ -161,6 +166,8 @@ impl PipelineThread {
             reports: Vec::new(),
             renewals: Backoff::new(Millis(200), Millis(10_000)),
             turn: 0,
+            trial_at: Millis(0),
+            is_held_up: false,
             lane_metrics,
             judges,
             published_at: Millis(0),
@@ -173,10 +180,19 @@ impl PipelineThread {
     /// Works until told to stop.
     pub fn run(mut self) {
         self.bell.claim();
+        let seat = trial::Seat::new();
         while !self.is_stopping {
             let mut is_busy = self.take_messages();
             is_busy |= self.take_reports();
-            is_busy |= self.round();
+            // While a record is tried, in whatever lane, no other one of the process is.
+            match seat.turn() {
+                Some(_turn) => {
+                    self.is_held_up = false;
+                    is_busy |= self.round();
+                }
+                None => self.held_up(),
+            }
+            is_busy |= self.trials();
             self.settle();
             self.publish(false);
             if is_busy {
@@ -201,7 +217,12 @@ impl PipelineThread {
                 Block::Sink { until, .. } => Some(until.0.saturating_sub(now.0)),
                 _ => None,
             });
+        let trial = self
+            .has_guarded()
+            .then(|| self.trial_at.0.saturating_sub(now.0));
         let wait = blocked
+            .chain(trial)
+            .chain(self.is_held_up.then_some(0))
             .min()
             .unwrap_or(u64::MAX)
             .clamp(5, PUBLISH_INTERVAL.0);
@@ -225,9 +246,10 @@ impl PipelineThread {
                     tp,
                     epoch,
                     position,
+                    guard,
                     link,
                     metrics,
-                } => self.open(tp, epoch, position, link, metrics),
+                } => self.open(tp, epoch, position, guard, link, metrics),
                 ToThread::Records {
                     records,
                     fetched,
@@ -271,6 +293,7 @@ impl PipelineThread {
         tp: Tp,
         epoch: Epoch,
         position: i64,
+        guard: Option<Guard>,
         link: Arc<LaneLink>,
         metrics: PartitionMetrics,
     ) {
@@ -281,6 +304,7 @@ impl PipelineThread {
         let topic = &self.plan.sources[usize::from(tp.topic)].topic;
         let mut lane = Lane::new(tp, epoch, position, topic, link, metrics);
         lane.set_block(Block::Open, self.stop.is_stopped());
+        lane.set_guard(guard);
         self.states[index] = Some(lane);
     }
 

@@ -322,6 +322,9 @@ fn work(
         member: MemberConfig {
             commit_interval: Millis(limits.commit_interval_ms),
             drain_timeout: Millis(limits.drain_timeout_ms),
+            in_flight_records: limits.in_flight_records_per_partition
+                + consume::POLL_RECORDS as u64,
+            has_guard: limits.crash_loop_guard,
         },
         until_latest,
     });

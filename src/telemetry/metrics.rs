@@ -109,6 +109,14 @@ impl Metrics {
         self.counter(table::REBALANCES, &[topology, kind]).inc();
     }
 
+    /// Notes an assignment of a partition, and counts it if its last owner did not leave it in order. Before the first
+    /// one it is 0: a counter that is born with its number has no rate.
+    pub fn owned(&self, topology: &str, topic: &str, partition: i32, is_after_death: bool) {
+        let labels = [topology, topic, &partition.to_string()];
+        self.counter(table::OWNER_DEATHS, &labels)
+            .inc_by(u64::from(is_after_death));
+    }
+
     /// Counts the first sight of a schema id; `change` is what it is to the checked schema: `equal`, `resolvable`,
     /// `incompatible` or `wrong`.
     pub fn schema_seen(&self, topology: &str, topic: &str, change: &'static str) {

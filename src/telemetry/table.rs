@@ -82,6 +82,8 @@ specs! {
         "Time from the event's own timestamp to its delivery.";
     REBALANCES = "lockgate_rebalances_total", Kind::Counter, "rebalances", &["topology", "kind"],
         "Changes of the assignment: assigned, revoked or lost.";
+    OWNER_DEATHS = "lockgate_owner_deaths_total", Kind::Counter, "deaths", PARTITION,
+        "Assignments that found that the worker before had not left the partition in order, with records waiting: it died, was expelled, or could not say that it left.";
     STATE = "lockgate_topology_state", Kind::Gauge, "1", &["topology", "state"],
         "1 for the state that the topology is in: starting, running, waiting, stopped, draining or ended.";
     POLL_AGE = "lockgate_poll_age_seconds", Kind::Gauge, "seconds", &["topology"],

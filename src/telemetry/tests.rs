@@ -313,6 +313,7 @@ fn everything() -> std::sync::Arc<Metrics> {
     lane.retried(0, "retry");
     lane.dead_lettered("decode", "poison", "bad_frame");
     metrics.rebalanced("orders", "assigned");
+    metrics.owned("orders", "t", 0, true);
     metrics.schema_seen("orders", "t", "equal");
     metrics.kafka_errors("main", "consumer", "_TRANSPORT", 1);
     metrics.poison("orders", "source", "t").set_share(0.1);

@@ -311,6 +311,7 @@ fn worker() -> (Arc<Metrics>, Vec<Box<dyn std::any::Any>>) {
     lane.dead_lettered("decode", "poison", "bad_frame");
     lane.flush();
     metrics.rebalanced("orders", "assigned");
+    metrics.owned("orders", "shop.public.orders", 0, true);
     metrics.schema_seen("orders", "shop.public.orders", "equal");
     metrics.kafka_errors("main", "consumer", "_TRANSPORT", 1);
     metrics

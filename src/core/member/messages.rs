@@ -1,6 +1,6 @@
 //! What a member is told, what it wants done, and how its partitions stand.
 use crate::core::start::{Start, StartFault};
-use crate::core::{Epoch, Tp};
+use crate::core::{Epoch, Guard, Note, Tp};
 
 /// Number of a commit request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,8 +17,10 @@ pub struct CommitEntry {
     pub tp: Tp,
     /// Next offset to read.
     pub offset: i64,
-    /// Partitions the group knows: [`start::metadata`](crate::core::start::metadata) of it goes along.
+    /// Partitions the group knows: [`start::metadata`](crate::core::start::metadata) of it and the note goes along.
     pub partitions: Option<u32>,
+    /// What the position says of its owner.
+    pub note: Note,
 }
 
 /// What happened.
@@ -59,6 +61,17 @@ pub enum Event {
         /// Next offset to read.
         offset: i64,
     },
+    /// A guarded lane is about to process a record alone, or (`None`) has ended to. Answered by [`Action::Marked`].
+    Trying {
+        /// The partition.
+        tp: Tp,
+        /// Its assignment.
+        epoch: Epoch,
+        /// The lane's frontier.
+        frontier: i64,
+        /// Offset of the record.
+        offset: Option<i64>,
+    },
     /// Answer to [`Action::Commit`], for each partition. A partition that is missing counts as failed.
     CommitAnswer {
         /// The request that is answered.
@@ -81,7 +94,7 @@ pub enum Action {
     ResolvePositions(Request, Vec<Tp>),
     /// Incremental assign. Must be called with an empty list too.
     Assign(Vec<(Tp, i64, Epoch)>),
-    /// Open a lane. Comes before the partition is assigned.
+    /// Open a lane. Comes before the partition is assigned, and after the group's position says that it is owned.
     OpenLane {
         /// The partition.
         tp: Tp,
@@ -89,6 +102,21 @@ pub enum Action {
         epoch: Epoch,
         /// Offset of the first record at the earliest.
         offset: i64,
+        /// What is known of the deaths of owners before.
+        note: Note,
+        /// The last owner died, and here were records to die of.
+        is_after_death: bool,
+        /// How the lane has to begin for that.
+        guard: Option<Guard>,
+    },
+    /// The group's position says what the lane [is trying](Event::Trying).
+    Marked {
+        /// The partition.
+        tp: Tp,
+        /// Its assignment.
+        epoch: Epoch,
+        /// Offset of the record.
+        offset: Option<i64>,
     },
     /// Process nothing new, wait for what is under way, answer with [`Event::Drained`], close the lane.
     DrainLane {

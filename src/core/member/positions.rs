@@ -64,10 +64,11 @@ impl Member {
             }
         }
         self.bootstraps.insert(batch, topics);
-        let entry = |(tp, Start { offset, partitions })| CommitEntry {
+        let entry = |(tp, start): (Tp, Start)| CommitEntry {
             tp,
-            offset,
-            partitions,
+            offset: start.offset,
+            partitions: start.partitions,
+            note: start.note,
         };
         actions.push(Action::Commit(
             batch,
@@ -82,7 +83,6 @@ impl Member {
         positions: Vec<(Tp, Result<Start, StartFault>)>,
         actions: &mut Vec<Action>,
     ) {
-        let mut assign = Vec::new();
         for (tp, position) in positions {
             let Some(state) = self.partitions.get_mut(&tp) else {
                 continue;
@@ -94,17 +94,10 @@ impl Member {
                 continue;
             }
             match position {
-                Ok(Start { offset, partitions }) => {
+                Ok(start) => {
                     let epoch = Epoch(self.next_epoch);
                     self.next_epoch += 1;
-                    let positions = Positions {
-                        epoch,
-                        frontier: offset,
-                        committed: offset,
-                    };
-                    *state = State::Active(Active::new(positions, partitions));
-                    actions.push(Action::OpenLane { tp, epoch, offset });
-                    assign.push((tp, offset, epoch));
+                    *state = State::Active(Active::new(epoch, start, self.config.has_guard));
                 }
                 Err(fault) if fault.is_final() => {
                     *state = State::Stopped(fault.clone());
@@ -120,6 +113,35 @@ impl Member {
                 let fault = "the answer does not name the partition".to_owned();
                 resolving.try_later(now, StartFault::Unreadable(fault));
             }
+        }
+    }
+
+    /// Opens the lanes of partitions whose positions say that they are owned, or could not be made to say so: what is not
+    /// counted then is a death, and a partition that stands still for its counting would be worse.
+    pub(super) fn open_lanes(&mut self, actions: &mut Vec<Action>) {
+        let mut assign = Vec::new();
+        for (tp, state) in &mut self.partitions {
+            let State::Active(active) = state else {
+                continue;
+            };
+            let is_written = active.noted == Some(active.note()) || active.failures > 0;
+            if active.is_open || active.leaving.is_some() || !is_written {
+                continue;
+            }
+            active.is_open = true;
+            let Positions {
+                epoch, frontier, ..
+            } = active.positions;
+            let records = self.config.in_flight_records;
+            actions.push(Action::OpenLane {
+                tp: *tp,
+                epoch,
+                offset: frontier,
+                note: active.found,
+                is_after_death: active.is_after_death,
+                guard: active.found.guard(frontier, active.end, records),
+            });
+            assign.push((*tp, frontier, epoch));
         }
         if !assign.is_empty() {
             actions.push(Action::Assign(assign));

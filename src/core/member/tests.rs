@@ -1,9 +1,12 @@
 use super::*;
-use crate::core::start::Start;
+use crate::core::Guard;
+use crate::core::guard::{Suspect, TRIES_MAX};
 
 const CONFIG: MemberConfig = MemberConfig {
     commit_interval: Millis(1_000),
     drain_timeout: Millis(20_000),
+    in_flight_records: 50,
+    has_guard: true,
 };
 const A: Tp = Tp {
     topic: 0,
@@ -43,15 +46,54 @@ impl Stage {
     fn running(tps: &[Tp]) -> Stage {
         let mut stage = Stage::new();
         let request = request(&stage.tell(Event::Assigned(tps.to_vec())));
-        stage.positions(request, tps, 100);
+        stage.begun(request, tps, 100);
         stage
     }
 
-    fn positions(&mut self, request: Request, tps: &[Tp], offset: i64) -> Vec<Action> {
-        let start = Start {
+    /// Positions are known and say that the partitions are owned.
+    fn begun(&mut self, request: Request, tps: &[Tp], offset: i64) -> Vec<Action> {
+        let (batch, entries) = commit(&self.positions(request, tps, offset));
+        let expected: Vec<_> = tps.iter().map(|tp| (*tp, offset)).collect();
+        assert_eq!(entries, expected);
+        self.answer(batch, tps, true)
+    }
+
+    /// Runs partition A from offset 100, where this was found.
+    fn found(note: Note) -> (Stage, Vec<Action>) {
+        let mut stage = Stage::new();
+        let request = request(&stage.tell(Event::Assigned(vec![A])));
+        let start = Start { note, ..start(100) };
+        let actions = stage.tell(Event::Positions {
+            request,
+            initial: vec![],
+            positions: vec![(A, Ok(start))],
+        });
+        let (batch, _) = commit(&actions);
+        let actions = stage.answer(batch, &[A], true);
+        (stage, actions)
+    }
+
+    fn trying(&mut self, frontier: i64, offset: Option<i64>) -> Vec<Action> {
+        let epoch = self.epoch(A);
+        self.tell(Event::Trying {
+            tp: A,
+            epoch,
+            frontier,
             offset,
-            partitions: Some(2),
-        };
+        })
+    }
+
+    fn marked(&self, offset: Option<i64>) -> Action {
+        let epoch = self.epoch(A);
+        Action::Marked {
+            tp: A,
+            epoch,
+            offset,
+        }
+    }
+
+    fn positions(&mut self, request: Request, tps: &[Tp], offset: i64) -> Vec<Action> {
+        let start = start(offset);
         let positions = tps.iter().map(|tp| (*tp, Ok(start))).collect();
         self.tell(Event::Positions {
             request,
@@ -89,6 +131,37 @@ impl Stage {
         self.tell(Event::CommitAnswer { batch, results })
     }
 }
+
+/// A partition that was left in order, of 1000 records.
+fn start(offset: i64) -> Start {
+    Start {
+        offset,
+        partitions: Some(2),
+        end: 1_000,
+        note: Note::default(),
+    }
+}
+
+/// The notes of the only commit among the actions.
+fn notes(actions: &[Action]) -> Vec<Note> {
+    commit(actions);
+    let entries = actions.iter().find_map(|action| match action {
+        Action::Commit(_, entries) => Some(entries),
+        _ => None,
+    });
+    entries
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.note)
+        .collect()
+}
+
+const OPEN: Note = Note {
+    is_open: true,
+    deaths: 0,
+    suspect: None,
+    trying: None,
+};
 
 fn request(actions: &[Action]) -> Request {
     let found = actions.iter().find_map(|action| match action {
@@ -140,12 +213,15 @@ fn an_assignment_is_answered_at_once_and_begins_when_its_position_is_known() {
         ]
     );
     assert_eq!(stage.member.accepts(A), None);
-    let actions = stage.positions(asked, &[A], 100);
+    let actions = stage.begun(asked, &[A], 100);
     let epoch = stage.member.accepts(A).unwrap();
     let open = Action::OpenLane {
         tp: A,
         epoch,
         offset: 100,
+        note: OPEN,
+        is_after_death: false,
+        guard: None,
     };
     assert_eq!(
         actions,
@@ -215,7 +291,7 @@ fn an_answer_to_an_earlier_question_for_positions_is_ignored() {
         [],
         "somebody else may have committed since"
     );
-    assert_eq!(stage.positions(late, &[A], 170).len(), 2);
+    assert_eq!(stage.begun(late, &[A], 170).len(), 2);
 }
 
 #[test]
@@ -224,7 +300,7 @@ fn a_partition_assigned_again_begins_under_a_new_epoch_and_the_old_one_is_deaf()
     let old = stage.epoch(A);
     stage.tell(Event::Lost(vec![A]));
     let asked = request(&stage.tell(Event::Assigned(vec![A])));
-    stage.positions(asked, &[A], 100);
+    stage.begun(asked, &[A], 100);
     assert_ne!(stage.epoch(A), old);
     stage.tell(Event::Frontier {
         tp: A,
@@ -248,9 +324,10 @@ fn a_partition_assigned_again_while_it_drains_is_given_back_first() {
         stage.tell(Event::Assigned(vec![A])),
         [Action::Assign(vec![])]
     );
-    let actions = stage.drained(A, 100, 0);
+    let (batch, _) = commit(&stage.drained(A, 100, 0));
+    let actions = stage.answer(batch, &[A], true);
     assert_eq!(actions[0], unassign(&[A]));
-    assert_eq!(stage.positions(request(&actions), &[A], 100).len(), 2);
+    assert_eq!(stage.begun(request(&actions), &[A], 100).len(), 2);
 }
 
 #[test]
@@ -266,12 +343,14 @@ fn a_partition_revoked_twice_drains_once_and_answers_both() {
             epoch: stage.epoch(B)
         }]
     );
+    let (batch, _) = commit(&stage.drained(A, 100, 0));
     assert_eq!(
-        stage.drained(A, 100, 0),
+        stage.answer(batch, &[A], true),
         [unassign(&[A])],
         "and it is not wanted again"
     );
-    assert_eq!(stage.drained(B, 100, 0), [unassign(&[A, B])]);
+    let (batch, _) = commit(&stage.drained(B, 100, 0));
+    assert_eq!(stage.answer(batch, &[B], true), [unassign(&[A, B])]);
     assert_eq!(stage.member.standings().count(), 0);
 }
 
@@ -403,7 +482,8 @@ fn a_shutdown_drains_all_and_names_what_is_pending() {
     let drain = |tp, epoch| Action::DrainLane { tp, epoch };
     assert_eq!(stage.tell(Event::Shutdown), [drain(A, a), drain(B, b)]);
     assert_eq!(stage.tell(Event::Shutdown), []);
-    assert_eq!(stage.drained(A, 100, 0), []);
+    let (batch, _) = commit(&stage.drained(A, 100, 0));
+    assert_eq!(stage.answer(batch, &[A], true), []);
     stage.after(15_000);
     let leftover = Leftover {
         tp: B,
@@ -432,7 +512,9 @@ fn a_rebalance_during_the_shutdown_is_answered_and_takes_nothing() {
         [Action::Assign(vec![])]
     );
     assert_eq!(stage.tell(Event::Revoked(vec![A, B])), []);
-    assert_eq!(stage.drained(A, 100, 3).first(), Some(&unassign(&[A, B])));
+    let (batch, _) = commit(&stage.drained(A, 100, 3));
+    let actions = stage.answer(batch, &[A], true);
+    assert_eq!(actions.first(), Some(&unassign(&[A, B])));
     assert!(stage.member.is_done());
     assert_eq!(
         stage.tell(Event::Revoked(vec![])),
@@ -442,10 +524,7 @@ fn a_rebalance_during_the_shutdown_is_answered_and_takes_nothing() {
 }
 
 fn empty_group(stage: &mut Stage, request: Request, tps: &[Tp]) -> Vec<Action> {
-    let start = Start {
-        offset: 0,
-        partitions: Some(2),
-    };
+    let start = start(0);
     let initial = if tps.contains(&A) {
         vec![(A, start), (B, start)]
     } else {
@@ -482,7 +561,7 @@ fn the_first_start_is_committed_once_and_then_read_again() {
     let asked = request(&stage.after(1));
     let (batch, _) = commit(&empty_group(&mut stage, asked, &[A]));
     let asked = request(&stage.answer(batch, &[A, B], true));
-    assert_eq!(stage.positions(asked, &[A], 0).len(), 2);
+    assert_eq!(stage.begun(asked, &[A], 0).len(), 2);
 }
 
 #[test]
@@ -557,4 +636,249 @@ fn a_partition_without_a_usable_position_stops_and_can_be_taken_back() {
     );
     assert_eq!(stage.after(600_000), []);
     assert_eq!(stage.tell(Event::Revoked(vec![A])), [unassign(&[A])]);
+}
+
+#[test]
+fn a_position_says_that_it_is_owned_before_the_first_record_and_that_it_was_left_after_the_last() {
+    let mut stage = Stage::new();
+    let asked = request(&stage.tell(Event::Assigned(vec![A])));
+    let actions = stage.positions(asked, &[A], 100);
+    assert_eq!(notes(&actions), [OPEN]);
+    assert_eq!(stage.member.accepts(A), None);
+    assert_eq!(stage.after(5_000), [], "the answer is waited for");
+    stage.answer(commit(&actions).0, &[A], true);
+    stage.frontier(A, 120);
+    let actions = stage.after(1_000);
+    assert_eq!(notes(&actions), [OPEN]);
+    stage.answer(commit(&actions).0, &[A], true);
+    stage.tell(Event::Revoked(vec![A]));
+    let actions = stage.drained(A, 120, 0);
+    assert_eq!(notes(&actions), [Note::default()], "though nothing moved");
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], true), [unassign(&[A])]);
+}
+
+#[test]
+fn a_partition_whose_owner_cannot_be_noted_begins_all_the_same_and_is_noted_later() {
+    let mut stage = Stage::new();
+    let asked = request(&stage.tell(Event::Assigned(vec![A])));
+    let (batch, _) = commit(&stage.positions(asked, &[A], 100));
+    let actions = stage.answer(batch, &[A], false);
+    assert!(
+        matches!(actions[..], [Action::OpenLane { .. }, Action::Assign(_)]),
+        "{actions:?}"
+    );
+    assert_eq!(stage.after(999), []);
+    assert_eq!(notes(&stage.after(1)), [OPEN]);
+}
+
+#[test]
+fn a_partition_that_is_noted_as_it_should_be_begins_at_once() {
+    let mut stage = Stage::new();
+    let asked = request(&stage.tell(Event::Assigned(vec![A])));
+    // Its owner died, and nothing was there to die of.
+    let start = Start {
+        note: OPEN,
+        ..start(1_000)
+    };
+    let actions = stage.tell(Event::Positions {
+        request: asked,
+        initial: vec![],
+        positions: vec![(A, Ok(start))],
+    });
+    assert_eq!(actions.len(), 2, "{actions:?}");
+    assert!(stage.member.accepts(A).is_some());
+}
+
+#[test]
+fn the_last_word_is_tried_once_and_not_waited_for_long() {
+    for is_refused in [true, false] {
+        let mut stage = Stage::running(&[A]);
+        stage.tell(Event::Shutdown);
+        let (batch, _) = commit(&stage.drained(A, 100, 0));
+        let done = [Action::Done(vec![])];
+        match is_refused {
+            true => assert_eq!(stage.answer(batch, &[A], false), done),
+            false => {
+                assert_eq!(stage.after(1_999), []);
+                assert_eq!(stage.after(1), done);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_partition_taken_back_before_it_began_leaves_without_a_lane() {
+    let mut stage = Stage::new();
+    let asked = request(&stage.tell(Event::Assigned(vec![A])));
+    let (opening, _) = commit(&stage.positions(asked, &[A], 100));
+    assert_eq!(stage.tell(Event::Revoked(vec![A])), []);
+    let actions = stage.answer(opening, &[A], true);
+    assert_eq!(notes(&actions), [Note::default()]);
+    assert_eq!(
+        stage.answer(commit(&actions).0, &[A], true),
+        [unassign(&[A])]
+    );
+    let asked = request(&stage.tell(Event::Assigned(vec![A])));
+    stage.positions(asked, &[A], 100);
+    assert_eq!(stage.tell(Event::Lost(vec![A])), [unassign(&[A])]);
+}
+
+#[test]
+fn the_third_death_at_a_position_opens_a_guarded_lane_and_a_move_forgets_it() {
+    let dead = |deaths| Note { deaths, ..OPEN };
+    let guard = Guard {
+        until: 1_000,
+        records: 50,
+        suspect: None,
+    };
+    for (found, expected) in [(0, None), (1, None), (2, Some(guard))] {
+        let (mut stage, actions) = Stage::found(dead(found));
+        let opened = Action::OpenLane {
+            tp: A,
+            epoch: stage.epoch(A),
+            offset: 100,
+            note: dead(found + 1),
+            is_after_death: true,
+            guard: expected,
+        };
+        assert_eq!(actions[0], opened);
+        // At once: the next death must not be counted with those at the position before.
+        assert_eq!(notes(&stage.frontier(A, 101)), [OPEN]);
+    }
+}
+
+#[test]
+fn an_end_in_order_keeps_the_deaths_of_the_position_and_adds_none() {
+    let dead = Note { deaths: 2, ..OPEN };
+    let (mut stage, _) = Stage::found(dead.closed());
+    stage.tell(Event::Revoked(vec![A]));
+    assert_eq!(notes(&stage.drained(A, 100, 4)), [dead.closed()]);
+}
+
+#[test]
+fn a_record_is_tried_when_the_position_says_so_and_the_next_mark_takes_its_place() {
+    let (mut stage, _) = Stage::found(Note { deaths: 2, ..OPEN });
+    assert!(!stage.member.is_noting());
+    let bears = |offset, deaths| Note {
+        deaths,
+        trying: offset,
+        ..OPEN
+    };
+    let actions = stage.trying(100, Some(100));
+    assert!(stage.member.is_noting());
+    assert_eq!(notes(&actions), [bears(Some(100), 3)], "at once");
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], true), [stage.marked(Some(100))]);
+    // The mark travels with the frontier as the lane knows it.
+    let actions = stage.trying(101, Some(103));
+    assert_eq!(commit(&actions).1, [(A, 101)]);
+    assert_eq!(notes(&actions), [bears(Some(103), 0)]);
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], false), [], "refused");
+    let actions = stage.after(1_000);
+    assert_eq!(notes(&actions), [bears(Some(103), 0)]);
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], true), [stage.marked(Some(103))]);
+    let actions = stage.trying(101, None);
+    assert_eq!(notes(&actions), [OPEN]);
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], true), [stage.marked(None)]);
+    assert!(!stage.member.is_noting());
+}
+
+#[test]
+fn a_mark_that_may_have_been_written_is_taken_away() {
+    let (mut stage, _) = Stage::found(Note { deaths: 2, ..OPEN });
+    let (batch, _) = commit(&stage.trying(100, Some(100)));
+    assert_eq!(stage.trying(100, None), [], "the first one is under way");
+    assert_eq!(stage.answer(batch, &[A], false), []);
+    let actions = stage.after(1_000);
+    assert_eq!(notes(&actions), [Note { deaths: 3, ..OPEN }]);
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], true), [stage.marked(None)]);
+}
+
+#[test]
+fn a_record_at_which_three_owners_died_is_convicted_and_forgotten_when_it_was_passed() {
+    let died = |deaths| Suspect {
+        offset: 117,
+        deaths,
+    };
+    let found = Note {
+        trying: Some(117),
+        suspect: Some(died(TRIES_MAX - 1)),
+        ..OPEN
+    };
+    let (mut stage, actions) = Stage::found(found);
+    let Action::OpenLane { guard, note, .. } = actions[0] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(guard.and_then(|guard| guard.convicted()), Some(117));
+    let convicted = Note {
+        suspect: Some(died(TRIES_MAX)),
+        ..OPEN
+    };
+    assert_eq!(note, convicted);
+    stage.frontier(A, 117);
+    assert_eq!(notes(&stage.after(1_000)), [convicted]);
+    let (mut stage, _) = Stage::found(found);
+    assert_eq!(notes(&stage.frontier(A, 118)), [OPEN]);
+}
+
+#[test]
+fn without_the_guard_no_commit_says_anything_and_nothing_found_is_heeded() {
+    let config = MemberConfig {
+        has_guard: false,
+        ..CONFIG
+    };
+    let mut stage = Stage::new();
+    stage.member = Member::new(config);
+    let asked = request(&stage.tell(Event::Assigned(vec![A])));
+    let convicted = Note {
+        deaths: 3,
+        suspect: Some(Suspect {
+            offset: 100,
+            deaths: TRIES_MAX,
+        }),
+        ..OPEN
+    };
+    let start = Start {
+        note: convicted,
+        ..start(100)
+    };
+    let actions = stage.tell(Event::Positions {
+        request: asked,
+        initial: vec![],
+        positions: vec![(A, Ok(start))],
+    });
+    let opened = Action::OpenLane {
+        tp: A,
+        epoch: stage.epoch(A),
+        offset: 100,
+        note: Note::default(),
+        is_after_death: false,
+        guard: None,
+    };
+    assert_eq!(actions[0], opened, "without a commit before it");
+    stage.frontier(A, 120);
+    let actions = stage.after(1_000);
+    assert_eq!(notes(&actions), [Note::default()]);
+    stage.answer(commit(&actions).0, &[A], true);
+    stage.tell(Event::Shutdown);
+    assert_eq!(stage.drained(A, 120, 0), [Action::Done(vec![])]);
+}
+
+#[test]
+fn a_partition_that_may_bear_a_mark_is_not_given_back_before_its_time() {
+    let (mut stage, _) = Stage::found(Note { deaths: 2, ..OPEN });
+    let (batch, _) = commit(&stage.trying(100, Some(100)));
+    stage.answer(batch, &[A], true);
+    stage.tell(Event::Revoked(vec![A]));
+    let (batch, _) = commit(&stage.drained(A, 100, 1));
+    assert_eq!(stage.answer(batch, &[A], false), [], "the mark stands");
+    let actions = stage.after(2_500);
+    assert_eq!(notes(&actions), [Note { deaths: 3, ..OPEN }.closed()]);
+    let (batch, _) = commit(&actions);
+    assert_eq!(stage.answer(batch, &[A], true), [unassign(&[A])]);
 }

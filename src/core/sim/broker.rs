@@ -2,11 +2,11 @@
 //! cooperative protocol.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::truth::Truth;
+use super::truth::{Truth, Verdict};
 use super::{Held, hold};
-use crate::core::Tp;
 use crate::core::member::CommitEntry;
-use crate::core::start::{Committed, TopicView, Watermarks};
+use crate::core::start::{self, Committed, TopicView, Watermarks};
+use crate::core::{Tp, guard};
 use crate::topology::plan::StartFrom;
 
 pub struct Broker {
@@ -18,6 +18,10 @@ pub struct Broker {
     /// Positions that somebody deleted or that retention overtook: such a partition may stop.
     pub spoiled: BTreeSet<Tp>,
     pub group: Group,
+    /// Marks of records that are tried: the partition, the record, and the member that set it.
+    pub marks: BTreeMap<Tp, (i64, u32)>,
+    /// How often a member ended by chance while its mark stood at this record.
+    pub chances: BTreeMap<(Tp, i64), u32>,
 }
 
 #[derive(Default)]
@@ -94,18 +98,45 @@ impl Broker {
             tp,
             offset,
             partitions,
+            note,
         } in entries
         {
             self.safe(*tp, *offset)?;
-            self.committed.insert(
-                *tp,
-                Committed {
-                    offset: *offset,
-                    partitions: *partitions,
-                },
-            );
+            match note.trying {
+                Some(trying) => drop(self.marks.insert(*tp, (trying, member))),
+                None => drop(self.marks.remove(tp)),
+            }
+            // As it travels.
+            let metadata = start::metadata(*partitions, *note);
+            self.committed
+                .insert(*tp, Committed::new(*offset, &metadata));
         }
         Ok(true)
+    }
+
+    /// This member has no word in `tp` any more. Returns whether its mark was left there.
+    pub fn given_up(&mut self, member: u32, tp: Tp) -> bool {
+        let Some((offset, _)) = self.marks.get(&tp).filter(|(_, by)| *by == member) else {
+            return false;
+        };
+        *self.chances.entry((tp, *offset)).or_default() += 1;
+        self.marks.remove(&tp);
+        true
+    }
+
+    /// Invariant I-14 for a record that is left out.
+    pub fn may_be_left_out(&mut self, tp: Tp, offset: i64) -> Held {
+        let chances = self.chances.get(&(tp, offset)).copied().unwrap_or(0);
+        let is_guilty = self.truth.verdict(tp, offset) == Verdict::Kills;
+        hold(is_guilty || chances >= guard::TRIES_MAX, "I-14", || {
+            format!(
+                "{tp:?}: {offset} is left out, which does nothing; ended by chance {chances} times"
+            )
+        })?;
+        if !is_guilty {
+            self.truth.has_bad_luck(tp, offset);
+        }
+        Ok(())
     }
 
     /// Invariant I-1 for one committed position.

@@ -1,6 +1,7 @@
 //! The pipeline thread of a simulated worker: the real `Lanes` and `Tracker`, and around them what the road does. The
 //! planted mistakes are made here, where the road would make them.
 mod producer;
+mod trial;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,9 +11,10 @@ use super::{Held, Mutant, hold};
 use crate::core::flow::Amount;
 use crate::core::member::Event;
 use crate::core::tracker::Acked;
-use crate::core::{DeliveryId, Disposition, Epoch, Lanes, Tp};
+use crate::core::{DeliveryId, Disposition, Epoch, Guard, Lanes, Tp};
 pub use producer::Completion;
 use producer::{Out, Producer, Sending};
+use trial::Trial;
 
 #[derive(Debug)]
 pub enum ToLane {
@@ -20,6 +22,7 @@ pub enum ToLane {
         tp: Tp,
         epoch: Epoch,
         offset: i64,
+        guard: Option<Guard>,
     },
     Records {
         tp: Tp,
@@ -70,9 +73,13 @@ pub struct Pipeline {
     pub again: u64,
     /// The last word of each lane: frontier and records released.
     pub closed: BTreeMap<(Tp, Epoch), (i64, u64)>,
+    trial: Option<Trial>,
+    /// The record of which the process has died.
+    pub victim: Option<(Tp, i64)>,
 }
 
 struct State {
+    guard: Option<Guard>,
     attempt: u32,
     is_draining: bool,
     is_waiting: bool,
@@ -114,9 +121,15 @@ impl Pipeline {
             return Ok(());
         };
         match message {
-            ToLane::Open { tp, epoch, offset } => {
+            ToLane::Open {
+                tp,
+                epoch,
+                offset,
+                guard,
+            } => {
                 let index = self.lanes.open(tp, epoch, offset);
                 let state = State {
+                    guard,
                     attempt: 0,
                     is_draining: false,
                     is_waiting: false,
@@ -148,6 +161,7 @@ impl Pipeline {
                     return Ok(());
                 };
                 self.state(index).is_draining = true;
+                self.break_off(cx, index);
                 self.release(index);
                 self.report(cx, index)
             }
@@ -196,8 +210,11 @@ impl Pipeline {
         self.check(index)
     }
 
-    /// Processes a few records of one lane into deliveries.
+    /// Processes a few records of one lane into deliveries, or goes on with what is tried.
     pub fn process(&mut self, cx: &mut Cx) -> Held {
+        if self.trial.is_some() && (cx.mutant != Some(Mutant::NotAlone) || cx.rng.per_mille(500)) {
+            return self.go_on(cx);
+        }
         let ready: Vec<u16> = self
             .states
             .iter()
@@ -207,62 +224,83 @@ impl Pipeline {
         let Some(index) = cx.rng.pick(&ready) else {
             return Ok(());
         };
+        if self.state(index).guard.is_some() {
+            return self.begin_trial(cx, index);
+        }
         for _ in 0..1 + cx.rng.below(4) {
-            let Some((tp, tracker)) = self.lanes.get_mut(index) else {
+            if !self.process_one(cx, index, false)? {
                 break;
-            };
-            let Some((seq, offset, _)) = tracker.next_unprocessed() else {
-                break;
-            };
-            let epoch = tracker.epoch();
-            let verdict = cx.broker.truth.verdict(tp, offset);
-            let routes = match verdict {
-                Verdict::Filtered => {
-                    cx.cover.hit("process.filtered");
-                    tracker.dispose(seq, Disposition::Filtered);
-                    continue;
-                }
-                Verdict::Poison => 1,
-                Verdict::Deliver { routes, .. } => routes,
-            };
-            tracker.opened(seq, routes);
-            let is_dead_letter = verdict == Verdict::Poison;
-            let ids: Vec<DeliveryId> = (0..routes)
-                .map(|route| tracker.delivery(seq, route))
-                .collect();
-            if is_dead_letter {
-                tracker.bury(ids[0]);
-            }
-            cx.cover.hit(if is_dead_letter {
-                "process.poison"
-            } else {
-                "process.deliver"
-            });
-            let state = self.state(index);
-            let is_in_order = offset > state.last_sent;
-            hold(is_in_order, "I-8", || {
-                format!("{tp:?}: {offset} sent after {}", state.last_sent)
-            })?;
-            state.last_sent = offset;
-            let sent = Sending {
-                tp,
-                epoch,
-                attempt: state.attempt,
-                offset,
-            };
-            for (route, id) in ids.into_iter().enumerate() {
-                self.producer.enqueue(
-                    cx,
-                    Out {
-                        id,
-                        sent,
-                        route: route as u8,
-                        is_dead_letter,
-                    },
-                );
             }
         }
         self.check(index)
+    }
+
+    /// Processes the next record of a lane, or leaves it out. False if there is none, or the process died of it.
+    fn process_one(
+        &mut self,
+        cx: &mut Cx,
+        index: u16,
+        is_left_out: bool,
+    ) -> Result<bool, super::Violation> {
+        let Some((tp, tracker)) = self.lanes.get_mut(index) else {
+            return Ok(false);
+        };
+        let Some((seq, offset, _)) = tracker.next_unprocessed() else {
+            return Ok(false);
+        };
+        let epoch = tracker.epoch();
+        let verdict = cx.broker.truth.verdict(tp, offset);
+        let routes = match verdict {
+            _ if is_left_out => 1,
+            Verdict::Kills => {
+                self.victim = Some((tp, offset));
+                return Ok(false);
+            }
+            Verdict::Filtered => {
+                cx.cover.hit("process.filtered");
+                tracker.dispose(seq, Disposition::Filtered);
+                return Ok(true);
+            }
+            Verdict::Poison => 1,
+            Verdict::Deliver { routes, .. } => routes,
+        };
+        tracker.opened(seq, routes);
+        let is_dead_letter = is_left_out || verdict == Verdict::Poison;
+        let ids: Vec<DeliveryId> = (0..routes)
+            .map(|route| tracker.delivery(seq, route))
+            .collect();
+        if is_dead_letter {
+            tracker.bury(ids[0]);
+        }
+        cx.cover.hit(if is_dead_letter {
+            "process.poison"
+        } else {
+            "process.deliver"
+        });
+        let state = self.state(index);
+        let is_in_order = offset > state.last_sent;
+        hold(is_in_order, "I-8", || {
+            format!("{tp:?}: {offset} sent after {}", state.last_sent)
+        })?;
+        state.last_sent = offset;
+        let sent = Sending {
+            tp,
+            epoch,
+            attempt: state.attempt,
+            offset,
+        };
+        for (route, id) in ids.into_iter().enumerate() {
+            self.producer.enqueue(
+                cx,
+                Out {
+                    id,
+                    sent,
+                    route: route as u8,
+                    is_dead_letter,
+                },
+            );
+        }
+        Ok(true)
     }
 
     /// A report comes back: now, late, or for something long gone.
@@ -348,7 +386,7 @@ impl Pipeline {
         let mut held = Ok(());
         let popped = tracker.pop_done(|offset, _, disposition| {
             let is_right = cx.broker.truth.has_arrived(tp, offset)
-                && cx.broker.truth.disposition(tp, offset) == disposition;
+                && cx.broker.truth.may_become(tp, offset, disposition);
             let one = hold(is_right, "I-2", || {
                 format!("{tp:?}: {offset} is {disposition:?} without having arrived")
             });
@@ -377,7 +415,7 @@ impl Pipeline {
                 offset: frontier,
             }));
         }
-        if self.state(index).is_draining && is_idle {
+        if self.state(index).is_draining && is_idle && !self.is_tried(index) {
             cx.cover.hit("lane.drained");
             self.close(cx, index);
         } else {
@@ -394,6 +432,7 @@ impl Pipeline {
         else {
             return;
         };
+        self.trial.take_if(|trial| trial.is_of(tp, tracker.epoch()));
         let (epoch, pending) = (tracker.epoch(), tracker.pending().total());
         let frontier = if cx.mutant == Some(Mutant::CommitBeforeAck) {
             state.reported

@@ -14,6 +14,8 @@
 //! - I-11 after a producer's death nothing of the old attempt is under way
 //! - I-12 a shutdown that names nothing has left nothing
 //! - I-13 consumed = disposed of + released + pending
+//! - I-14 a record that kills is left out after so many deaths; no other one is, unless its process ended by chance, again and again,
+//!   just while it was tried; at a death by a record no other one bears a mark
 //!
 //! `LOCKGATE_SIM_SEED` and `LOCKGATE_SIM_SCHEDULES` choose the first seed and how many.
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ enum Mutant {
     EpochIgnored,
     FailedSkipped,
     NoRewind,
+    BlamedAtOnce,
+    NotAlone,
 }
 
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl Cover {
 }
 
 /// Transitions that a run must take, each of them, from 200 seeds on.
-const TRANSITIONS: [&str; 60] = [
+const TRANSITIONS: [&str; 70] = [
     "commit",
     "commit.fail",
     "commit.fenced",
@@ -84,6 +88,16 @@ const TRANSITIONS: [&str; 60] = [
     "flow.resume_new",
     "group.join_new",
     "group.kick",
+    "guard.ask",
+    "guard.chance",
+    "guard.give_up",
+    "guard.kill",
+    "guard.open",
+    "guard.over",
+    "guard.passed",
+    "guard.quarantine",
+    "guard.second_death",
+    "guard.wait",
     "handover.clean",
     "handover.unclean",
     "lane.abandon",
@@ -214,4 +228,14 @@ fn a_skipped_failure_breaks_i_2() {
 #[test]
 fn no_rewind_after_a_producers_death_breaks_i_11() {
     is_killed_by(Mutant::NoRewind, "I-11");
+}
+
+#[test]
+fn a_record_that_is_blamed_for_the_first_death_breaks_i_14() {
+    is_killed_by(Mutant::BlamedAtOnce, "I-14");
+}
+
+#[test]
+fn records_that_are_processed_beside_a_trial_break_i_14() {
+    is_killed_by(Mutant::NotAlone, "I-14");
 }

@@ -11,6 +11,8 @@ use crate::core::{Disposition, Tp};
 pub enum Verdict {
     Filtered,
     Poison,
+    /// The process dies of it.
+    Kills,
     /// One bit of `refused` per route whose sink refuses this record for good.
     Deliver {
         routes: u8,
@@ -20,6 +22,8 @@ pub enum Verdict {
 
 pub struct Truth {
     seed: u64,
+    /// Some of the records kill.
+    has_killers: bool,
     logs: BTreeMap<Tp, Log>,
 }
 
@@ -40,12 +44,15 @@ struct Fate {
     durable: u8,
     /// One bit per route on which its dead letter arrived.
     dead: u8,
+    /// It may be left out, though it does nothing.
+    is_unlucky: bool,
 }
 
 impl Truth {
     pub fn new(seed: u64) -> Truth {
         Truth {
             seed,
+            has_killers: mix(seed) % 100 < 40,
             logs: BTreeMap::new(),
         }
     }
@@ -67,6 +74,7 @@ impl Truth {
             offset,
             durable: 0,
             dead: 0,
+            is_unlucky: false,
         });
         self.settle(tp);
     }
@@ -131,6 +139,9 @@ impl Truth {
 
     pub fn verdict(&self, tp: Tp, offset: i64) -> Verdict {
         let hash = self.hash(tp, offset, 2);
+        if self.has_killers && (hash >> 32).is_multiple_of(60) {
+            return Verdict::Kills;
+        }
         match hash % 100 {
             0..12 => Verdict::Filtered,
             12..18 => Verdict::Poison,
@@ -146,22 +157,34 @@ impl Truth {
         }
     }
 
-    /// What must become of a record in the end.
-    pub fn disposition(&self, tp: Tp, offset: i64) -> Disposition {
-        match self.verdict(tp, offset) {
+    /// Whether this may become of a record in the end.
+    pub fn may_become(&self, tp: Tp, offset: i64, disposition: Disposition) -> bool {
+        let is_unlucky = self.fate(tp, offset).is_some_and(|fate| fate.is_unlucky);
+        let expected = match self.verdict(tp, offset) {
             Verdict::Filtered => Disposition::Filtered,
             Verdict::Deliver { refused: 0, .. } => Disposition::Delivered,
-            Verdict::Poison | Verdict::Deliver { .. } => Disposition::DeadLettered,
-        }
+            Verdict::Poison | Verdict::Kills | Verdict::Deliver { .. } => Disposition::DeadLettered,
+        };
+        disposition == expected || is_unlucky && disposition == Disposition::DeadLettered
+    }
+
+    /// Its owners ended by chance while it was tried: it is left out for nothing.
+    pub fn has_bad_luck(&mut self, tp: Tp, offset: i64) {
+        let log = self.log_mut(tp);
+        let index = log.records.partition_point(|fate| fate.offset < offset);
+        log.records[index].is_unlucky = true;
+    }
+
+    fn fate(&self, tp: Tp, offset: i64) -> Option<&Fate> {
+        let log = &self.logs[&tp];
+        let index = log.records.partition_point(|fate| fate.offset < offset);
+        log.records.get(index).filter(|fate| fate.offset == offset)
     }
 
     /// Everything that belongs to the record is durable on the far side.
     pub fn has_arrived(&self, tp: Tp, offset: i64) -> bool {
-        let log = &self.logs[&tp];
-        let index = log.records.partition_point(|fate| fate.offset < offset);
-        log.records
-            .get(index)
-            .is_some_and(|fate| fate.offset == offset && self.is_complete(tp, fate))
+        self.fate(tp, offset)
+            .is_some_and(|fate| self.is_complete(tp, fate))
     }
 
     /// A sink has written a delivery.
@@ -189,9 +212,12 @@ impl Truth {
     }
 
     fn is_complete(&self, tp: Tp, fate: &Fate) -> bool {
+        if fate.is_unlucky && fate.dead & 1 != 0 {
+            return true;
+        }
         match self.verdict(tp, fate.offset) {
             Verdict::Filtered => true,
-            Verdict::Poison => fate.dead & 1 != 0,
+            Verdict::Poison | Verdict::Kills => fate.dead & 1 != 0,
             Verdict::Deliver { routes, refused } => {
                 fate.durable | (fate.dead & refused) == (1 << routes) - 1
             }

@@ -12,9 +12,10 @@ use super::lanes::{Pipeline, ToConsumer, ToLane};
 use super::rng::Rng;
 use super::{Cover, Held, Mutant, hold};
 use crate::core::flow::{Amount, FlowLimits, Reason, Turn};
+use crate::core::guard::{Suspect, TRIES_MAX};
 use crate::core::member::{Action, Event, Leftover, MemberConfig, Request, Standing};
 use crate::core::start::StartFault;
-use crate::core::{Epoch, Flow, Member, Millis, Tp};
+use crate::core::{Epoch, Flow, Guard, Member, Millis, Note, Tp};
 pub use group::Callback;
 use group::Client;
 use requests::Sent;
@@ -34,6 +35,8 @@ pub const LIMITS: FlowLimits = FlowLimits {
 pub const CONFIG: MemberConfig = MemberConfig {
     commit_interval: Millis(1_000),
     drain_timeout: Millis(20_000),
+    in_flight_records: LIMITS.partition.records + POLL_MAX,
+    has_guard: true,
 };
 
 pub struct Worker {
@@ -137,14 +140,29 @@ impl Worker {
         let mut turns = Vec::new();
         match action {
             Action::ResolvePositions(request, tps) => self.requests.push_back((request, tps)),
-            Action::OpenLane { tp, epoch, offset } => {
+            Action::OpenLane {
+                tp,
+                epoch,
+                offset,
+                note,
+                guard,
+                ..
+            } => {
                 cx.cover.hit("lane.open");
                 cx.broker.safe(tp, offset)?;
                 self.check_start(cx, tp, offset)?;
-                self.pipeline
-                    .inbox
-                    .push_back(ToLane::Open { tp, epoch, offset });
+                let guard = blamed_at_once(cx, tp, offset, note).or(guard);
+                if guard.is_some() {
+                    cx.cover.hit("guard.open");
+                }
+                self.pipeline.inbox.push_back(ToLane::Open {
+                    tp,
+                    epoch,
+                    offset,
+                    guard,
+                });
             }
+            Action::Marked { tp, epoch, offset } => self.pipeline.marked(tp, epoch, offset),
             Action::Assign(list) => {
                 if self.client.callback == Some(Callback::Assign) {
                     self.client.callback = None;
@@ -324,4 +342,21 @@ impl Worker {
         };
         self.pipeline.complete(cx, completion)
     }
+}
+
+/// The mistake: the first record after any death is left out.
+fn blamed_at_once(cx: &Cx, tp: Tp, offset: i64, note: Note) -> Option<Guard> {
+    let is_planted = cx.mutant == Some(Mutant::BlamedAtOnce);
+    (is_planted && (note.deaths > 0 || note.suspect.is_some())).then(|| Guard {
+        until: i64::MAX,
+        records: 1,
+        suspect: cx
+            .broker
+            .truth
+            .next_record(tp, offset)
+            .map(|offset| Suspect {
+                offset,
+                deaths: TRIES_MAX,
+            }),
+    })
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::broker::{Broker, Group};
 use super::rng::Rng;
 use super::truth::Truth;
-use super::worker::{Callback, Cx, Worker};
+use super::worker::{Callback, Cx, LIMITS, POLL_MAX, Worker};
 use super::{Cover, Held, Mutant, hold};
 use crate::core::member::Event;
-use crate::core::{Millis, Tp};
+use crate::core::{Millis, Tp, guard};
 use crate::topology::plan::StartFrom;
 
 const WORKERS: usize = 3;
-/// A few hundred records in one partition have taken more than 40 000.
+/// A few hundred records in one partition have taken more than 40 000, and a record that kills takes some processes with it.
 const CALM_STEPS_MAX: usize = 400_000;
 
 pub struct World<'a> {
@@ -28,6 +28,8 @@ pub struct World<'a> {
     is_calm: bool,
     is_sink_down: bool,
     has_spoils: bool,
+    /// Deaths by each record since it is calm.
+    kills: BTreeMap<(Tp, i64), u64>,
 }
 
 impl<'a> World<'a> {
@@ -44,6 +46,8 @@ impl<'a> World<'a> {
             committed: BTreeMap::new(),
             spoiled: BTreeSet::new(),
             group: Group::default(),
+            marks: BTreeMap::new(),
+            chances: BTreeMap::new(),
         };
         let mut world = World {
             now: Millis(rng.below(100_000) as u64),
@@ -57,6 +61,7 @@ impl<'a> World<'a> {
             mutant,
             is_calm: false,
             is_sink_down: false,
+            kills: BTreeMap::new(),
         };
         for topic in 0..world.broker.topics.len() as u16 {
             for _ in 0..1 + world.rng.below(4) {
@@ -138,8 +143,10 @@ impl<'a> World<'a> {
         for worker in self.workers.iter().flatten() {
             let standings: Vec<_> = worker.member.standings().collect();
             text += &format!(
-                "\nworker {} group {:?} {standings:?}",
-                worker.id, worker.client.group
+                "\nworker {} group {:?} {standings:?} {}",
+                worker.id,
+                worker.client.group,
+                worker.pipeline.describe()
             );
         }
         text
@@ -173,6 +180,17 @@ impl<'a> World<'a> {
                 Ok(())
             }),
             870..890 => self.hear_positions(index),
+            890..915 if self.is_last_word_on_its_way(index) && self.rng.per_mille(300) => {
+                // The group goes on just then, and says so at once.
+                self.expel(index);
+                self.with_worker(index, |worker, cx| {
+                    worker.take_commit(cx)?;
+                    while !worker.answers.is_empty() {
+                        worker.hear_answer(cx)?;
+                    }
+                    Ok(())
+                })
+            }
             890..915 => self.with_worker(index, |worker, cx| worker.take_commit(cx)),
             915..940 => self.with_worker(index, |worker, cx| worker.hear_answer(cx)),
             940..948 => self.with_worker(index, |worker, cx| {
@@ -275,6 +293,9 @@ impl<'a> World<'a> {
         let Some(worker) = &mut self.workers[index] else {
             return Ok(());
         };
+        if let Some((tp, offset)) = worker.pipeline.victim {
+            return self.killed(index, tp, offset);
+        }
         worker.check_balance()?;
         let abandoned = std::mem::take(&mut worker.abandoned);
         self.unclean
@@ -339,6 +360,46 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// The process died of a record: invariant I-14.
+    fn killed(&mut self, index: usize, tp: Tp, offset: i64) -> Held {
+        let worker = self.workers[index].as_ref();
+        let seat = worker.and_then(|worker| worker.client.seat);
+        // A lane that was abandoned leaves its mark behind: it dies with this process by chance.
+        let left: Vec<Tp> = self.broker.marks.keys().copied().collect();
+        for tp in left {
+            if worker.is_some_and(|worker| !worker.pipeline.has_lane(tp))
+                && seat.is_some_and(|seat| self.broker.given_up(seat, tp))
+            {
+                self.cover.hit("guard.chance");
+            }
+        }
+        let marked = self
+            .broker
+            .marks
+            .iter()
+            .find(|(at, (marked, by))| Some(*by) == seat && (**at, *marked) != (tp, offset));
+        hold(marked.is_none(), "I-14", || {
+            format!("{tp:?}: {offset} killed worker {index} while {marked:?} bore the mark")
+        })?;
+        self.cover.hit("guard.kill");
+        self.broker.marks.remove(&tp);
+        if self.is_calm {
+            let kills = self.kills.entry((tp, offset)).or_default();
+            *kills += 1;
+            if *kills > 1 {
+                self.cover.hit("guard.second_death");
+            }
+            // At worst every record before it moves the position once, between the deaths of a count.
+            let before = LIMITS.partition.records + POLL_MAX;
+            let kills_max =
+                u64::from(guard::DEATHS_MAX) * (before + 1) + u64::from(guard::TRIES_MAX);
+            hold(*kills <= kills_max, "I-14", || {
+                format!("{tp:?}: {offset} has killed {kills} times since it is calm")
+            })?;
+        }
+        self.crash(index)
+    }
+
     fn notice_the_dead(&mut self) -> Held {
         if let Some(seat) = self.dead_seats.pop() {
             self.leave(seat);
@@ -359,6 +420,19 @@ impl<'a> World<'a> {
         let index = draining
             .filter(|_| self.rng.per_mille(500))
             .unwrap_or(index);
+        self.expel(index);
+    }
+
+    /// Whether this worker gives partitions back and has commits on the way, while there are faults.
+    fn is_last_word_on_its_way(&self, index: usize) -> bool {
+        let is_it = |worker: &Worker| {
+            let is_giving_back = matches!(worker.client.callback, Some(Callback::Revoke(_)));
+            is_giving_back && !worker.commits.is_empty()
+        };
+        !self.is_calm && self.workers[index].as_ref().is_some_and(is_it)
+    }
+
+    fn expel(&mut self, index: usize) {
         let Some(worker) = &self.workers[index] else {
             return;
         };
@@ -378,6 +452,11 @@ impl<'a> World<'a> {
     fn leave(&mut self, seat: u32) {
         self.broker.group.leave(seat);
         let tps: Vec<Tp> = self.broker.truth.tps().collect();
+        for tp in &tps {
+            if self.broker.given_up(seat, *tp) {
+                self.cover.hit("guard.chance");
+            }
+        }
         self.broker.group.deal(&tps);
     }
 

@@ -33,9 +33,33 @@ impl ConsumerThread {
                     self.give_up(error);
                 }
             }
-            Action::OpenLane { tp, epoch, offset } => self.open(tp, epoch, offset),
+            Action::OpenLane {
+                tp,
+                epoch,
+                offset,
+                note,
+                is_after_death,
+                guard,
+            } => {
+                let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+                let id = &self.parts.plan.id;
+                self.parts
+                    .metrics
+                    .owned(id, topic, tp.partition, is_after_death);
+                if is_after_death {
+                    self.tell_death(tp, offset, note, guard);
+                }
+                self.open(tp, epoch, offset, guard);
+            }
+            Action::Marked { tp, epoch, offset } => {
+                if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    link.link.mark(offset);
+                    self.parts.threads[link.thread].bell.ring();
+                }
+            }
             Action::DrainLane { tp, epoch } => {
                 if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    link.link.leave();
                     self.flow
                         .set(tp, epoch, Reason::Drain, true, &mut self.turns);
                     self.parts.threads[link.thread].send(ToThread::Drain { tp, epoch });
@@ -43,6 +67,7 @@ impl ConsumerThread {
             }
             Action::AbandonLane { tp, epoch } => {
                 if let Some(link) = self.links.get(&tp).filter(|link| link.epoch == epoch) {
+                    link.link.give_up();
                     self.parts.threads[link.thread].send(ToThread::Abandon { tp, epoch });
                 }
             }
@@ -71,7 +96,32 @@ impl ConsumerThread {
         }
     }
 
-    pub(super) fn open(&mut self, tp: Tp, epoch: Epoch, position: i64) {
+    /// Says that the worker that had the partition before died at this position, and what follows.
+    fn tell_death(&self, tp: Tp, offset: i64, note: Note, guard: Option<Guard>) {
+        let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
+        let partition = tp.partition;
+        let what = match guard {
+            None => "its records go on as usual",
+            Some(guard) if guard.convicted().is_none() => {
+                "its records pass one by one now, to find the one that ends the process"
+            }
+            Some(_) => {
+                "the record at which it died again and again goes to the dead letters unread"
+            }
+        };
+        tracing::warn!(
+            topic,
+            partition,
+            offset,
+            deaths = note.deaths,
+            deaths_max = guard::DEATHS_MAX,
+            suspect = note.suspect.map(|suspect| suspect.offset),
+            tries = note.suspect.map(|suspect| suspect.deaths),
+            "the worker that had this partition before did not leave it in order: {what}"
+        );
+    }
+
+    pub(super) fn open(&mut self, tp: Tp, epoch: Epoch, position: i64, guard: Option<Guard>) {
         let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
         let metrics = self
             .parts
@@ -84,6 +134,7 @@ impl ConsumerThread {
             tp,
             epoch,
             position,
+            guard,
             link: link.clone(),
             metrics: metrics.clone(),
         };
@@ -107,7 +158,7 @@ impl ConsumerThread {
     pub(super) fn commit(&mut self, batch: Batch, entries: Vec<CommitEntry>) {
         let metadata: Vec<String> = entries
             .iter()
-            .map(|entry| start::metadata(entry.partitions))
+            .map(|entry| start::metadata(entry.partitions, entry.note))
             .collect();
         let offsets: Vec<(kafka::Position, &[u8])> = entries
             .iter()

@@ -38,6 +38,9 @@ impl ConsumerThread {
                     {
                         waits.push(format!("{}: {}", at(), reason.as_str()));
                     }
+                    if link.link.is_guarded() {
+                        waits.push(format!("{}: one by one, after workers died here", at()));
+                    }
                     link.metrics.track(&Position {
                         epoch: positions.epoch.0,
                         position: Some(link.position),

@@ -15,6 +15,9 @@ compile_error!(
 /// The reason code of a record that the code panics at.
 pub const INTERNAL_PANIC: &str = "internal_panic";
 
+/// The reason code of a record that ended the process, where nothing could be caught: it is [left out](crate::core::guard).
+pub const PROCESS_ABORTED: &str = "process_aborted";
+
 thread_local! {
     /// This thread is at a record.
     static IS_AT_RECORD: Cell<bool> = const { Cell::new(false) };

@@ -87,6 +87,9 @@ impl PipelineThread {
     /// Processes up to `max` records of a lane; returns how many.
     pub(super) fn process_lane(&mut self, index: u16, max: usize) -> usize {
         let mut processed = 0;
+        if self.is_guarded(index) {
+            return 0;
+        }
         while processed < max && self.outputs.bytes.len() < ROUND_BYTES && self.process_one(index) {
             processed += 1;
         }

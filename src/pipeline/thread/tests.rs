@@ -94,7 +94,7 @@ impl Bench {
         let link = LaneLink::new(offset);
         let metrics = self.metrics.partition("road", "in", self.tp.partition);
         self.thread
-            .open(self.tp, Epoch(epoch), offset, link.clone(), metrics);
+            .open(self.tp, Epoch(epoch), offset, None, link.clone(), metrics);
         let position = Position {
             partition: self.tp,
             offset,

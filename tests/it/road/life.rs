@@ -297,3 +297,60 @@ async fn a_drain_that_cannot_end_in_time_names_what_is_left() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_say_with_a_position_moves_nobody_and_condemns_no_record() {
+    let left = || format!("lockgate partitions={PARTITIONS}");
+    let open = || format!("lockgate partitions={PARTITIONS} open");
+    let all_say = |world: &World, said: String| {
+        let positions = world.positions_of("road");
+        positions.len() == PARTITIONS as usize && positions.iter().all(|(_, now)| *now == said)
+    };
+    let mut world = World::new().await;
+    world.write(200);
+    let worker = world.worker(&[]);
+    world.settle(&worker, 0).await;
+    until("the positions say whose they are", || {
+        all_say(&world, open())
+    })
+    .await;
+    drain(worker).await;
+    assert!(all_say(&world, left()));
+
+    // A version without notes, a tool, and nobody who makes sense; the record that is named is the next one.
+    let next = world.positions_of("road")[3].0;
+    let insane = format!("lockgate open suspect={next} tries=-2 trying=99999999999999999999");
+    let others = [
+        "lockgate partitions=4",
+        "",
+        "deaths=9 open suspect=0 tries=9",
+        &insane,
+    ];
+    world.say("road", others);
+    world.write(200);
+    let worker = world.worker(&[]);
+    within(60, "all events are delivered", || {
+        world.committed() as u64 == world.events()
+    })
+    .await;
+    drain(worker).await;
+    assert!(all_say(&world, left()));
+
+    // Nor does it matter what is true, where the guard is off.
+    let convicted = format!("{} deaths=3 suspect={next} tries=3", open());
+    world.say("road", [&convicted; PARTITIONS as usize]);
+    world.write(200);
+    let worker = world.worker(&[("limits.crash_loop_guard", "false")]);
+    within(60, "all events are delivered without the guard", || {
+        world.committed() as u64 == world.events()
+    })
+    .await;
+    assert!(all_say(&world, left()), "{:?}", world.positions_of("road"));
+    drain(worker).await;
+    assert_eq!(
+        world.judge(),
+        0,
+        "every start was where the positions stood"
+    );
+    assert!(world.read("dlq").is_empty());
+}

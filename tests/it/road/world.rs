@@ -15,7 +15,7 @@ use lockgate::telemetry::{Account, Metrics, TopologyState};
 use lockgate::topology::fault::Source;
 use lockgate::topology::files::Schemas;
 use lockgate::topology::{Faults, Plan, Vars, compile_all};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Headers, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
@@ -116,27 +116,11 @@ impl World {
 
     /// The configuration of a worker in this world; `flags` outrank.
     pub fn config(&self, flags: &[(&str, &str)]) -> Config {
-        let mut sources = Sources::none();
-        let (brokers, registry) = (self.cluster.bootstrap_servers(), self.registry.url());
         let threads = self.threads.to_string();
-        let own = [
-            ("limits.pipeline_threads", threads.as_str()),
-            ("kafka.brokers", brokers.as_str()),
-            (
-                "kafka.properties",
-                "fetch.wait.max.ms=10;session.timeout.ms=6000;heartbeat.interval.ms=500",
-            ),
-            ("registry.url", &registry),
-            ("registry.unknown_wait_ms", "500"),
-            ("admin.listen", "off"),
-            ("limits.commit_interval_ms", "200"),
-        ];
-        sources.flags = own
-            .iter()
-            .chain(flags)
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        lockgate::config::load(&sources).unwrap_or_else(|faults| panic!("{faults}"))
+        let mut all = vec![("limits.pipeline_threads", threads.as_str())];
+        all.extend(flags);
+        let (brokers, registry) = (self.cluster.bootstrap_servers(), self.registry.url());
+        config_at(&brokers, &registry, &all)
     }
 
     /// A worker on the topology.
@@ -307,6 +291,42 @@ impl World {
 
     /// The same of another one.
     pub fn committed_by(&self, topology: &str) -> i64 {
+        let positions = self.positions_of(topology);
+        positions.into_iter().map(|(offset, _)| offset).sum()
+    }
+
+    /// Says something else with the positions of a group in which nobody is: one for each partition.
+    pub fn say(&self, topology: &str, said: [&str; PARTITIONS as usize]) {
+        let consumer: BaseConsumer = client(&self.cluster)
+            .set("group.id", topology)
+            .set("enable.auto.commit", "false")
+            .set("session.timeout.ms", "6000")
+            .create()
+            .unwrap();
+        // The mock cluster takes commits of members only.
+        consumer.subscribe(&["in"]).unwrap();
+        let begun = Instant::now();
+        while consumer.assignment().unwrap().count() < PARTITIONS as usize {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no assignment");
+            consumer.poll(Duration::from_millis(50));
+        }
+        let mut list = TopicPartitionList::new();
+        let positions = self.positions_of(topology);
+        for (partition, ((offset, _), said)) in positions.into_iter().zip(said).enumerate() {
+            let mut element = list.add_partition("in", partition as i32);
+            element.set_offset(Offset::Offset(offset)).unwrap();
+            element.set_metadata(said);
+        }
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+        let now = self.positions_of(topology);
+        assert!(
+            now.iter().map(|(_, said)| said.as_str()).eq(said),
+            "{now:?}"
+        );
+    }
+
+    /// What the group of a topology has committed, and said with it.
+    pub fn positions_of(&self, topology: &str) -> Vec<(i64, String)> {
         let consumer: BaseConsumer = client(&self.cluster)
             .set("group.id", topology)
             .create()
@@ -318,11 +338,11 @@ impl World {
         let committed = consumer
             .committed_offsets(list, Duration::from_secs(10))
             .unwrap();
-        let offsets = committed
-            .elements()
-            .into_iter()
-            .filter_map(|element| element.offset().to_raw());
-        offsets.filter(|offset| *offset > 0).sum()
+        let positions = committed.elements().into_iter().filter_map(|element| {
+            let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
+            Some((offset, element.metadata().to_owned()))
+        });
+        positions.collect()
     }
 }
 
@@ -341,6 +361,28 @@ pub async fn with_one_thread_and_with_four(test: impl AsyncFn(usize)) {
         .await;
     };
     tokio::join!(with(1), with(4));
+}
+
+/// The configuration of a worker on a world that may be another process's.
+pub fn config_at(brokers: &str, registry: &str, flags: &[(&str, &str)]) -> Config {
+    let mut sources = Sources::none();
+    let own = [
+        ("kafka.brokers", brokers),
+        (
+            "kafka.properties",
+            "fetch.wait.max.ms=10;session.timeout.ms=6000;heartbeat.interval.ms=500",
+        ),
+        ("registry.url", registry),
+        ("registry.unknown_wait_ms", "500"),
+        ("admin.listen", "off"),
+        ("limits.commit_interval_ms", "200"),
+    ];
+    sources.flags = own
+        .iter()
+        .chain(flags)
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    lockgate::config::load(&sources).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 pub fn client(cluster: &MockCluster<'static, DefaultProducerContext>) -> ClientConfig {

@@ -40,6 +40,12 @@ impl Worker {
             format!("{revoked:?} were revoked, {list:?} are unassigned")
         })?;
         cx.cover.hit("rebalance.unassigned");
+        for tp in list {
+            let seat = self.client.seat.unwrap_or(0);
+            if cx.broker.given_up(seat, *tp) {
+                cx.cover.hit("guard.chance");
+            }
+        }
         self.client.group.retain(|tp| !revoked.contains(tp));
         self.client.callback = None;
         Ok(())

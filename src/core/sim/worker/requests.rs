@@ -21,13 +21,12 @@ impl Worker {
         batch: Batch,
         entries: Vec<CommitEntry>,
     ) -> Held {
-        let is_initial = entries
-            .iter()
-            .any(|entry| !self.client.assigned.contains_key(&entry.tp));
+        let is_initial = entries.iter().any(|entry| self.epoch(entry.tp).is_none());
         for CommitEntry {
             tp,
             offset,
             partitions,
+            ..
         } in &entries
         {
             hold(partitions.is_some(), "I-5", || {
@@ -126,6 +125,12 @@ impl Worker {
         };
         let fails = !cx.is_calm && cx.rng.per_mille(120);
         let is_applied = !fails && cx.broker.commit(seat, generation, &entries, is_initial)?;
+        // A mark that lands when its partition was given back, for want of time, stands there by chance.
+        for CommitEntry { tp, .. } in entries.iter().filter(|_| is_applied) {
+            if !self.client.group.contains(tp) && cx.broker.given_up(seat, *tp) {
+                cx.cover.hit("guard.chance");
+            }
+        }
         let is_unsaid = is_applied && !cx.is_calm && cx.rng.per_mille(60);
         cx.cover.hit(match (fails, is_applied, is_unsaid) {
             (true, ..) => "commit.fail",
