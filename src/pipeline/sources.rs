@@ -1,16 +1,18 @@
-//! What is known of the cluster that the sources are read from: whether it answers, and has their topics.
+//! What is known of the cluster that the sources are read from: whether it answers, has their topics, and where partitions end that
+//! are paused. The client library knows an end from the answers to its fetches, and fetches little of a partition that nobody reads.
 //!
 //! The client library tells of every broken connection, and goes on by itself; of a connection that is well again it tells nothing, and an
 //! idle topology has no records to show it. So its errors are only a reason to ask: a watcher thread asks the cluster for the topics, with the
 //! consumer's own connections, when an error is told and now and again. A broker that restarts while others answer is no trouble.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::messages::Clock;
-use crate::core::Millis;
+use crate::core::{Millis, Tp};
 use crate::kafka::classify::{self, Reach};
 use crate::kafka::{ConsumerHandle, KafkaError};
 use crate::topology::plan::Plan;
@@ -23,6 +25,9 @@ const INTERVAL_TROUBLED: Millis = Millis(500);
 
 /// Between two looks otherwise: the cluster may fall silent without any error.
 const INTERVAL: Millis = Millis(30_000);
+
+/// Between two questions for the ends of partitions that are paused.
+const ENDS_INTERVAL: Millis = Millis(3_000);
 
 /// Trouble is shown when every look has found it for so long. A reconnect, a new leader or the restart of a single broker is over
 /// before; whoever is called for it could do nothing.
@@ -40,6 +45,8 @@ struct Heard {
 #[derive(Debug, Default)]
 struct Shared {
     trouble: Mutex<Option<String>>,
+    /// Partitions that are paused, with their ends when they were asked for last.
+    ends: Mutex<BTreeMap<Tp, Option<i64>>>,
     /// Counts what only a cluster that answers can have sent.
     signs_of_life: AtomicU64,
 }
@@ -53,8 +60,7 @@ pub(super) struct Sources {
 impl Sources {
     /// Why the sources cannot be read, beginning with a reason code; `None` if they can, as far as is known.
     pub fn trouble(&self) -> Option<String> {
-        let trouble = self.shared.trouble.lock();
-        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.shared.trouble).clone()
     }
 
     /// The consumer has told an error, in these words.
@@ -64,10 +70,29 @@ impl Sources {
         let _ = self.heard.send(Heard { error, detail });
     }
 
+    /// These partitions, and no others, are paused.
+    pub fn set_paused(&self, paused: &[Tp]) {
+        let mut ends = locked(&self.shared.ends);
+        ends.retain(|at, _| paused.contains(at));
+        for &at in paused {
+            ends.entry(at).or_default();
+        }
+    }
+
+    /// The end of a paused partition, if it is known.
+    pub fn end(&self, at: Tp) -> Option<i64> {
+        locked(&self.shared.ends).get(&at).copied().flatten()
+    }
+
     /// Records or an answer have come: the cluster is there, whatever becomes of the watcher's question meanwhile.
     pub fn note_life(&self) {
         self.shared.signs_of_life.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Nothing that is held under these locks can be left half done.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks the cluster of the sources.
@@ -116,8 +141,13 @@ impl SourcesWatcher {
     /// Looks until the other side is gone.
     pub fn run(mut self) {
         let mut due = self.clock.now();
+        let mut ends_due = due;
         loop {
-            let left = due.0.saturating_sub(self.clock.now().0);
+            if self.clock.now() >= ends_due {
+                self.ask_ends();
+                ends_due = Millis(self.clock.now().0 + ENDS_INTERVAL.0);
+            }
+            let left = due.min(ends_due).0.saturating_sub(self.clock.now().0);
             match self.heard.recv_timeout(Duration::from_millis(left)) {
                 Ok(heard) => {
                     let now = self.clock.now();
@@ -125,12 +155,27 @@ impl SourcesWatcher {
                     due = due.min(Millis(now.0 + INTERVAL_TROUBLED.0));
                     continue;
                 }
+                Err(RecvTimeoutError::Timeout) if self.clock.now() < due => continue,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let is_well = self.look();
             let interval = if is_well { INTERVAL } else { INTERVAL_TROUBLED };
             due = Millis(self.clock.now().0 + interval.0);
+        }
+    }
+
+    /// Asks for the ends of the partitions that are paused.
+    fn ask_ends(&self) {
+        let paused: Vec<Tp> = locked(&self.shared.ends).keys().copied().collect();
+        for at in paused {
+            // Of a cluster that is away the looks tell.
+            let Ok(marks) = self.handle.query_watermarks(at, ASK_TIMEOUT) else {
+                return;
+            };
+            if let Some(end) = locked(&self.shared.ends).get_mut(&at) {
+                *end = Some(marks.high);
+            }
         }
     }
 
@@ -145,11 +190,7 @@ impl SourcesWatcher {
         }
         let is_well = matches!(looked, Looked::Well);
         let trouble = self.findings.found(began, self.clock.now(), looked);
-        let mut shown = self
-            .shared
-            .trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shown = locked(&self.shared.trouble);
         let (topology, connection) = (&self.plan.id, &self.plan.connection);
         match (&*shown, &trouble) {
             (None, Some(why)) => {

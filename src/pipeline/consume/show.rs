@@ -16,7 +16,7 @@ impl ConsumerThread {
             Err(waits.join("; "))
         };
         self.parts.status.set_source(source);
-        let mut stops = Vec::new();
+        let (mut stops, mut all_paused) = (Vec::new(), Vec::new());
         for (tp, standing) in self.member.standings() {
             let topic = &self.parts.plan.sources[usize::from(tp.topic)].topic;
             let at = || format!("{topic}/{}", tp.partition);
@@ -31,7 +31,11 @@ impl ConsumerThread {
                         continue;
                     };
                     let reasons = self.flow.reasons(tp);
+                    let seen = self.handle.watermarks(tp).map(|marks| marks.high);
                     let paused: Vec<&'static str> = reasons.iter().map(Reason::as_str).collect();
+                    if !paused.is_empty() {
+                        all_paused.push(tp);
+                    }
                     if let Some(reason) = [Reason::Schema, Reason::Sink]
                         .into_iter()
                         .find(|r| reasons.contains(*r))
@@ -45,12 +49,13 @@ impl ConsumerThread {
                         epoch: positions.epoch.0,
                         position: Some(link.position),
                         committed: Some(positions.committed),
-                        end_offset: self.handle.watermarks(tp).map(|marks| marks.high),
+                        end_offset: seen.max(self.parts.sources.end(tp)),
                         paused,
                     });
                 }
             }
         }
+        self.parts.sources.set_paused(&all_paused);
         if self.is_stopping {
             return;
         }

@@ -123,3 +123,35 @@ async fn a_refused_fetch_names_the_grant_and_leaves_out_no_record() {
     assert_eq!(world.judge(), 0, "the error took the place of no record");
     assert_eq!(world.committed() as u64, world.events());
 }
+
+/// Of a partition that is not read little is fetched, and the answers to fetches are how the client library knows its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lag_of_a_paused_partition_grows_with_what_is_written() {
+    let mut world = World::new().await;
+    let topology = TOPOLOGY.replace("topic: out", "topic: later");
+    let worker = world.worker_on(
+        plan_of(topology.leak(), &[]),
+        &[("limits.fetch_queue_bytes", "1024")],
+    );
+    world.write(100);
+    let paused = || counted(worker.metrics(), "lockgate_paused", r#"reason="sink""#);
+    until("all wait for the sink", || {
+        paused() == f64::from(PARTITIONS)
+    })
+    .await;
+    // More than is fetched ahead.
+    world.write(10_000);
+    until("the lag is all that was written", || {
+        counted(worker.metrics(), "lockgate_lag_records", "") as u64 == world.events()
+    })
+    .await;
+    let topics = &world.cluster;
+    topics.create_topic("later", PARTITIONS, 1).unwrap();
+    world.settle(&worker, 0).await;
+    until("nothing is left", || {
+        counted(worker.metrics(), "lockgate_lag_records", "") == 0.0
+    })
+    .await;
+    drain(worker).await;
+    world.judge_of(&world.read("later"));
+}
