@@ -150,12 +150,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            in_flight_records_per_partition: 5_000,
-            in_flight_bytes_per_partition: 4 << 20,
+            in_flight_records_per_partition: 10_000,
+            in_flight_bytes_per_partition: 8 << 20,
             in_flight_records: 25_000,
             in_flight_bytes: 16 << 20,
             producer_queue_bytes: 32 << 20,
-            fetch_queue_bytes: 8 << 20,
+            fetch_queue_bytes: 12 << 20,
             drain_timeout_ms: 20_000,
             commit_interval_ms: 1_000,
             linger_ms: 5,

@@ -161,14 +161,6 @@ impl Member {
         }
     }
 
-    /// Whether a lane waits for what is being committed.
-    pub fn is_noting(&self) -> bool {
-        self.partitions.values().any(|state| match state {
-            State::Active(active) => !active.is_open || !active.is_told,
-            _ => false,
-        })
-    }
-
     /// Whether [`Action::Done`] was given.
     pub fn is_done(&self) -> bool {
         self.is_done

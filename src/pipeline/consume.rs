@@ -34,9 +34,6 @@ const POLL_WAIT_BUSY: Duration = Duration::from_millis(10);
 /// The same while partitions are at their limits: at full speed the lanes work that off in a few milliseconds.
 const POLL_WAIT_LIMITED: Duration = Duration::from_millis(3);
 
-/// The same while a lane waits for a commit: a poll does not return for its answer.
-const POLL_WAIT_NOTING: Duration = Duration::from_millis(1);
-
 /// How often positions, lags and states are published.
 const STATUS_INTERVAL: Millis = Millis(250);
 
@@ -164,9 +161,7 @@ impl ConsumerThread {
         let (mut records, mut events) = (Vec::new(), Vec::new());
         while !self.member.is_done() && !self.is_fatal {
             self.parts.status.beat();
-            let wait = if self.member.is_noting() {
-                POLL_WAIT_NOTING
-            } else if self.flow.is_limited() {
+            let wait = if self.flow.is_limited() {
                 POLL_WAIT_LIMITED
             } else if self.is_stopping || self.is_revoking {
                 POLL_WAIT_BUSY

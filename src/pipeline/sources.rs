@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::messages::Clock;
 use crate::core::{Millis, Tp};
@@ -26,8 +26,9 @@ const INTERVAL_TROUBLED: Millis = Millis(500);
 /// Between two looks otherwise: the cluster may fall silent without any error.
 const INTERVAL: Millis = Millis(30_000);
 
-/// Between two questions for the ends of partitions that are paused.
+/// Between two rounds of questions for the ends of partitions that are paused, and how long a round goes on.
 const ENDS_INTERVAL: Millis = Millis(3_000);
+const ENDS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Trouble is shown when every look has found it for so long. A reconnect, a new leader or the restart of a single broker is over
 /// before; whoever is called for it could do nothing.
@@ -103,6 +104,8 @@ pub(super) struct SourcesWatcher {
     shared: Arc<Shared>,
     heard: Receiver<Heard>,
     findings: Findings,
+    /// The partition whose end was asked for last.
+    asked: Option<Tp>,
 }
 
 /// What a look has found.
@@ -134,6 +137,7 @@ impl SourcesWatcher {
             shared,
             heard,
             findings: Findings::default(),
+            asked: None,
         };
         (sources, watcher)
     }
@@ -142,9 +146,13 @@ impl SourcesWatcher {
     pub fn run(mut self) {
         let mut due = self.clock.now();
         let mut ends_due = due;
+        let mut is_well = false;
         loop {
             if self.clock.now() >= ends_due {
-                self.ask_ends();
+                // A cluster that does not answer is a matter for the looks.
+                if is_well {
+                    self.ask_ends();
+                }
                 ends_due = Millis(self.clock.now().0 + ENDS_INTERVAL.0);
             }
             let left = due.min(ends_due).0.saturating_sub(self.clock.now().0);
@@ -159,21 +167,27 @@ impl SourcesWatcher {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let is_well = self.look();
+            is_well = self.look();
             let interval = if is_well { INTERVAL } else { INTERVAL_TROUBLED };
             due = Millis(self.clock.now().0 + interval.0);
         }
     }
 
-    /// Asks for the ends of the partitions that are paused.
-    fn ask_ends(&self) {
-        let paused: Vec<Tp> = locked(&self.shared.ends).keys().copied().collect();
+    /// Asks for the ends of the partitions that are paused, going on where the last round stopped.
+    fn ask_ends(&mut self) {
+        let mut paused: Vec<Tp> = locked(&self.shared.ends).keys().copied().collect();
+        let asked = paused.partition_point(|at| Some(*at) <= self.asked);
+        paused.rotate_left(asked);
+        let began = Instant::now();
         for at in paused {
-            // Of a cluster that is away the looks tell.
-            let Ok(marks) = self.handle.query_watermarks(at, ASK_TIMEOUT) else {
+            let Some(left) = ENDS_TIMEOUT.checked_sub(began.elapsed()) else {
                 return;
             };
-            if let Some(end) = locked(&self.shared.ends).get_mut(&at) {
+            self.asked = Some(at);
+            // One that has no answer, for want of a leader say, keeps its last end.
+            if let Ok(marks) = self.handle.query_watermarks(at, left)
+                && let Some(end) = locked(&self.shared.ends).get_mut(&at)
+            {
                 *end = Some(marks.high);
             }
         }

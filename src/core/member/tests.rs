@@ -759,14 +759,12 @@ fn an_end_in_order_keeps_the_deaths_of_the_position_and_adds_none() {
 #[test]
 fn a_record_is_tried_when_the_position_says_so_and_the_next_mark_takes_its_place() {
     let (mut stage, _) = Stage::found(Note { deaths: 2, ..OPEN });
-    assert!(!stage.member.is_noting());
     let bears = |offset, deaths| Note {
         deaths,
         trying: offset,
         ..OPEN
     };
     let actions = stage.trying(100, Some(100));
-    assert!(stage.member.is_noting());
     assert_eq!(notes(&actions), [bears(Some(100), 3)], "at once");
     let (batch, _) = commit(&actions);
     assert_eq!(stage.answer(batch, &[A], true), [stage.marked(Some(100))]);
@@ -784,7 +782,6 @@ fn a_record_is_tried_when_the_position_says_so_and_the_next_mark_takes_its_place
     assert_eq!(notes(&actions), [OPEN]);
     let (batch, _) = commit(&actions);
     assert_eq!(stage.answer(batch, &[A], true), [stage.marked(None)]);
-    assert!(!stage.member.is_noting());
 }
 
 #[test]

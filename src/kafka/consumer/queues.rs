@@ -90,11 +90,13 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: live, and destroyed once. The lock that the alarm is taken away under is held by whoever rings it. Forwarded again, because
-        // the library throws away what is outdated when it comes to hand it out.
+        // SAFETY: live, and destroyed once. The lock that the alarm is taken away under is held by whoever rings it. What is left goes to
+        // the consumer's queue, because the library throws away what is outdated when it comes to hand it out. But no forward may stay: a
+        // partition that is destroyed empties its queue, and would empty the consumer's.
         unsafe {
             sys::rd_kafka_queue_cb_event_enable(self.native.as_ptr(), None, null_mut());
             sys::rd_kafka_queue_forward(self.native.as_ptr(), self.client.queue.as_ptr());
+            sys::rd_kafka_queue_forward(self.native.as_ptr(), null_mut());
             sys::rd_kafka_queue_destroy(self.native.as_ptr());
         }
     }
